@@ -1,0 +1,71 @@
+//! Clients: the computers that boot from us.
+
+use crate::{BootView, ClientId, ImageId, MacAddr, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+
+/// What becomes of a client's overlay at its next boot.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverlayMode {
+    /// A fresh overlay each time the boot script is served.
+    #[default]
+    Reset,
+    /// The overlay stays.
+    Keep,
+}
+
+/// Whether a computer is ours yet.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientState {
+    /// Seen on the wire, not adopted: it boots nothing.
+    Discovered,
+    Adopted,
+}
+
+/// A client as shown.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ClientView {
+    pub id: ClientId,
+    pub name: String,
+    pub mac: MacAddr,
+    pub state: ClientState,
+    pub image_id: Option<ImageId>,
+    pub image_name: Option<String>,
+    pub mode: OverlayMode,
+    /// Whether this is a virtual computer of the lab on this box.
+    pub is_virtual: bool,
+    pub address: Option<Ipv4Addr>,
+    /// Bytes that this client's overlay holds on our disk.
+    pub overlay_bytes: u64,
+    pub created_at: Timestamp,
+    /// Raised by one with each change; the ETag of REST.
+    pub revision: u64,
+    pub last_boot: Option<BootView>,
+}
+
+/// A new client.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateClientParams {
+    pub name: String,
+    pub mac: MacAddr,
+    /// An image's name or id.
+    #[serde(default)]
+    pub image: Option<String>,
+    #[serde(default)]
+    pub mode: OverlayMode,
+}
+
+/// A change to a client; what is absent stays.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpdateClientParams {
+    pub name: Option<String>,
+    /// An image's name or id; empty takes the image away.
+    pub image: Option<String>,
+    pub mode: Option<OverlayMode>,
+    /// True adopts a discovered computer.
+    pub adopt: Option<bool>,
+}

@@ -1,0 +1,37 @@
+//! What the WebSocket carries.
+
+use crate::{BootNetworkView, BootView, ClientId, ClientView, ImageId, ImageView, LeaseView};
+use serde::{Deserialize, Serialize};
+
+/// Something that changed. Each carries the whole new view, so that a client that missed one
+/// is right again with the next.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    ClientChanged { client: ClientView },
+    ClientRemoved { id: ClientId },
+    BootChanged { boot: BootView },
+    ImageChanged { image: ImageView },
+    ImageRemoved { id: ImageId },
+    LeaseChanged { lease: LeaseView },
+    NetworkChanged { network: BootNetworkView },
+}
+
+/// Everything the live pages show, as of one sequence number.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub clients: Vec<ClientView>,
+    pub images: Vec<ImageView>,
+    pub leases: Vec<LeaseView>,
+    pub networks: Vec<BootNetworkView>,
+}
+
+/// A frame from the server on `/api/v1/ws`, as JSON text.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ServerFrame {
+    /// Sent first, and again whenever the reader fell behind.
+    Snapshot { seq: u64, snapshot: Box<Snapshot> },
+    /// One change; `seq` rises by one each time.
+    Delta { seq: u64, event: Box<Event> },
+}

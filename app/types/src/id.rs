@@ -1,0 +1,40 @@
+//! Identifiers: one newtype a kind, so that a client's id can't stand where an image's belongs.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+use uuid::Uuid;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { self.0.fmt(f) }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(s: &str) -> Result<Self, Self::Err> { Uuid::parse_str(s).map($name) }
+        }
+    )*};
+}
+
+ids! {
+    /// A client: our record of a computer that boots from us.
+    ClientId,
+    /// An image: a disk that clients boot from.
+    ImageId,
+    /// One boot of one client.
+    BootId,
+    /// A user who signs in.
+    UserId,
+    /// A sign-in: one family of refresh tokens.
+    SessionId,
+}

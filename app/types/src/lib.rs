@@ -1,0 +1,28 @@
+//! The one crate of types that browser, server and command line share.
+//! It holds no logic beyond parsing and printing, and imports nothing of ours.
+
+mod auth;
+mod boot;
+mod client;
+mod event;
+mod id;
+mod image;
+mod mac;
+mod network;
+mod page;
+mod problem;
+mod system;
+mod time;
+
+pub use auth::*;
+pub use boot::*;
+pub use client::*;
+pub use event::*;
+pub use id::*;
+pub use image::*;
+pub use mac::*;
+pub use network::*;
+pub use page::*;
+pub use problem::*;
+pub use system::*;
+pub use time::*;

@@ -1,0 +1,66 @@
+//! The boot network: interfaces, scopes, leases.
+
+use crate::{ClientId, MacAddr, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DhcpMode {
+    /// We hand out addresses.
+    #[default]
+    Full,
+    /// Another server hands out addresses, we add boot information.
+    Proxy,
+    Off,
+}
+
+/// A range of addresses, both ends included. Written `10.77.0.100-10.77.0.199`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct AddressRange {
+    pub first: Ipv4Addr,
+    pub last: Ipv4Addr,
+}
+
+/// One boot interface and its scope, as shown.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct BootNetworkView {
+    pub interface: String,
+    /// A named network namespace; None is the host's own.
+    pub namespace: Option<String>,
+    pub mode: DhcpMode,
+    /// Our address on the interface.
+    pub address: Option<Ipv4Addr>,
+    pub prefix_len: u8,
+    pub range: Option<AddressRange>,
+    pub leases_active: u32,
+    pub leases_total: u32,
+    pub lease_seconds: u32,
+    /// Why this boot plane is not running, in plain words.
+    pub error: Option<String>,
+    /// Made by the virtual lab.
+    pub is_lab: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaseState {
+    Active,
+    Expired,
+    Released,
+    /// The client found the address in use by someone else; not handed out for a while.
+    Declined,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LeaseView {
+    pub address: Ipv4Addr,
+    pub mac: MacAddr,
+    pub client_id: Option<ClientId>,
+    pub client_name: Option<String>,
+    pub hostname: Option<String>,
+    pub state: LeaseState,
+    pub starts_at: Timestamp,
+    pub ends_at: Timestamp,
+    pub interface: String,
+}

@@ -1,0 +1,11 @@
+//! Lists over REST.
+
+use serde::{Deserialize, Serialize};
+
+/// One page of a list.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ListView<T> {
+    pub items: Vec<T>,
+    /// Give this as `cursor` to get what follows; None at the end.
+    pub next: Option<String>,
+}

@@ -1,0 +1,25 @@
+//! Facts about the server itself.
+
+use crate::Timestamp;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SystemInfoView {
+    pub version: String,
+    pub hostname: String,
+    pub started_at: Timestamp,
+    pub data_dir: String,
+    pub disk_free_bytes: u64,
+    pub disk_total_bytes: u64,
+    pub memory_rss_bytes: u64,
+    pub lab: LabView,
+}
+
+/// Whether virtual computers can be booted here.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LabView {
+    pub available: bool,
+    /// Why not, in plain words, when it is not.
+    pub reason: Option<String>,
+    pub running: Vec<String>,
+}

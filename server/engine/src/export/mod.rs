@@ -1,0 +1,56 @@
+//! Exports: disks offered to clients over a block protocol.
+//! The trait and its words live here; the protocols live in `daemons`.
+
+use std::{io, sync::Arc};
+
+/// A disk. Offsets and lengths are in bytes and always whole 512-byte sectors; a caller checks
+/// bounds before it asks. All calls may block on the file system, none on the network or the database.
+pub trait BlockDevice: Send + Sync + 'static {
+    /// Size in bytes, fixed for the life of the device.
+    fn size_bytes(&self) -> u64;
+
+    /// Whether every write is refused.
+    fn read_only(&self) -> bool;
+
+    /// Fills `buf` from `offset`. What was never written reads as zeros.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
+
+    /// Writes `buf` at `offset`; durable only after the next [`BlockDevice::flush`].
+    fn write_at(&self, offset: u64, buf: &[u8]) -> io::Result<()>;
+
+    /// Returns once all that was written before is on stable storage.
+    fn flush(&self) -> io::Result<()>;
+
+    /// Gives the space of a range back; it reads as zeros from now on.
+    fn discard(&self, offset: u64, len: u64) -> io::Result<()>;
+
+    /// The runs of `[offset, offset+len)`, in order and without gaps: (length, whether it holds data).
+    /// A run that holds none reads as zeros.
+    fn extents(&self, offset: u64, len: u64) -> io::Result<Vec<(u64, bool)>>;
+}
+
+/// A one-way CHAP credential (RFC 1994), fixed for the life of a client.
+#[derive(Clone)]
+pub struct Chap {
+    pub username: String,
+    /// 12 to 16 bytes of printable text, as initiators demand.
+    pub secret: String,
+}
+
+/// One disk as an initiator finds it. Name, serial and NAA are stable per client, so that a
+/// session recovers after a restart and an operating system knows its disk again.
+#[derive(Clone)]
+pub struct Export {
+    /// iSCSI qualified name of the target (RFC 3720 section 3.2.6.3.1).
+    pub target: String,
+    /// Logical unit number under that target.
+    pub lun: u16,
+    /// VPD page 80h.
+    pub serial: String,
+    /// NAA type 3 or 6 identifier of VPD page 83h.
+    pub naa: u64,
+    pub device: Arc<dyn BlockDevice>,
+    pub chap: Option<Chap>,
+    /// The only initiator name that may log in and that discovery shows this to; None is anyone.
+    pub initiator: Option<String>,
+}
