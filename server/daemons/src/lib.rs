@@ -1,1 +1,5 @@
-//! Skeleton.
+//! The network protocols, one folder each: `wire` (bytes to types), `session` (decides; no I/O,
+//! time is an argument), `daemon` (sockets). Daemons ask the engine, never the store.
+
+pub mod net;
+mod sys;
