@@ -1,0 +1,197 @@
+//! The handle that everyone shares.
+
+use crate::{
+    Error, Result,
+    tx::{ReadTx, Tx},
+    writer::{self, Counters, Job},
+};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase};
+use std::{
+    fs::{File, OpenOptions},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    sync::{Arc, atomic::Ordering::Relaxed, mpsc},
+    thread::JoinHandle,
+};
+use tokio::sync::oneshot;
+
+/// Memory for cached pages, bytes. The state of a floor of 1,000 computers fits with room.
+const CACHE_BYTES: usize = 64 << 20;
+
+/// How much the writer did since it was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stats {
+    /// Durable commits.
+    pub commits: u64,
+    /// Changes that ran, failed ones included.
+    pub changes: u64,
+}
+
+/// The database. Share it in an `Arc`; dropping the last one ends the writer after its last commit.
+pub struct Store {
+    db: Arc<Database>,
+    jobs: Option<mpsc::Sender<Job>>,
+    counters: Arc<Counters>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Store {
+    /// Opens the file, or makes it (readable for the owner only).
+    ///
+    /// # Errors
+    /// [`Error::InUse`] when another process has it open; [`Error::Backend`] when it can't be made
+    /// or is not a database.
+    pub fn open(path: &Path) -> Result<Store> {
+        let failed = |e: &dyn std::fmt::Display| {
+            Error::backend("opening the database", format!("{}: {e}", path.display()))
+        };
+        let is_new = !path.exists();
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(|e| failed(&e))?;
+        let db = builder().create_file(file).map_err(|e| match e {
+            DatabaseError::DatabaseAlreadyOpen => Error::InUse {
+                path: path.display().to_string(),
+            },
+            e => failed(&e),
+        })?;
+        if is_new && let Some(folder) = path.parent() {
+            // The name of the new file must survive a power cut, too.
+            File::open(folder)
+                .and_then(|f| f.sync_all())
+                .map_err(|e| failed(&e))?;
+        }
+        Store::start(db)
+    }
+
+    /// Opens a database that lives in `backend` instead of a file.
+    #[cfg(feature = "recorder")]
+    pub(crate) fn open_with_backend(backend: impl redb::StorageBackend) -> Result<Store> {
+        let db = builder()
+            .create_with_backend(backend)
+            .map_err(|e| Error::backend("opening the database", e))?;
+        Store::start(db)
+    }
+
+    fn start(db: Database) -> Result<Store> {
+        let db = Arc::new(db);
+        let counters = Arc::new(Counters::default());
+        let (jobs, queue) = mpsc::channel();
+        let (its_db, its_counters) = (db.clone(), counters.clone());
+        let writer = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || writer::serve(&its_db, &queue, &its_counters))
+            .map_err(|e| Error::backend("starting the writer", e))?;
+        Ok(Store {
+            db,
+            jobs: Some(jobs),
+            counters,
+            writer: Some(writer),
+        })
+    }
+
+    /// Queues a change at once; the future resolves when it is durable (or has failed). Changes
+    /// run one after the other in the order they were queued. A change that returns Err or panics
+    /// leaves nothing. Dropping the future does not withdraw the change.
+    pub fn write<T, E, F>(
+        &self,
+        change: F,
+    ) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.queue(change, move |outcome| {
+            // Nobody waits any more: the change stands all the same.
+            let _ = reply.send(outcome);
+        });
+        async move { answer.await.unwrap_or_else(|_| Err(Error::Closed.into())) }
+    }
+
+    /// As [`Store::write`], for plain threads: blocks until the change is durable.
+    ///
+    /// # Errors
+    /// What the closure returned, or why the commit failed.
+    pub fn write_wait<T, E, F>(&self, change: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.queue(change, move |outcome| {
+            let _ = reply.send(outcome);
+        });
+        answer.recv().unwrap_or_else(|_| Err(Error::Closed.into()))
+    }
+
+    fn queue<T, E, F>(&self, change: F, reply: impl FnOnce(Result<T, E>) + Send + 'static)
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let job: Job = Box::new(move |batch| {
+            let outcome = batch.run(change);
+            Box::new(move |committed| {
+                reply(match (outcome, committed) {
+                    (Ok(_), Err(e)) => Err(e.clone().into()),
+                    (outcome, _) => outcome,
+                });
+            })
+        });
+        // When the writer has ended, the job is dropped and its caller told that we are closed.
+        if let Some(jobs) = &self.jobs {
+            let _ = jobs.send(job);
+        }
+    }
+
+    /// Reads one consistent snapshot. Fast (memory or page cache); never waits for a commit.
+    ///
+    /// # Errors
+    /// What the closure returned, or why the snapshot could not be taken.
+    pub fn read<T, E: From<Error>>(
+        &self,
+        read: impl FnOnce(&ReadTx) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let tx = self
+            .db
+            .begin_read()
+            .map_err(|e| Error::backend("reading the database", e))?;
+        read(&ReadTx { tx })
+    }
+
+    /// What the writer did so far.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            commits: self.counters.commits.load(Relaxed),
+            changes: self.counters.changes.load(Relaxed),
+        }
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(writer) = self.writer.take()
+            // The last handle may go away with a change that held it, on the writer's own thread.
+            && writer.thread().id() != std::thread::current().id()
+            && writer.join().is_err()
+        {
+            tracing::error!("the database writer panicked");
+        }
+    }
+}
