@@ -1,0 +1,39 @@
+# Shared by the scripts beside it: where caches live, and how a step is shown. Sourced, not run.
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT"
+[ -f "${CARGO_HOME:-$HOME/.cargo}/env" ] && . "${CARGO_HOME:-$HOME/.cargo}/env"
+command -v cargo >/dev/null || { echo "NSBoot needs Rust: install rustup from https://rustup.rs, then try again" >&2; exit 1; }
+
+# Everything slow to make stays outside the clone. The compiler's build is part of the target folder's name, so
+# that artifacts of another compiler are never picked up; cargo itself tells sources and lock files apart.
+export NSBOOT_CACHE=${NSBOOT_CACHE:-$HOME/.cache/nsboot}
+RUSTC_KEY=$(rustc -vV | sha256sum | cut -c1-12)
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$NSBOOT_CACHE/target-$RUSTC_KEY}
+# Tools of exact versions that are not Debian packages; their own root, so that the user's tools stay as they are.
+export NSBOOT_TOOLS=$NSBOOT_CACHE/tools-$RUSTC_KEY
+export PATH=$ROOT/end2end/node_modules/.bin:$NSBOOT_TOOLS/bin:$PATH
+mkdir -p "$NSBOOT_CACHE/logs" "$CARGO_TARGET_DIR"
+
+# The version of a crate in Cargo.lock.
+locked() { awk -v want="$1" '$1=="name"{n=$3} $1=="version" && n=="\""want"\""{gsub(/"/,"",$3); print $3; exit}' Cargo.lock; }
+
+# step NUMBER TOTAL "what it does" COMMAND... : quiet while it goes well; a failure names the step and shows why.
+step() {
+  local number=$1 total=$2 what=$3 log started; shift 3
+  log=$NSBOOT_CACHE/logs/step-$(echo "$what" | tr -cs 'a-zA-Z0-9' '-' | cut -c1-40).log
+  printf '[%s/%s] %s … ' "$number" "$total" "$what"
+  started=$SECONDS
+  if "$@" >"$log" 2>&1; then
+    printf 'done (%s s)\n' $((SECONDS - started))
+  else
+    local status=$?
+    printf 'FAILED\n\nStep %s of %s, "%s", ended with status %s. The last lines it printed:\n\n' "$number" "$total" "$what" "$status" >&2
+    tail -n 30 "$log" >&2
+    printf '\nThe whole output is in %s\n' "$log" >&2
+    exit 1
+  fi
+}
+
+# skip NUMBER TOTAL "what" : a step that is done already.
+skip() { printf '[%s/%s] %s … already there\n' "$1" "$2" "$3"; }

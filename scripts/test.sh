@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Everything that CI runs, in stages with a time limit on each. `--long` adds the wide and slow matrices.
+. "$(dirname "$0")/lib.sh"
+LONG=${1:-}
+REPORT=()
+FAILED=()
+
+# stage "name" LIMIT-MINUTES COMMAND... : a failed stage does not hide the results of the next ones.
+stage() {
+  local name=$1 limit=$2 started=$SECONDS status=0; shift 2
+  printf '\n=== %s (at most %s min)\n' "$name" "$limit"
+  timeout --kill-after=20 "${limit}m" "$@" || status=$?
+  local took=$((SECONDS - started)) verdict=ok
+  [ $status = 124 ] && verdict="TIME LIMIT" || { [ $status = 0 ] || verdict="FAILED ($status)"; }
+  REPORT+=("$(printf '%5.1f min  %-12s %s' "$(awk "BEGIN{print $took/60}")" "$verdict" "$name")")
+  [ "$verdict" = ok ] || FAILED+=("$name")
+  printf '=== %s: %s, %s s\n' "$name" "$verdict" "$took"
+}
+finish() {
+  printf '\nMinutes of each stage:\n'; printf '%s\n' "${REPORT[@]}"
+  printf '%5.1f min in all\n' "$(awk "BEGIN{print $SECONDS/60}")"
+  [ ${#FAILED[@]} = 0 ] && { echo "All green."; exit 0; }
+  printf 'Failed: %s\n' "$(IFS=,; echo "${FAILED[*]}")"; exit 1
+}
+
+stage "set-up" 30 scripts/setup.sh
+[ ${#FAILED[@]} = 0 ] || finish
+stage "format and clippy" 12 scripts/lint.sh
+stage "advisories" 8 scripts/audit.sh
+stage "release build" 25 scripts/build.sh
+export NSBOOT_BIN=$ROOT/target/release/nsboot
+stage "unit and integration tests" 20 cargo test --locked --workspace --exclude frontend --no-fail-fast -- --test-threads=4
+stage "fuzz, a minute each" 8 scripts/fuzz.sh 60
+[ -x "$NSBOOT_BIN" ] || finish
+stage "self-test image" 6 scripts/selftest-image.sh
+SELFTEST_IMAGE=$(scripts/selftest-image.sh) || finish
+export SELFTEST_IMAGE
+stage "binary alone in an empty root" 3 end2end/lab/chroot.sh
+stage "boots in the lab" 20 python3 end2end/lab/boots.py
+stage "browser" 12 bash -c 'cd end2end && npx playwright test'
+if [ "$LONG" = --long ]; then
+  stage "fuzz, ten minutes each" 45 scripts/fuzz.sh 600
+  stage "boots in the lab, ten rounds" 90 python3 end2end/lab/boots.py --rounds 10
+fi
+finish
