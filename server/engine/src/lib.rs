@@ -1,4 +1,178 @@
 //! What NSBoot does. No sockets, no HTTP, no Leptos: daemons, REST and pages are adapters on this.
 
 pub mod boot;
+pub mod clients;
+mod error;
+mod events;
 pub mod export;
+pub mod images;
+pub mod network;
+pub mod settings;
+// -- modules of parts that land later: one line each, in the order of the alphabet --
+
+pub use clients::{Clients, UnknownClients};
+pub use error::{Area, Error, Result};
+pub use events::EventBus;
+pub use images::Images;
+pub use network::{BootNetworkConfig, Networks};
+pub use settings::Settings;
+/// Rows as the look-ups give them.
+pub use store::{BootRecord, ClientRecord, ImageRecord, LeaseRecord};
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+use store::Store;
+use types::Timestamp;
+
+/// What the engine is opened with.
+#[derive(Clone, Debug, Default)]
+pub struct EngineConfig {
+    /// Holds the database, images, loaders and keys.
+    pub data_dir: PathBuf,
+    /// Whether the virtual lab is wanted.
+    pub lab: bool,
+    /// Makes the first admin, named `admin`, when there is no user yet.
+    pub admin_password: Option<String>,
+    /// What becomes of a computer that we don't know.
+    pub unknown_clients: UnknownClients,
+    /// The boot networks of the config file; the lab's own comes on top.
+    pub networks: Vec<BootNetworkConfig>,
+}
+
+/// Everything that NSBoot knows and does. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    parts: Arc<Parts>,
+}
+
+/// Parts in the order they are made; a part gets only those above it.
+struct Parts {
+    config: EngineConfig,
+    store: Arc<Store>,
+    events: EventBus,
+    settings: Settings,
+    networks: Networks,
+    images: Images,
+    clients: Clients,
+    // -- fields of parts that land later --
+}
+
+impl Engine {
+    /// Opens the data folder, makes it when it is not there. Call it inside a tokio runtime: parts
+    /// start their background tasks here.
+    ///
+    /// # Errors
+    /// When the folder or the database in it can't be opened; the text says why and what to do.
+    pub fn open(config: EngineConfig) -> Result<Engine> {
+        make_private_dir(&config.data_dir)?;
+        let store = Store::open(&config.data_dir.join("nsboot.redb"))?;
+        Engine::open_on(config, store)
+    }
+
+    /// As [`Engine::open`] on a store that the caller opened: how tests put a recorder below it.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub fn open_on(config: EngineConfig, store: Store) -> Result<Engine> {
+        let store = Arc::new(store);
+        let events = EventBus::default();
+        let settings = Settings::new(store.clone());
+        let networks = Networks::new(events.clone());
+        let images = Images::open(store.clone(), events.clone())?;
+        let clients = Clients::open(
+            store.clone(),
+            events.clone(),
+            images.clone(),
+            config.unknown_clients,
+        )?;
+        // -- parts that land later are made here, in the order of their needs:
+        //    users, storage, leases, exports, loaders, boots, lab --
+        // -- what views of clients join: clients.join_last_boot, join_address, join_overlay_bytes;
+        //    what goes with a removed client: clients.on_removed --
+        Ok(Engine {
+            parts: Arc::new(Parts {
+                config,
+                store,
+                events,
+                settings,
+                networks,
+                images,
+                clients,
+                // -- fields of parts that land later --
+            }),
+        })
+    }
+
+    /// What it was opened with.
+    pub fn config(&self) -> &EngineConfig {
+        &self.parts.config
+    }
+    #[allow(dead_code)] // parts are given the store when they are made; tests look at it here
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.parts.store
+    }
+    /// What changed, live.
+    pub fn events(&self) -> &EventBus {
+        &self.parts.events
+    }
+    /// Settings made in the page.
+    pub fn settings(&self) -> &Settings {
+        &self.parts.settings
+    }
+    /// The boot networks and how they are.
+    pub fn networks(&self) -> &Networks {
+        &self.parts.networks
+    }
+    /// The disks that clients boot from.
+    pub fn images(&self) -> &Images {
+        &self.parts.images
+    }
+    /// The computers that boot from us.
+    pub fn clients(&self) -> &Clients {
+        &self.parts.clients
+    }
+    // -- accessors of parts that land later: one each --
+}
+
+/// Now, as the engine counts time.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Timestamp(since.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX)))
+}
+
+/// So many letters and digits from the system's random source.
+pub(crate) fn random_text(len: usize) -> Result<String> {
+    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut out = String::with_capacity(len);
+    let mut bytes = [0u8; 64];
+    while out.len() < len {
+        random_bytes(&mut bytes)?;
+        // 248 is the largest multiple of 62 in a byte: more would make some letters likelier.
+        let picks = bytes.iter().filter(|&&b| b < 248);
+        out.extend(
+            picks
+                .map(|&b| LETTERS[usize::from(b) % 62] as char)
+                .take(len - out.len()),
+        );
+    }
+    Ok(out)
+}
+
+/// Fills `out` from the system's random source.
+pub(crate) fn random_bytes(out: &mut [u8]) -> Result<()> {
+    getrandom::fill(out)
+        .map_err(|e| Error::Internal(format!("the system's random source failed: {e}")))
+}
+
+/// Makes a folder that only its owner may enter.
+pub(crate) fn make_private_dir(path: &std::path::Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(Error::io(format!("making the folder {}", path.display())))
+}

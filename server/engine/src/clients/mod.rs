@@ -1,0 +1,432 @@
+//! Clients: the computers that boot from us, and those that were seen asking.
+
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use crate::{Area, Error, EventBus, Result, images::Images, now, random_text};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::Ipv4Addr,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+};
+use store::{ClientRecord, ImageRecord, Read, Store, Tx};
+use types::{
+    BootView, ClientId, ClientState, ClientView, CreateClientParams, Event, ImageId, ImageState,
+    MacAddr, OverlayMode, UpdateClientParams,
+};
+use uuid::Uuid;
+
+/// Computers that are kept as discovered. A flood of made-up addresses must not fill the disk.
+pub const MAX_DISCOVERED: usize = 1000;
+
+/// What becomes of a computer that we don't know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum UnknownClients {
+    /// It appears on the page and boots nothing until it is adopted.
+    #[default]
+    Discover,
+    /// It is adopted at once, without an image.
+    Adopt,
+}
+
+type Join<K, V> = OnceLock<Box<dyn Fn(K) -> V + Send + Sync>>;
+type Watcher = Box<dyn Fn(&ClientRecord) + Send + Sync>;
+
+/// The registry of clients. Reading never touches the disk. Cheap to clone.
+#[derive(Clone)]
+pub struct Clients {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<Store>,
+    events: EventBus,
+    images: Images,
+    unknown: UnknownClients,
+    cache: RwLock<Cache>,
+    last_boot: Join<MacAddr, Option<BootView>>,
+    address: Join<MacAddr, Option<Ipv4Addr>>,
+    overlay_bytes: Join<ClientId, u64>,
+    removed: RwLock<Vec<Watcher>>,
+}
+
+/// What is committed, by the ways it is looked up. Ids are UUIDv7: their order is that of creation.
+#[derive(Default)]
+struct Cache {
+    by_id: BTreeMap<ClientId, Arc<ClientRecord>>,
+    by_mac: HashMap<MacAddr, ClientId>,
+}
+
+impl Cache {
+    fn put(&mut self, record: ClientRecord) {
+        self.by_mac.insert(record.mac, record.id);
+        self.by_id.insert(record.id, Arc::new(record));
+    }
+}
+
+impl Clients {
+    pub(crate) fn open(
+        store: Arc<Store>,
+        events: EventBus,
+        images: Images,
+        unknown: UnknownClients,
+    ) -> Result<Self> {
+        let mut cache = Cache::default();
+        let records: Vec<ClientRecord> = store.read(|tx| tx.list())?;
+        records.into_iter().for_each(|r| cache.put(r));
+        Ok(Clients {
+            inner: Arc::new(Inner {
+                store,
+                events,
+                images,
+                unknown,
+                cache: RwLock::new(cache),
+                last_boot: OnceLock::new(),
+                address: OnceLock::new(),
+                overlay_bytes: OnceLock::new(),
+                removed: RwLock::default(),
+            }),
+        })
+    }
+
+    /// Where views get the last boot from. Called on the database's thread, too: it must not wait
+    /// for a change of the database, nor hold a lock while something else does. So for all three.
+    pub fn join_last_boot(&self, f: impl Fn(MacAddr) -> Option<BootView> + Send + Sync + 'static) {
+        let _ = self.inner.last_boot.set(Box::new(f));
+    }
+
+    /// Where views get the leased address from.
+    pub fn join_address(&self, f: impl Fn(MacAddr) -> Option<Ipv4Addr> + Send + Sync + 'static) {
+        let _ = self.inner.address.set(Box::new(f));
+    }
+
+    /// Where views get the size of the overlay from.
+    pub fn join_overlay_bytes(&self, f: impl Fn(ClientId) -> u64 + Send + Sync + 'static) {
+        let _ = self.inner.overlay_bytes.set(Box::new(f));
+    }
+
+    /// Runs `f` after a client was removed, e.g. to take its export and overlay away. On the
+    /// database's thread: it must not wait for a change of the database.
+    pub fn on_removed(&self, f: impl Fn(&ClientRecord) + Send + Sync + 'static) {
+        self.inner
+            .removed
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Box::new(f));
+    }
+
+    /// A client by id.
+    pub fn get(&self, id: ClientId) -> Option<Arc<ClientRecord>> {
+        self.inner.cached(|c| c.by_id.get(&id).cloned())
+    }
+
+    /// A client by its Ethernet address: the look-up of the boot path.
+    pub fn find_mac(&self, mac: MacAddr) -> Option<Arc<ClientRecord>> {
+        self.inner
+            .cached(|c| c.by_mac.get(&mac).and_then(|id| c.by_id.get(id)).cloned())
+    }
+
+    /// A client by name (case does not matter), id or Ethernet address.
+    pub fn find(&self, text: &str) -> Option<Arc<ClientRecord>> {
+        let by_name = self.inner.cached(|c| {
+            let same = |r: &&Arc<ClientRecord>| r.name.eq_ignore_ascii_case(text);
+            c.by_id.values().find(same).cloned()
+        });
+        by_name
+            .or_else(|| text.parse().ok().and_then(|id| self.get(id)))
+            .or_else(|| text.parse().ok().and_then(|mac| self.find_mac(mac)))
+    }
+
+    /// As [`Clients::find`].
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn require(&self, text: &str) -> Result<Arc<ClientRecord>> {
+        self.find(text)
+            .ok_or_else(|| Error::not_found(Area::Client, text))
+    }
+
+    /// Every client as shown, in the order of creation.
+    pub fn list(&self) -> Vec<ClientView> {
+        let records: Vec<_> = self
+            .inner
+            .cached(|c| c.by_id.values().cloned().collect::<Vec<_>>());
+        records.iter().map(|r| self.view(r)).collect()
+    }
+
+    /// A client as shown: with its image's name, its last boot, its address.
+    pub fn view(&self, record: &ClientRecord) -> ClientView {
+        self.inner.view(record)
+    }
+
+    /// Tells the page that what a view joins has changed (its last boot, its address).
+    pub fn touch(&self, mac: MacAddr) {
+        if let Some(record) = self.find_mac(mac) {
+            let client = self.view(&record);
+            self.inner.events.publish(Event::ClientChanged { client });
+        }
+    }
+
+    /// Makes a client. A discovered computer with the same address is adopted.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a bad name or address, [`Error::Conflict`] for a taken one or an
+    /// image that is not ready, [`Error::NotFound`] for an unknown image.
+    pub async fn create(&self, params: CreateClientParams) -> Result<ClientView> {
+        self.add(params, false).await
+    }
+
+    /// Makes a virtual computer's client: for the lab.
+    ///
+    /// # Errors
+    /// As [`Clients::create`].
+    pub async fn create_virtual(&self, params: CreateClientParams) -> Result<ClientView> {
+        self.add(params, true).await
+    }
+
+    async fn add(&self, params: CreateClientParams, is_virtual: bool) -> Result<ClientView> {
+        rules::name(&params.name)?;
+        rules::mac(params.mac)?;
+        let image_id = self.resolve_image(params.image.as_deref())?;
+        let fresh = ClientRecord {
+            id: ClientId(Uuid::now_v7()),
+            name: params.name,
+            mac: params.mac,
+            state: ClientState::Adopted,
+            image_id,
+            mode: params.mode,
+            is_virtual,
+            chap_secret: chap_secret()?,
+            created_at: now(),
+            revision: 1,
+        };
+        let inner = self.inner.clone();
+        let write = self.inner.store.write(move |tx| {
+            let all: Vec<ClientRecord> = tx.list()?;
+            let mut record = fresh;
+            let known = all.iter().find(|r| r.mac == record.mac);
+            match known {
+                // What was only seen so far keeps its id, so that its boots stay with it.
+                Some(old) if old.state == ClientState::Discovered => {
+                    record.id = old.id;
+                    record.created_at = old.created_at;
+                    record.revision = old.revision + 1;
+                }
+                Some(old) => return Err(rules::mac_taken(old)),
+                None => {}
+            }
+            rules::name_free(&all, &record.name, record.id)?;
+            require_ready(tx, record.image_id)?;
+            inner.save(tx, &record)?;
+            Ok(record)
+        });
+        let record = write.await?;
+        Ok(self.view(&record))
+    }
+
+    /// Changes what `params` names. `if_match` is the revision the caller read, when it has one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`] when the revision is not the newest,
+    /// [`Error::Invalid`] and [`Error::Conflict`] as in [`Clients::create`].
+    pub async fn update(
+        &self,
+        id: ClientId,
+        if_match: Option<u64>,
+        params: UpdateClientParams,
+    ) -> Result<ClientView> {
+        if let Some(name) = &params.name {
+            rules::name(name)?;
+        }
+        let image = match params.image.as_deref() {
+            None => None,
+            text => Some(self.resolve_image(text)?),
+        };
+        let inner = self.inner.clone();
+        let write = self.inner.store.write(move |tx| {
+            let old = require_revision(tx, id, if_match)?;
+            let mut record = old.clone();
+            if let Some(name) = params.name {
+                rules::name_free(&tx.list::<ClientRecord>()?, &name, id)?;
+                record.name = name;
+            }
+            if let Some(image_id) = image {
+                require_ready(tx, image_id)?;
+                record.image_id = image_id;
+            }
+            record.mode = params.mode.unwrap_or(record.mode);
+            match params.adopt {
+                Some(true) => record.state = ClientState::Adopted,
+                Some(false) if old.state == ClientState::Adopted => {
+                    return Err(Error::invalid(
+                        Area::Client,
+                        "adopt",
+                        "an adopted computer can't become discovered again; remove it instead",
+                    ));
+                }
+                _ => {}
+            }
+            if record != old {
+                record.revision += 1;
+                inner.save(tx, &record)?;
+            }
+            Ok(record)
+        });
+        let record = write.await?;
+        Ok(self.view(&record))
+    }
+
+    /// Removes a client. Its boots stay in the history; its overlay goes.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`].
+    pub async fn remove(&self, id: ClientId, if_match: Option<u64>) -> Result<()> {
+        let inner = self.inner.clone();
+        let write = self.inner.store.write(move |tx| {
+            let record = require_revision(tx, id, if_match)?;
+            tx.remove::<ClientRecord>(&id);
+            tx.on_commit(move || inner.gone(&record));
+            Ok(())
+        });
+        write.await
+    }
+
+    /// A computer that asked and that we don't know: kept as discovered, or adopted when the
+    /// config says so. One that we know is given back as it is.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an address that can't be a computer's, [`Error::Unavailable`] when
+    /// [`MAX_DISCOVERED`] wait already.
+    pub async fn discovered(&self, mac: MacAddr) -> Result<Arc<ClientRecord>> {
+        if let Some(known) = self.find_mac(mac) {
+            return Ok(known);
+        }
+        rules::mac(mac)?;
+        let state = match self.inner.unknown {
+            UnknownClients::Discover => ClientState::Discovered,
+            UnknownClients::Adopt => ClientState::Adopted,
+        };
+        let fresh = ClientRecord {
+            id: ClientId(Uuid::now_v7()),
+            name: rules::name_of(mac),
+            mac,
+            state,
+            image_id: None,
+            mode: OverlayMode::default(),
+            is_virtual: false,
+            chap_secret: chap_secret()?,
+            created_at: now(),
+            revision: 1,
+        };
+        let inner = self.inner.clone();
+        let write = self.inner.store.write(move |tx| {
+            let all: Vec<ClientRecord> = tx.list()?;
+            if let Some(known) = all.iter().find(|r| r.mac == mac) {
+                return Ok(known.clone());
+            }
+            rules::room_for_discovered(&all)?;
+            rules::name_free(&all, &fresh.name, fresh.id)?;
+            inner.save(tx, &fresh)?;
+            Ok(fresh)
+        });
+        write.await.map(Arc::new)
+    }
+
+    /// None for no text or an empty one; otherwise the image by name or id.
+    fn resolve_image(&self, text: Option<&str>) -> Result<Option<ImageId>> {
+        match text {
+            None | Some("") => Ok(None),
+            Some(text) => Ok(Some(self.inner.images.require(text)?.id)),
+        }
+    }
+}
+
+impl Inner {
+    fn cached<T>(&self, read: impl FnOnce(&Cache) -> T) -> T {
+        read(&self.cache.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Stores a record; cache and page follow once it is durable.
+    fn save(self: &Arc<Self>, tx: &mut Tx<'_>, record: &ClientRecord) -> Result<()> {
+        tx.put(record)?;
+        let (inner, record) = (self.clone(), record.clone());
+        tx.on_commit(move || {
+            inner
+                .cache
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .put(record.clone());
+            let client = inner.view(&record);
+            inner.events.publish(Event::ClientChanged { client });
+        });
+        Ok(())
+    }
+
+    fn gone(&self, record: &ClientRecord) {
+        {
+            let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+            cache.by_id.remove(&record.id);
+            cache.by_mac.remove(&record.mac);
+        }
+        self.events.publish(Event::ClientRemoved { id: record.id });
+        let watchers = self.removed.read().unwrap_or_else(PoisonError::into_inner);
+        watchers.iter().for_each(|f| f(record));
+    }
+
+    fn view(&self, r: &ClientRecord) -> ClientView {
+        let last_boot = self.last_boot.get().and_then(|f| f(r.mac));
+        let address = self.address.get().and_then(|f| f(r.mac));
+        ClientView {
+            id: r.id,
+            name: r.name.clone(),
+            mac: r.mac,
+            state: r.state,
+            image_id: r.image_id,
+            image_name: r
+                .image_id
+                .and_then(|id| Some(self.images.get(id)?.name.clone())),
+            mode: r.mode,
+            is_virtual: r.is_virtual,
+            address: address.or_else(|| last_boot.as_ref().and_then(|b| b.address)),
+            overlay_bytes: self.overlay_bytes.get().map_or(0, |f| f(r.id)),
+            created_at: r.created_at,
+            revision: r.revision,
+            last_boot,
+        }
+    }
+}
+
+fn require_revision(tx: &Tx<'_>, id: ClientId, if_match: Option<u64>) -> Result<ClientRecord> {
+    let record: ClientRecord = tx
+        .get(&id)?
+        .ok_or_else(|| Error::not_found(Area::Client, id))?;
+    if if_match.is_some_and(|r| r != record.revision) {
+        return Err(Error::PreconditionFailed {
+            area: Area::Client,
+            current: record.revision,
+        });
+    }
+    Ok(record)
+}
+
+/// The image must be there and ready in the same commit that binds a client to it.
+fn require_ready(tx: &Tx<'_>, image: Option<ImageId>) -> Result<()> {
+    let Some(id) = image else { return Ok(()) };
+    let image: ImageRecord = tx
+        .get(&id)?
+        .ok_or_else(|| Error::not_found(Area::Image, id))?;
+    if image.state != ImageState::Ready {
+        return Err(Error::conflict(
+            Area::Client,
+            format!("the image {:?} is not ready", image.name),
+            "Wait until its import is done, or choose another image.",
+        ));
+    }
+    Ok(())
+}
+
+/// 16 letters and digits, 95 bits: within the 12 to 16 bytes that initiators take.
+fn chap_secret() -> Result<String> {
+    random_text(16)
+}

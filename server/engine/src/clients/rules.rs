@@ -1,0 +1,79 @@
+//! What a client may be called and which address it may have.
+
+use crate::{Area, Error, Result};
+use store::ClientRecord;
+use types::{ClientId, ClientState, MacAddr};
+
+/// A name is a host name label (RFC 1123 section 2.1): it becomes the computer's name.
+pub(super) fn name(name: &str) -> Result<()> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let message = if name.is_empty() {
+        "a name is needed"
+    } else if name.len() > 63 {
+        "a name has at most 63 characters"
+    } else if !name.chars().all(fits) {
+        "a name has letters a-z, digits and hyphens only, like pc-07"
+    } else if name.starts_with('-') || name.ends_with('-') {
+        "a name begins and ends with a letter or a digit"
+    } else if name.parse::<MacAddr>().is_ok() {
+        "a name can't look like a MAC address"
+    } else if name.parse::<ClientId>().is_ok() {
+        "a name can't look like an id"
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid(Area::Client, "name", message))
+}
+
+pub(super) fn mac(mac: MacAddr) -> Result<()> {
+    if mac.is_unicast() {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        Area::Client,
+        "mac",
+        format!(
+            "{mac} is not one computer's address: it is all zeros, or its first byte is odd (multicast)"
+        ),
+    ))
+}
+
+pub(super) fn mac_taken(by: &ClientRecord) -> Error {
+    Error::conflict(
+        Area::Client,
+        format!("the address {} belongs to {:?} already", by.mac, by.name),
+        format!("Change {:?}, or remove it first.", by.name),
+    )
+}
+
+pub(super) fn name_free(all: &[ClientRecord], name: &str, except: ClientId) -> Result<()> {
+    let taken = |r: &&ClientRecord| r.id != except && r.name.eq_ignore_ascii_case(name);
+    match all.iter().find(taken) {
+        None => Ok(()),
+        Some(other) => Err(Error::conflict(
+            Area::Client,
+            format!("the name {:?} is taken by {}", other.name, other.mac),
+            "Choose another name.",
+        )),
+    }
+}
+
+pub(super) fn room_for_discovered(all: &[ClientRecord]) -> Result<()> {
+    let waiting = |r: &&ClientRecord| r.state == ClientState::Discovered;
+    if all.iter().filter(waiting).count() < super::MAX_DISCOVERED {
+        return Ok(());
+    }
+    Err(Error::unavailable(
+        Area::Client,
+        format!(
+            "{} discovered computers wait already",
+            super::MAX_DISCOVERED
+        ),
+        "Adopt or remove some of them, then start this computer again.",
+    ))
+}
+
+/// What a discovered computer is called until somebody names it.
+pub(super) fn name_of(mac: MacAddr) -> String {
+    format!("pc-{}", mac.to_string().replace(':', ""))
+}

@@ -1,0 +1,266 @@
+//! What can go wrong, in the words of the product; HTTP and command line translate.
+
+use types::Problem;
+
+/// Result of the engine.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The thing an error is about; gives the middle of its code.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Area {
+    /// A computer.
+    Client,
+    /// An image.
+    Image,
+    /// A boot.
+    Boot,
+    /// A lease.
+    Lease,
+    /// A boot network.
+    Network,
+    /// A loader file.
+    Loader,
+    /// An overlay or base file.
+    Disk,
+    /// An exported disk.
+    Export,
+    /// The virtual lab.
+    Lab,
+    /// A user account.
+    User,
+    /// A sign-in.
+    Auth,
+    /// A setting.
+    Setting,
+    /// The server itself.
+    System,
+}
+
+impl Area {
+    /// As in `NSB-CLIENT-002`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Area::Client => "CLIENT",
+            Area::Image => "IMAGE",
+            Area::Boot => "BOOT",
+            Area::Lease => "LEASE",
+            Area::Network => "NETWORK",
+            Area::Loader => "LOADER",
+            Area::Disk => "DISK",
+            Area::Export => "EXPORT",
+            Area::Lab => "LAB",
+            Area::User => "USER",
+            Area::Auth => "AUTH",
+            Area::Setting => "SETTING",
+            Area::System => "SYSTEM",
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Area::Client => "computer",
+            Area::Image => "image",
+            Area::Boot => "boot",
+            Area::Lease => "lease",
+            Area::Network => "boot network",
+            Area::Loader => "loader file",
+            Area::Disk => "disk",
+            Area::Export => "export",
+            Area::Lab => "virtual computer",
+            Area::User => "user",
+            Area::Auth => "session",
+            Area::Setting => "setting",
+            Area::System => "server",
+        }
+    }
+}
+
+/// A failure of the engine. Each variant has one number, so that a code such as `NSB-CLIENT-002`
+/// says area and kind.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// 001: an input breaks a rule.
+    #[error("{field}: {message}")]
+    Invalid {
+        /// What it was an input for.
+        area: Area,
+        /// Which input.
+        field: &'static str,
+        /// The rule that it breaks, and what would be right.
+        message: String,
+    },
+    /// 002: it would contradict what is there.
+    #[error("{message}")]
+    Conflict {
+        /// What it is about.
+        area: Area,
+        /// What is in the way.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// 003: it was changed since the caller read it.
+    #[error("the {} was changed meanwhile; it is now at revision {current}", .area.word())]
+    PreconditionFailed {
+        /// What it is about.
+        area: Area,
+        /// Its revision now.
+        current: u64,
+    },
+    /// 004: there is none.
+    #[error("there is no {} {which:?}", .area.word())]
+    NotFound {
+        /// What was looked for.
+        area: Area,
+        /// Name or id as asked.
+        which: String,
+    },
+    /// 005: not possible here and now.
+    #[error("{message}")]
+    Unavailable {
+        /// What it is about.
+        area: Area,
+        /// Why not.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// 006: too many tries.
+    #[error("too many tries; the next is possible in {retry_after_seconds} s")]
+    TooMany {
+        /// What was tried.
+        area: Area,
+        /// Seconds until the next try.
+        retry_after_seconds: u32,
+    },
+    /// 010: not signed in, or not any more.
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// 011: signed in, but not allowed.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// 020: the database failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// 021: the file system failed.
+    #[error("{doing} failed: {source}")]
+    Io {
+        /// What we were doing, with the path.
+        doing: String,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// 029: a defect of ours.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// An input that breaks a rule.
+    pub fn invalid(area: Area, field: &'static str, message: impl Into<String>) -> Self {
+        Error::Invalid {
+            area,
+            field,
+            message: message.into(),
+        }
+    }
+
+    /// Something in the way, and what to do about it.
+    pub fn conflict(area: Area, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error::Conflict {
+            area,
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// Nothing by that name.
+    pub fn not_found(area: Area, which: impl ToString) -> Self {
+        Error::NotFound {
+            area,
+            which: which.to_string(),
+        }
+    }
+
+    /// Not possible here and now, and what to do about it.
+    pub fn unavailable(area: Area, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error::Unavailable {
+            area,
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// For `map_err`: a failure of the file system while `doing`.
+    pub fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let doing = doing.into();
+        move |source| Error::Io { doing, source }
+    }
+
+    /// Stable code such as `NSB-CLIENT-002`.
+    pub fn code(&self) -> String {
+        let (area, number) = match self {
+            Error::Invalid { area, .. } => (*area, 1),
+            Error::Conflict { area, .. } => (*area, 2),
+            Error::PreconditionFailed { area, .. } => (*area, 3),
+            Error::NotFound { area, .. } => (*area, 4),
+            Error::Unavailable { area, .. } => (*area, 5),
+            Error::TooMany { area, .. } => (*area, 6),
+            Error::Unauthorized(_) => (Area::Auth, 10),
+            Error::Forbidden(_) => (Area::Auth, 11),
+            Error::Store(_) => (Area::System, 20),
+            Error::Io { .. } => (Area::System, 21),
+            Error::Internal(_) => (Area::System, 29),
+        };
+        format!("NSB-{}-{number:03}", area.code())
+    }
+
+    /// As the outside sees it. Texts of the file system and the database stay inside.
+    pub fn problem(&self) -> Problem {
+        let (status, title, hint) = match self {
+            Error::Invalid { area, .. } => (
+                422,
+                format!("That is not a valid {}", area.word()),
+                "Correct the marked field and send it again.".to_string(),
+            ),
+            Error::Conflict { hint, .. } => (409, self.to_string(), hint.clone()),
+            Error::PreconditionFailed { .. } => (
+                412,
+                self.to_string(),
+                "Read it again, then repeat the change with the new ETag.".to_string(),
+            ),
+            Error::NotFound { area, .. } => (
+                404,
+                self.to_string(),
+                format!(
+                    "List what is there, and give a {}'s name or id.",
+                    area.word()
+                ),
+            ),
+            Error::Unavailable { hint, .. } => (503, self.to_string(), hint.clone()),
+            Error::TooMany { .. } => (429, self.to_string(), "Wait, then try again.".to_string()),
+            Error::Unauthorized(_) => (401, self.to_string(), "Sign in.".to_string()),
+            Error::Forbidden(_) => (
+                403,
+                self.to_string(),
+                "Ask an administrator for a higher role.".to_string(),
+            ),
+            Error::Store(_) | Error::Io { .. } => (
+                500,
+                "The server could not read or write its data".to_string(),
+                "The server's log names the file; check the disk under the data folder."
+                    .to_string(),
+            ),
+            Error::Internal(_) => (
+                500,
+                "The server failed because of a defect".to_string(),
+                "Please report it with the server's log of this moment.".to_string(),
+            ),
+        };
+        let problem = Problem::new(status, &self.code(), title, hint);
+        match self {
+            Error::Invalid { field, message, .. } => problem.field(field, message.clone()),
+            _ => problem,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The boot networks: what the admin chose, and how each of them is.
+
+use crate::EventBus;
+use std::sync::{Arc, PoisonError, RwLock};
+use types::{AddressRange, BootNetworkView, DhcpMode, Event};
+
+/// Seconds that a lease lasts unless the config says otherwise.
+pub const LEASE_SECONDS: u32 = 3600;
+
+/// One `[[boot]]` of the config: an interface that we serve. Address and prefix come from it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BootNetworkConfig {
+    /// The interface, e.g. `br0`.
+    pub interface: String,
+    /// A named network namespace; None is the host's own.
+    pub namespace: Option<String>,
+    /// Who hands out addresses.
+    pub mode: DhcpMode,
+    /// What we hand out in mode full.
+    pub range: Option<AddressRange>,
+    /// How long a lease lasts.
+    pub lease_seconds: u32,
+    /// Made by the virtual lab.
+    pub is_lab: bool,
+}
+
+impl BootNetworkConfig {
+    /// The scope's name, as leases are kept under: `br0`, or `lab1/br0` in a namespace.
+    pub fn scope(&self) -> String {
+        scope_name(self.namespace.as_deref(), &self.interface)
+    }
+}
+
+/// The name of the scope on an interface: `br0`, or `lab1/br0` in a namespace.
+pub fn scope_name(namespace: Option<&str>, interface: &str) -> String {
+    match namespace {
+        Some(ns) => format!("{ns}/{interface}"),
+        None => interface.to_string(),
+    }
+}
+
+/// The boot networks as they are now. Boot planes report here; page and REST read.
+#[derive(Clone)]
+pub struct Networks {
+    views: Arc<RwLock<Vec<BootNetworkView>>>,
+    events: EventBus,
+}
+
+impl Networks {
+    pub(crate) fn new(events: EventBus) -> Self {
+        Networks {
+            views: Arc::default(),
+            events,
+        }
+    }
+
+    /// Puts a network in, or replaces the one on the same interface, and tells the page.
+    pub fn set(&self, view: BootNetworkView) {
+        {
+            let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+            let same = |v: &&mut BootNetworkView| {
+                v.interface == view.interface && v.namespace == view.namespace
+            };
+            match views.iter_mut().find(same) {
+                Some(old) if *old == view => return,
+                Some(old) => *old = view.clone(),
+                None => views.push(view.clone()),
+            }
+        }
+        self.events.publish(Event::NetworkChanged { network: view });
+    }
+
+    /// Changes the network of a scope name, if there is one, and tells the page when it differs.
+    pub fn update(&self, scope: &str, change: impl FnOnce(&mut BootNetworkView)) {
+        let found = self
+            .list()
+            .into_iter()
+            .find(|v| scope_name(v.namespace.as_deref(), &v.interface) == scope);
+        if let Some(mut view) = found {
+            change(&mut view);
+            self.set(view);
+        }
+    }
+
+    /// All of them, in the order they came.
+    pub fn list(&self) -> Vec<BootNetworkView> {
+        self.views
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
