@@ -1,5 +1,6 @@
 //! The network protocols, one folder each: `wire` (bytes to types), `session` (decides; no I/O,
 //! time is an argument), `daemon` (sockets). Daemons ask the engine, never the store.
 
+pub mod dhcp;
 pub mod net;
 mod sys;

@@ -6,6 +6,7 @@ mod error;
 mod events;
 pub mod export;
 pub mod images;
+pub mod leases;
 pub mod network;
 pub mod settings;
 // -- modules of parts that land later: one line each, in the order of the alphabet --
@@ -14,6 +15,7 @@ pub use clients::{Clients, UnknownClients};
 pub use error::{Area, Error, Result};
 pub use events::EventBus;
 pub use images::Images;
+pub use leases::Leases;
 pub use network::{BootNetworkConfig, Networks};
 pub use settings::Settings;
 /// Rows as the look-ups give them.
@@ -57,6 +59,7 @@ struct Parts {
     networks: Networks,
     images: Images,
     clients: Clients,
+    leases: Leases,
     // -- fields of parts that land later --
 }
 
@@ -88,8 +91,9 @@ impl Engine {
             images.clone(),
             config.unknown_clients,
         )?;
+        let leases = Leases::new(store.clone(), events.clone(), clients.clone());
         // -- parts that land later are made here, in the order of their needs:
-        //    users, storage, leases, exports, loaders, boots, lab --
+        //    users, storage, exports, loaders, boots, lab --
         // -- what views of clients join: clients.join_last_boot, join_address, join_overlay_bytes;
         //    what goes with a removed client: clients.on_removed --
         Ok(Engine {
@@ -101,6 +105,7 @@ impl Engine {
                 networks,
                 images,
                 clients,
+                leases,
                 // -- fields of parts that land later --
             }),
         })
@@ -133,6 +138,10 @@ impl Engine {
     /// The computers that boot from us.
     pub fn clients(&self) -> &Clients {
         &self.parts.clients
+    }
+    /// Which address belongs to which computer.
+    pub fn leases(&self) -> &Leases {
+        &self.parts.leases
     }
     // -- accessors of parts that land later: one each --
 }

@@ -1,0 +1,3 @@
+//! DHCP in full mode: one scope on each boot network.
+
+pub mod wire;
