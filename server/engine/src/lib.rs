@@ -9,6 +9,7 @@ pub mod images;
 pub mod leases;
 pub mod network;
 pub mod settings;
+pub mod users;
 // -- modules of parts that land later: one line each, in the order of the alphabet --
 
 pub use clients::{Clients, UnknownClients};
@@ -20,6 +21,7 @@ pub use network::{BootNetworkConfig, Networks};
 pub use settings::Settings;
 /// Rows as the look-ups give them.
 pub use store::{BootRecord, ClientRecord, ImageRecord, LeaseRecord};
+pub use users::{Identity, Users};
 
 use std::{
     path::PathBuf,
@@ -30,7 +32,7 @@ use store::Store;
 use types::Timestamp;
 
 /// What the engine is opened with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)] // no Debug: it holds a password
 pub struct EngineConfig {
     /// Holds the database, images, loaders and keys.
     pub data_dir: PathBuf,
@@ -56,6 +58,7 @@ struct Parts {
     store: Arc<Store>,
     events: EventBus,
     settings: Settings,
+    users: Users,
     networks: Networks,
     images: Images,
     clients: Clients,
@@ -83,6 +86,11 @@ impl Engine {
         let store = Arc::new(store);
         let events = EventBus::default();
         let settings = Settings::new(store.clone());
+        let users = Users::open(
+            store.clone(),
+            &config.data_dir.join("keys"),
+            config.admin_password.as_deref(),
+        )?;
         let networks = Networks::new(events.clone());
         let images = Images::open(store.clone(), events.clone())?;
         let clients = Clients::open(
@@ -93,7 +101,7 @@ impl Engine {
         )?;
         let leases = Leases::new(store.clone(), events.clone(), clients.clone());
         // -- parts that land later are made here, in the order of their needs:
-        //    users, storage, exports, loaders, boots, lab --
+        //    storage, exports, loaders, boots, lab --
         // -- what views of clients join: clients.join_last_boot, join_address, join_overlay_bytes;
         //    what goes with a removed client: clients.on_removed --
         Ok(Engine {
@@ -102,6 +110,7 @@ impl Engine {
                 store,
                 events,
                 settings,
+                users,
                 networks,
                 images,
                 clients,
@@ -126,6 +135,10 @@ impl Engine {
     /// Settings made in the page.
     pub fn settings(&self) -> &Settings {
         &self.parts.settings
+    }
+    /// Accounts and sessions.
+    pub fn users(&self) -> &Users {
+        &self.parts.users
     }
     /// The boot networks and how they are.
     pub fn networks(&self) -> &Networks {

@@ -1,0 +1,174 @@
+//! Access and refresh tokens: JWTs of one algorithm, one issuer and two audiences.
+
+use crate::{Error, Result, make_private_dir, random_bytes};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{File, OpenOptions},
+    io::{ErrorKind, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+use types::{SessionId, Timestamp, UserId};
+
+/// How long an access token holds, seconds. A revoked session ends at once all the same: each
+/// request looks the session up.
+pub(super) const ACCESS_SECONDS: u32 = 900;
+
+const ISSUER: &str = "nsboot";
+const ACCESS: &str = "nsboot-access";
+const REFRESH: &str = "nsboot-refresh";
+const ALGORITHM: Algorithm = Algorithm::HS256;
+const KEY_BYTES: usize = 32;
+
+/// Seconds that a token may come from the future: clocks are stepped.
+const LEEWAY_SECONDS: u64 = 5;
+
+const BAD: Error = Error::Unauthorized("the session is not valid or has ended");
+
+/// What an access token says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Claims {
+    pub iss: String,
+    pub aud: String,
+    pub sub: UserId,
+    pub sid: SessionId,
+    pub iat: i64,
+    pub nbf: i64,
+    pub exp: i64,
+    /// Refresh tokens only: which of the session's tokens this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+    /// Refresh tokens only: 32 random bytes in hex, whose hash the session keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// Signs and checks tokens.
+pub(super) struct Tokens {
+    sign: EncodingKey,
+    check: DecodingKey,
+}
+
+impl Tokens {
+    /// With the key in `folder`, made at the first start.
+    pub fn open(folder: &Path) -> Result<Self> {
+        make_private_dir(folder)?;
+        Ok(Tokens::with_key(&load_or_make(
+            &folder.join("session.key"),
+        )?))
+    }
+
+    pub fn with_key(key: &[u8; KEY_BYTES]) -> Self {
+        Tokens {
+            sign: EncodingKey::from_secret(key),
+            check: DecodingKey::from_secret(key),
+        }
+    }
+
+    pub fn access(&self, user: UserId, session: SessionId, now: Timestamp) -> Result<String> {
+        let claims = claims(ACCESS, user, session, now, i64::from(ACCESS_SECONDS));
+        self.encode(&claims)
+    }
+
+    pub fn refresh(
+        &self,
+        user: UserId,
+        session: SessionId,
+        (generation, secret): (u64, String),
+        (now, end): (Timestamp, Timestamp),
+    ) -> Result<String> {
+        let mut claims = claims(REFRESH, user, session, now, 0);
+        claims.exp = end.millis() / 1000;
+        claims.generation = Some(generation);
+        claims.secret = Some(secret);
+        self.encode(&claims)
+    }
+
+    pub fn encode(&self, claims: &Claims) -> Result<String> {
+        encode(&Header::new(ALGORITHM), claims, &self.sign)
+            .map_err(|e| Error::Internal(format!("signing a token failed: {e}")))
+    }
+
+    pub fn check_access(&self, token: &str) -> Result<Claims> {
+        self.decode(token, ACCESS)
+    }
+
+    pub fn check_refresh(&self, token: &str) -> Result<Claims> {
+        self.decode(token, REFRESH)
+    }
+
+    fn decode(&self, token: &str, audience: &str) -> Result<Claims> {
+        let mut rules = Validation::new(ALGORITHM);
+        rules.set_issuer(&[ISSUER]);
+        rules.set_audience(&[audience]);
+        rules.set_required_spec_claims(&["exp", "nbf", "aud", "iss", "sub"]);
+        rules.validate_nbf = true;
+        rules.leeway = LEEWAY_SECONDS;
+        match decode::<Claims>(token, &self.check, &rules) {
+            Ok(data) => Ok(data.claims),
+            Err(e) => {
+                tracing::debug!(error = %e, "a token was refused");
+                Err(BAD)
+            }
+        }
+    }
+}
+
+fn claims(audience: &str, sub: UserId, sid: SessionId, now: Timestamp, seconds: i64) -> Claims {
+    let now = now.millis() / 1000;
+    Claims {
+        iss: ISSUER.into(),
+        aud: audience.into(),
+        sub,
+        sid,
+        iat: now,
+        nbf: now,
+        exp: now + seconds,
+        generation: None,
+        secret: None,
+    }
+}
+
+/// Reads the key, or makes one that is on disk before anything is signed with it.
+fn load_or_make(path: &Path) -> Result<[u8; KEY_BYTES]> {
+    let about = |what: &str| format!("{what} the key {}", path.display());
+    match std::fs::read(path) {
+        Ok(bytes) => bytes.try_into().map_err(|_| Error::Io {
+            doing: about("reading"),
+            source: std::io::Error::new(
+                ErrorKind::InvalidData,
+                "it does not have 32 bytes; remove the file, and everyone signs in again",
+            ),
+        }),
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            let mut key = [0u8; KEY_BYTES];
+            random_bytes(&mut key)?;
+            write_new(path, &key).map_err(Error::io(about("making")))?;
+            Ok(key)
+        }
+        Err(e) => Err(Error::io(about("reading"))(e)),
+    }
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    // Under another name first: a crash in between leaves no half key.
+    let draft = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path)?;
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "token_tests.rs"]
+mod tests;
