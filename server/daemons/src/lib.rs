@@ -2,5 +2,6 @@
 //! time is an argument), `daemon` (sockets). Daemons ask the engine, never the store.
 
 pub mod dhcp;
+pub mod iscsi;
 pub mod net;
 mod sys;

@@ -1,6 +1,10 @@
 //! Exports: disks offered to clients over a block protocol.
 //! The trait and its words live here; the protocols live in `daemons`.
 
+mod registry;
+
+pub use registry::{Exports, Refusal, SessionGuard, SessionInfo, SessionObserver, SilentObserver};
+
 use std::{io, sync::Arc};
 
 /// A disk. Offsets and lengths are in bytes and always whole 512-byte sectors; a caller checks

@@ -1,0 +1,21 @@
+//! The iSCSI target in the process (RFC 7143): login, discovery, sessions, and the SCSI disk behind.
+//!
+//! `wire`, `text`, `params`, `chap` and `login` turn bytes into decisions without a socket or a clock;
+//! `session` (with `data` and `discovery`) is the full feature phase; `scsi` is the disk; `frame` cuts
+//! the byte stream; `connection` and `daemon` own threads and sockets.
+
+mod bytes;
+mod chap;
+mod connection;
+mod daemon;
+mod data;
+mod discovery;
+mod frame;
+mod login;
+mod params;
+mod scsi;
+mod session;
+mod text;
+mod wire;
+
+pub use daemon::{IscsiServer, Limits, serve};

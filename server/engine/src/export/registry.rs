@@ -1,0 +1,293 @@
+//! What is offered, and who uses it: the list of exports and the live sessions on them.
+//!
+//! The protocols in `daemons` ask [`Exports::lookup`] at each login and hold a [`SessionGuard`] for as
+//! long as a session lives. Nothing here is on the path of a read or a write.
+
+use super::Export;
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use types::Timestamp;
+
+/// Why a login was not let in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Refusal {
+    /// No export has that target name.
+    NoSuchTarget,
+    /// The export belongs to another initiator name.
+    NotAllowed,
+    /// CHAP is demanded, and the initiator offered none, knew no secret, or sent back our own challenge.
+    AuthFailed,
+    /// The initiator broke the protocol or was too slow.
+    Protocol,
+    /// An older session of the same initiator is still finishing its last request.
+    Busy,
+}
+
+impl Refusal {
+    /// Plain words for logs and the boot timeline: what happened and what to do.
+    pub fn text(self) -> &'static str {
+        match self {
+            Refusal::NoSuchTarget => {
+                "no disk is offered under that target name; check that the client has an image"
+            }
+            Refusal::NotAllowed => {
+                "the disk belongs to another initiator name; boot from the script that NSBoot serves"
+            }
+            Refusal::AuthFailed => {
+                "CHAP user or secret is missing or wrong; boot from the script that NSBoot serves"
+            }
+            Refusal::Protocol => "the initiator broke the login protocol or took longer than 15 s",
+            Refusal::Busy => {
+                "an older session is still finishing a request; the initiator may retry"
+            }
+        }
+    }
+}
+
+/// One live session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SessionInfo {
+    /// Unique for the life of the process.
+    pub id: u64,
+    pub target: String,
+    pub initiator: String,
+    /// Initiator session id (RFC 7143 section 11.12.5); tells firmware and operating system apart.
+    pub isid: [u8; 6],
+    pub peer: SocketAddr,
+    /// When it reached the full feature phase.
+    pub since: Timestamp,
+}
+
+/// Told what sessions do, from the thread that does it: implementations return at once.
+pub trait SessionObserver: Send + Sync + 'static {
+    /// The session reached the full feature phase.
+    fn logged_in(&self, session: &SessionInfo, at: Timestamp);
+    /// The first block of the session was read.
+    fn first_read(&self, session: &SessionInfo, at: Timestamp);
+    /// A login was refused. `target` is None when the initiator had not named one yet.
+    fn refused(
+        &self,
+        peer: SocketAddr,
+        initiator: &str,
+        target: Option<&str>,
+        why: Refusal,
+        at: Timestamp,
+    );
+    /// The session ended.
+    fn closed(&self, session: &SessionInfo, at: Timestamp);
+}
+
+/// An observer for tests and tools that want to know nothing.
+pub struct SilentObserver;
+
+impl SessionObserver for SilentObserver {
+    fn logged_in(&self, _: &SessionInfo, _: Timestamp) {}
+    fn first_read(&self, _: &SessionInfo, _: Timestamp) {}
+    fn refused(&self, _: SocketAddr, _: &str, _: Option<&str>, _: Refusal, _: Timestamp) {}
+    fn closed(&self, _: &SessionInfo, _: Timestamp) {}
+}
+
+type Closer = Box<dyn Fn() + Send + Sync>;
+
+struct Live {
+    info: SessionInfo,
+    close: Closer,
+}
+
+#[derive(Default)]
+struct Book {
+    exports: BTreeMap<String, Export>,
+    live: Vec<Live>,
+    next_id: u64,
+}
+
+#[derive(Default)]
+struct Inner {
+    book: Mutex<Book>,
+    /// Signalled whenever a session has left `Book::live`.
+    left: Condvar,
+}
+
+/// The exports and their sessions. A clone is another handle on the same list.
+#[derive(Clone, Default)]
+pub struct Exports {
+    inner: Arc<Inner>,
+}
+
+impl Exports {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.inner
+            .book
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Offers a disk, in place of what had that target name. Sessions on another device under that
+    /// name are told to end: they would go on with a disk that is no longer the client's.
+    pub fn publish(&self, export: Export) {
+        let target = export.target.clone();
+        let mut book = self.book();
+        let replaced = book.exports.insert(target.clone(), export);
+        let other_device = match (&replaced, book.exports.get(&target)) {
+            (Some(old), Some(new)) => !Arc::ptr_eq(&old.device, &new.device),
+            _ => false,
+        };
+        if other_device {
+            close_where(&book, |s| s.target == target);
+        }
+    }
+
+    /// Offers that target no longer and ends its sessions; false when it was not offered.
+    pub fn withdraw(&self, target: &str) -> bool {
+        let mut book = self.book();
+        close_where(&book, |s| s.target == target);
+        book.exports.remove(target).is_some()
+    }
+
+    /// The export of that name, if this initiator may use it.
+    pub fn find(&self, target: &str, initiator: &str) -> Option<Export> {
+        self.lookup(target, initiator).ok()
+    }
+
+    /// Like [`Exports::find`], with the reason.
+    pub fn lookup(&self, target: &str, initiator: &str) -> Result<Export, Refusal> {
+        let book = self.book();
+        let export = book.exports.get(target).ok_or(Refusal::NoSuchTarget)?;
+        if visible(export, initiator) {
+            Ok(export.clone())
+        } else {
+            Err(Refusal::NotAllowed)
+        }
+    }
+
+    /// The target names that discovery shows to this initiator.
+    pub fn list(&self, initiator: &str) -> Vec<String> {
+        self.book()
+            .exports
+            .values()
+            .filter(|e| visible(e, initiator))
+            .map(|e| e.target.clone())
+            .collect()
+    }
+
+    /// The live sessions, oldest first.
+    pub fn sessions(&self) -> Vec<SessionInfo> {
+        self.book().live.iter().map(|l| l.info.clone()).collect()
+    }
+
+    /// Enters a session that has just logged in and ends an older one of the same initiator name and
+    /// ISID on that target (session reinstatement, RFC 7143 section 6.3.5). Returns once the older one
+    /// has finished its last request, so that none of its writes can follow a read of the new one;
+    /// [`Refusal::Busy`] when that takes longer than `patience`.
+    ///
+    /// `close` must end the session's connection from any thread without blocking.
+    pub fn register(
+        &self,
+        mut info: SessionInfo,
+        close: Closer,
+        patience: Duration,
+    ) -> Result<SessionGuard, Refusal> {
+        let deadline = Instant::now() + patience;
+        let same = |s: &SessionInfo| {
+            s.target == info.target && s.initiator == info.initiator && s.isid == info.isid
+        };
+        let mut book = self.book();
+        while close_where(&book, same) > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Refusal::Busy);
+            }
+            book = match self.inner.left.wait_timeout(book, left) {
+                Ok((book, _)) => book,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        }
+        // The export may have been withdrawn or replaced between lookup and here.
+        if !book.exports.contains_key(&info.target) {
+            return Err(Refusal::NoSuchTarget);
+        }
+        book.next_id += 1;
+        info.id = book.next_id;
+        book.live.push(Live {
+            info: info.clone(),
+            close,
+        });
+        Ok(SessionGuard {
+            exports: self.clone(),
+            info,
+        })
+    }
+
+    /// Tells all sessions on that target to end; how many there were. They may still be finishing a
+    /// request: see [`Exports::drained`].
+    pub fn close_sessions(&self, target: &str) -> usize {
+        close_where(&self.book(), |s| s.target == target)
+    }
+
+    /// Tells every session to end (shutdown).
+    pub fn close_all_sessions(&self) -> usize {
+        close_where(&self.book(), |_| true)
+    }
+
+    /// Blocks until no session is left on that target, at most for `patience`; whether none is.
+    pub fn drained(&self, target: &str, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        let mut book = self.book();
+        while book.live.iter().any(|l| l.info.target == target) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            book = match self.inner.left.wait_timeout(book, left) {
+                Ok((book, _)) => book,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        }
+        true
+    }
+}
+
+fn visible(export: &Export, initiator: &str) -> bool {
+    match &export.initiator {
+        None => true,
+        Some(only) => only.eq_ignore_ascii_case(initiator),
+    }
+}
+
+fn close_where(book: &Book, chosen: impl Fn(&SessionInfo) -> bool) -> usize {
+    let chosen = book.live.iter().filter(|l| chosen(&l.info));
+    chosen.map(|l| (l.close)()).count()
+}
+
+/// Keeps a session in the registry; dropping it takes the session out.
+pub struct SessionGuard {
+    exports: Exports,
+    info: SessionInfo,
+}
+
+impl SessionGuard {
+    /// The session as registered, with its id.
+    pub fn info(&self) -> &SessionInfo {
+        &self.info
+    }
+}
+
+impl Drop for SessionGuard {
+    fn drop(&mut self) {
+        let id = self.info.id;
+        self.exports.book().live.retain(|l| l.info.id != id);
+        self.exports.inner.left.notify_all();
+    }
+}
+
+#[cfg(test)]
+#[path = "registry_tests.rs"]
+mod tests;

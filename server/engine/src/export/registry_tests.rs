@@ -1,0 +1,121 @@
+//! The registry without a network: who sees what, and who evicts whom.
+
+use super::*;
+use crate::export::BlockDevice;
+use std::{
+    io,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+struct Nothing;
+
+impl BlockDevice for Nothing {
+    fn size_bytes(&self) -> u64 {
+        512
+    }
+    fn read_only(&self) -> bool {
+        true
+    }
+    fn read_at(&self, _: u64, buf: &mut [u8]) -> io::Result<()> {
+        buf.fill(0);
+        Ok(())
+    }
+    fn write_at(&self, _: u64, _: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+    fn discard(&self, _: u64, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+    fn extents(&self, _: u64, len: u64) -> io::Result<Vec<(u64, bool)>> {
+        Ok(vec![(len, false)])
+    }
+}
+
+fn export(target: &str, initiator: Option<&str>) -> Export {
+    Export {
+        target: target.into(),
+        lun: 0,
+        serial: "S1".into(),
+        naa: 0x3000_0000_0000_0001,
+        device: Arc::new(Nothing),
+        chap: None,
+        initiator: initiator.map(str::to_string),
+    }
+}
+
+fn session(isid: u8) -> SessionInfo {
+    SessionInfo {
+        id: 0,
+        target: "iqn.t".into(),
+        initiator: "iqn.i".into(),
+        isid: [isid; 6],
+        peer: ([127, 0, 0, 1], 1).into(),
+        since: Timestamp(0),
+    }
+}
+
+#[test]
+fn discovery_and_login_show_only_the_initiators_own_target() {
+    let exports = Exports::new();
+    exports.publish(export("iqn.a", Some("iqn.client-a")));
+    exports.publish(export("iqn.b", Some("iqn.client-b")));
+    assert_eq!(exports.list("iqn.client-a"), ["iqn.a"]);
+    assert!(exports.list("iqn.stranger").is_empty());
+    let refused = |target| exports.lookup(target, "iqn.client-a").err();
+    assert_eq!(refused("iqn.a"), None);
+    assert_eq!(refused("iqn.b"), Some(Refusal::NotAllowed));
+    assert_eq!(refused("iqn.c"), Some(Refusal::NoSuchTarget));
+}
+
+#[test]
+fn the_same_isid_waits_for_the_old_session_and_another_isid_does_not() {
+    let exports = Exports::new();
+    exports.publish(export("iqn.t", None));
+    let closed = Arc::new(AtomicUsize::new(0));
+    let seen = closed.clone();
+    let close = Box::new(move || {
+        seen.fetch_add(1, Ordering::SeqCst);
+    });
+    let long = Duration::from_secs(10);
+    let firmware = exports.register(session(1), close, long).ok();
+    let os = exports.register(session(2), Box::new(|| ()), long);
+    assert!(os.is_ok_and(|g| g.info().id == 2));
+    assert_eq!(closed.load(Ordering::SeqCst), 0);
+
+    let busy = exports.register(session(1), Box::new(|| ()), Duration::ZERO);
+    assert_eq!(busy.err(), Some(Refusal::Busy));
+    assert_eq!(closed.load(Ordering::SeqCst), 1);
+
+    let waiter = {
+        let exports = exports.clone();
+        std::thread::spawn(move || exports.register(session(1), Box::new(|| ()), long).is_ok())
+    };
+    drop(firmware);
+    assert!(waiter.join().is_ok_and(|ok| ok));
+    assert!(exports.drained("iqn.t", long));
+}
+
+#[test]
+fn another_device_under_the_same_name_ends_the_sessions() {
+    let exports = Exports::new();
+    let first = export("iqn.t", None);
+    exports.publish(first.clone());
+    let closed = Arc::new(AtomicUsize::new(0));
+    let seen = closed.clone();
+    let close = Box::new(move || {
+        seen.fetch_add(1, Ordering::SeqCst);
+    });
+    let guard = exports.register(session(1), close, Duration::ZERO);
+    exports.publish(first);
+    assert_eq!(closed.load(Ordering::SeqCst), 0, "the same device goes on");
+    exports.publish(export("iqn.t", None));
+    assert_eq!(closed.load(Ordering::SeqCst), 1);
+    assert!(!exports.drained("iqn.t", Duration::ZERO));
+    drop(guard);
+    assert!(exports.withdraw("iqn.t") && !exports.withdraw("iqn.t"));
+    let gone = exports.register(session(1), Box::new(|| ()), Duration::ZERO);
+    assert_eq!(gone.err(), Some(Refusal::NoSuchTarget));
+}
