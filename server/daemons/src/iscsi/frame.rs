@@ -181,4 +181,3 @@ impl<W: Write> Outbox<W> {
         self.sink.write_all(&self.buf[..len])
     }
 }
-

@@ -470,4 +470,3 @@ impl Cutter {
         Some(piece)
     }
 }
-
