@@ -9,6 +9,8 @@ pub mod codec;
 mod error;
 mod key;
 mod record;
+#[cfg(feature = "recorder")]
+pub mod recorder;
 mod records;
 mod store;
 mod tx;

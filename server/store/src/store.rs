@@ -8,6 +8,7 @@ use crate::{
 use redb::{Builder, Database, DatabaseError, ReadableDatabase};
 use std::{
     fs::{File, OpenOptions},
+    io,
     os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::{Arc, atomic::Ordering::Relaxed, mpsc},
@@ -45,27 +46,15 @@ impl Store {
         let failed = |e: &dyn std::fmt::Display| {
             Error::backend("opening the database", format!("{}: {e}", path.display()))
         };
-        let is_new = !path.exists();
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(|e| failed(&e))?;
-        let db = builder().create_file(file).map_err(|e| match e {
+        if !path.exists() {
+            create(path).map_err(|e| failed(&e))?;
+        }
+        let db = builder().open(path).map_err(|e| match e {
             DatabaseError::DatabaseAlreadyOpen => Error::InUse {
                 path: path.display().to_string(),
             },
             e => failed(&e),
         })?;
-        if is_new && let Some(folder) = path.parent() {
-            // The name of the new file must survive a power cut, too.
-            File::open(folder)
-                .and_then(|f| f.sync_all())
-                .map_err(|e| failed(&e))?;
-        }
         Store::start(db)
     }
 
@@ -174,6 +163,32 @@ impl Store {
             commits: self.counters.commits.load(Relaxed),
             changes: self.counters.changes.load(Relaxed),
         }
+    }
+}
+
+/// Makes an empty database under another name and renames it when it is whole: a power cut in
+/// between leaves no file that can't be opened.
+fn create(path: &Path) -> io::Result<()> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
+    let draft = Path::new(&draft);
+    match std::fs::remove_file(draft) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(draft)?;
+    drop(builder().create_file(file).map_err(io::Error::other)?);
+    File::open(draft)?.sync_all()?;
+    std::fs::rename(draft, path)?;
+    // The name must survive a power cut, too.
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => File::open(folder)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
     }
 }
 
