@@ -1,0 +1,64 @@
+//! The bytes of each kind of record in each format that we ever wrote. A file of `tests/golden`
+//! never changes: when a test fails here, the record needs a new schema and an `upgrade`, not a
+//! new file. `NSBOOT_GOLDEN=write` makes the files of new kinds and formats.
+
+mod samples;
+
+use std::{fmt::Debug, path::PathBuf};
+use store::{Record, codec};
+
+fn check<R: Record + PartialEq>(name: &str, record: &R) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(format!("{name}-{}.hex", R::SCHEMA));
+    let bytes = codec::encode(record).unwrap();
+    let hex: String = bytes
+        .chunks(32)
+        .map(|line| line.iter().map(|b| format!("{b:02x}")).collect::<String>() + "\n")
+        .collect();
+    if std::env::var("NSBOOT_GOLDEN").is_ok_and(|v| v == "write") && !path.exists() {
+        std::fs::write(&path, &hex).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path)
+        .unwrap_or_else(|e| panic!("{}: {e}; NSBOOT_GOLDEN=write makes it", path.display()));
+    assert_eq!(hex, golden, "{name}: these bytes are in databases already");
+    assert!(
+        codec::decode::<R>(&bytes).unwrap() == *record,
+        "{name}: read back otherwise"
+    );
+}
+
+#[test]
+fn every_record_has_the_bytes_it_always_had() {
+    check("client", &samples::client());
+    check("image", &samples::image());
+    check("lease", &samples::lease());
+    check("boot", &samples::boot());
+    check("user", &samples::user());
+    check("session", &samples::session());
+    check("setting", &samples::setting());
+}
+
+#[test]
+fn each_kind_has_its_own_number_and_table() {
+    fn of<R: Record>() -> (u8, &'static str) {
+        (R::KIND, R::TABLE)
+    }
+    fn distinct<T: Ord + Debug + Clone>(all: &[T]) -> bool {
+        let mut all = all.to_vec();
+        let n = all.len();
+        all.sort();
+        all.dedup();
+        all.len() == n
+    }
+    let all = [
+        of::<store::ClientRecord>(),
+        of::<store::ImageRecord>(),
+        of::<store::LeaseRecord>(),
+        of::<store::BootRecord>(),
+        of::<store::UserRecord>(),
+        of::<store::SessionRecord>(),
+        of::<store::SettingRecord>(),
+    ];
+    assert!(distinct(&all.map(|(kind, _)| kind)) && distinct(&all.map(|(_, table)| table)));
+}

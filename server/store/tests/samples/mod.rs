@@ -1,0 +1,123 @@
+//! One record of each kind, with every field filled.
+
+use std::net::Ipv4Addr;
+use store::*;
+use types::*;
+use uuid::Uuid;
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(0x0193_4c5e_7b00_7000_8000_0000_0000_0000 + n)
+}
+
+const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+const AT: Timestamp = Timestamp(1_795_234_800_123_456);
+
+pub fn client() -> ClientRecord {
+    ClientRecord {
+        id: ClientId(id(1)),
+        name: "pc-07".into(),
+        mac: MAC,
+        state: ClientState::Adopted,
+        image_id: Some(ImageId(id(2))),
+        mode: OverlayMode::Keep,
+        is_virtual: true,
+        chap_secret: "abcdefghijklmnop".into(),
+        created_at: AT,
+        revision: 3,
+    }
+}
+
+pub fn image() -> ImageRecord {
+    ImageRecord {
+        id: ImageId(id(2)),
+        name: "debian-13".into(),
+        state: ImageState::Failed,
+        size_bytes: 8 << 30,
+        allocated_bytes: 2 << 30,
+        sha256: Some([0xab; 32]),
+        created_at: AT,
+        error: Some("the connection ended".into()),
+        revision: 2,
+    }
+}
+
+pub fn lease() -> LeaseRecord {
+    LeaseRecord {
+        scope: "lab1/br0".into(),
+        address: Ipv4Addr::new(10, 77, 0, 100),
+        mac: MAC,
+        client_id: vec![1, 0x52, 0x54, 0, 0x12, 0x34, 0x56],
+        hostname: Some("pc-07".into()),
+        state: LeaseState::Released,
+        starts_at: AT,
+        ends_at: AT.plus_seconds(3600),
+    }
+}
+
+pub fn boot() -> BootRecord {
+    BootRecord {
+        id: BootId(id(4)),
+        client_id: Some(ClientId(id(1))),
+        mac: MAC,
+        address: Some(Ipv4Addr::new(10, 77, 0, 100)),
+        state: BootState::Stopped,
+        started_at: AT,
+        ended_at: Some(AT.plus_seconds(9)),
+        hops: vec![HopRecord {
+            hop: Hop::Disk,
+            state: HopState::Failed,
+            started_at: Some(AT),
+            finished_at: Some(AT.plus_seconds(9)),
+        }],
+        cause: Some(CauseRecord {
+            code: "no_image".into(),
+            title: "No image".into(),
+            hint: "Choose one".into(),
+        }),
+        facts: Some(FactsRecord {
+            hostname: Some("pc-07".into()),
+            kernel: Some("6.12.0".into()),
+            link_mbps: Some(1000),
+            disk_read_bytes_per_second: Some(100_000_000),
+            disk_write_bytes_per_second: Some(50_000_000),
+            root: Some("/dev/sda1 ext4 rw".into()),
+            memory_bytes: Some(1 << 30),
+            uptime_seconds: Some(4.25),
+        }),
+        notes: vec![NoteRecord {
+            at: AT,
+            hop: Hop::Dhcp,
+            text: "ACK 10.77.0.100".into(),
+        }],
+    }
+}
+
+pub fn user() -> UserRecord {
+    UserRecord {
+        id: UserId(id(5)),
+        name: "admin".into(),
+        password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".into(),
+        role: Role::Admin,
+        created_at: AT,
+        revision: 1,
+    }
+}
+
+pub fn session() -> SessionRecord {
+    SessionRecord {
+        id: SessionId(id(6)),
+        user_id: UserId(id(5)),
+        created_at: AT,
+        expires_at: AT.plus_seconds(86_400),
+        generation: 7,
+        refresh_hash: [0xcd; 32],
+    }
+}
+
+pub fn setting() -> SettingRecord {
+    SettingRecord {
+        key: "clients.unknown".into(),
+        value: "adopt".into(),
+        updated_at: AT,
+    }
+}
