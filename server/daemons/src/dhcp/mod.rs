@@ -1,3 +1,10 @@
-//! DHCP in full mode: one scope on each boot network.
+//! DHCP in full mode (RFC 2131): one scope on each boot network.
 
+mod daemon;
+mod facts;
+mod reply;
+pub mod session;
 pub mod wire;
+
+pub use daemon::{Boots, Dhcp};
+pub use reply::{Answer, Destination, Settings};

@@ -384,4 +384,4 @@ fn parts(items: &[Item], wanted: u8) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 #[path = "wire_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -270,7 +270,7 @@ fn dhcproto_agrees_on_well_formed_packets() {
     let ours = sample();
     let theirs = v4::Message::from_bytes(&ours.encode()).expect("well-formed");
     assert_eq!(theirs.xid(), ours.xid);
-    assert_eq!(&theirs.chaddr()[..], &ours.chaddr[..6]);
+    assert_eq!(theirs.chaddr(), &ours.chaddr[..6]);
     assert!(theirs.flags().broadcast());
     assert_eq!(theirs.opts().msg_type(), Some(v4::MessageType::Discover));
 

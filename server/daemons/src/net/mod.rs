@@ -4,6 +4,7 @@
 //! namespace (`setns(2)` changes the calling thread only, which rules out the runtime's threads),
 //! creates the sockets there and hands them out. Everything else runs where it always does.
 
+pub mod datagram;
 mod frame;
 
 pub use frame::FrameSender;
@@ -12,7 +13,10 @@ use nix::{
     ifaddrs::getifaddrs,
     net::if_::InterfaceFlags,
     sched::{CloneFlags, setns},
-    sys::socket::{setsockopt, sockopt::ReceiveTimestamp},
+    sys::socket::{
+        setsockopt,
+        sockopt::{Ipv4PacketInfo, ReceiveTimestamp},
+    },
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
@@ -175,8 +179,8 @@ impl NetThread {
         self.run(move || read_interface(name))?
     }
 
-    /// The DHCP socket of an interface: port 67, broadcast, kernel receive times, hears and
-    /// answers on `device` only. Non-blocking.
+    /// The DHCP socket of an interface: port 67, broadcast, with the kernel's receive times and
+    /// packet infos for [`datagram::receive`]; hears and answers on `device` only. Non-blocking.
     pub fn dhcp(&self, device: &str) -> Result<UdpSocket, NetError> {
         let device = device.to_owned();
         self.run(move || {
@@ -189,6 +193,7 @@ impl NetThread {
                     socket.set_broadcast(true)?;
                     socket.set_recv_buffer_size(DHCP_RECEIVE_BUFFER)?;
                     setsockopt(&socket, ReceiveTimestamp, &true)?;
+                    setsockopt(&socket, Ipv4PacketInfo, &true)?;
                     socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 67).into())?;
                     Ok(socket.into())
                 },

@@ -57,9 +57,11 @@ pub struct Asker {
 pub enum Claim {
     /// It is the computer's now, in memory; the answer may leave once it is on disk.
     Granted(Lease),
-    /// It belongs to another computer, is outside the range, or we know this computer by another.
-    Refused,
-    /// It is free, but we have no record that it was this computer's.
+    /// We know this computer by another address.
+    Elsewhere,
+    /// We have no record of this computer, and the address belongs to another.
+    Taken,
+    /// We have no record of this computer, and the address is free or not one of ours.
     Unknown,
 }
 
@@ -181,8 +183,9 @@ impl Pool {
         let bits = address.to_bits();
         match self.by_mac.get(&asker.mac) {
             Some(&own) if own == bits => {}
-            Some(_) => return Claim::Refused,
-            None if !self.is_free(bits, now) => return Claim::Refused,
+            Some(_) => return Claim::Elsewhere,
+            None if !self.in_range(bits) => return Claim::Unknown,
+            None if !self.is_free(bits, now) => return Claim::Taken,
             None if !trust => return Claim::Unknown,
             None => {}
         }

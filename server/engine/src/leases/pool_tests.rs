@@ -61,7 +61,7 @@ fn our_own_address_is_never_given() {
     assert_eq!(p.size(), 2);
     assert_eq!(p.offer(mac(1), Some(ip(1)), T0), Some(ip(0)));
     assert_eq!(p.offer(mac(2), None, T0), Some(ip(2)));
-    assert_eq!(p.claim(&asker(3), ip(1), 60, true, T0), Claim::Refused);
+    assert_eq!(p.claim(&asker(3), ip(1), 60, true, T0), Claim::Unknown);
 }
 
 #[test]
@@ -80,11 +80,11 @@ fn a_free_wish_is_granted() {
 fn claims() {
     let mut p = pool(100, 199);
     assert_eq!(p.claim(&asker(1), ip(100), 60, false, T0), Claim::Unknown);
-    assert_eq!(p.claim(&asker(1), ip(99), 60, true, T0), Claim::Refused);
+    assert_eq!(p.claim(&asker(1), ip(99), 60, true, T0), Claim::Unknown);
     let lease = grant(&mut p, 1, ip(100), 60, T0);
     assert_eq!((lease.starts_at, lease.ends_at), (T0, T0.plus_seconds(60)));
-    assert_eq!(p.claim(&asker(2), ip(100), 60, true, T0), Claim::Refused);
-    assert_eq!(p.claim(&asker(1), ip(101), 60, true, T0), Claim::Refused);
+    assert_eq!(p.claim(&asker(2), ip(100), 60, true, T0), Claim::Taken);
+    assert_eq!(p.claim(&asker(1), ip(101), 60, true, T0), Claim::Elsewhere);
     // Expired but still nobody else's.
     let later = T0.plus_seconds(600);
     assert_eq!(p.owner(ip(100), later), None);

@@ -1,0 +1,212 @@
+//! Answers: which options they carry, and where they go.
+
+use super::wire::{MessageType, Packet, code};
+use crate::net::netmask;
+use engine::boot::{BootFile, Firmware, Machine, Signal};
+use std::net::Ipv4Addr;
+use types::MacAddr;
+
+/// Option 43 for a BIOS boot ROM: discovery control (tag 6) with bit 3, "load the named file at
+/// once", then the end mark. Without it some ROMs ask on port 4011 first (PXE 2.1 table 2-1).
+const PXE_LOAD_NOW: [u8; 4] = [6, 1, 8, 255];
+/// Sub-option 176 of option 175, `no-pxedhcp`: iPXE must not wait for a second, proxy answer.
+const IPXE_NO_PROXY: [u8; 3] = [176, 1, 1];
+
+/// What the answers on one boot network say.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Our address on the interface: server identifier, boot server, source of answers.
+    pub server: Ipv4Addr,
+    pub prefix_len: u8,
+    pub router: Option<Ipv4Addr>,
+    pub dns: Vec<Ipv4Addr>,
+    pub lease_seconds: u32,
+    /// Whether option 61 is echoed (RFC 6842); a few old clients choke on it.
+    pub echo_client_id: bool,
+}
+
+impl Settings {
+    /// Whether an address is on our network.
+    pub fn is_local(&self, address: Ipv4Addr) -> bool {
+        let mask = netmask(self.prefix_len).to_bits();
+        address.to_bits() & mask == self.server.to_bits() & mask
+    }
+
+    /// The broadcast address of the network.
+    fn broadcast(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.server.to_bits() | !netmask(self.prefix_len).to_bits())
+    }
+
+    /// Seconds that a lease lasts: never longer than configured, shorter if asked, at least a minute.
+    pub fn seconds(&self, asked: Option<u32>) -> u32 {
+        asked.map_or(self.lease_seconds, |a| a.max(60).min(self.lease_seconds))
+    }
+}
+
+/// Where an answer goes (RFC 2131 section 4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Destination {
+    /// Port 67 of the relay that passed the request on.
+    Relay(Ipv4Addr),
+    /// Port 68 of a client that has this address.
+    Unicast(Ipv4Addr),
+    /// Port 68 of 255.255.255.255.
+    Broadcast,
+    /// Port 68 of this address, in a frame to this Ethernet address: it can't answer ARP yet.
+    Frame(MacAddr, Ipv4Addr),
+}
+
+/// A packet to send, and what to tell the boots once it has left.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Answer {
+    pub packet: Packet,
+    pub to: Destination,
+    pub sent: Option<Signal>,
+}
+
+/// Who is answered, and with what besides the address.
+pub(super) struct Asked<'a> {
+    pub request: &'a Packet,
+    pub machine: &'a Machine,
+    pub settings: &'a Settings,
+    pub boot: BootFile,
+    /// The name that we know the client by.
+    pub host_name: Option<String>,
+}
+
+impl Asked<'_> {
+    /// OFFER or ACK of an address.
+    pub fn lease(&self, kind: MessageType, address: Ipv4Addr, seconds: u32) -> Packet {
+        let mut p = self.start(kind);
+        p.yiaddr = address;
+        if kind == MessageType::Ack {
+            p.ciaddr = self.request.ciaddr;
+        }
+        p.push_u32(code::LEASE_TIME, seconds);
+        p.push_u32(code::RENEWAL_TIME, seconds / 2);
+        p.push_u32(code::REBINDING_TIME, seconds - seconds / 8);
+        self.finish(p)
+    }
+
+    /// The ACK of an INFORM: everything but an address and times (RFC 2131 section 4.3.5).
+    pub fn inform(&self) -> Packet {
+        let mut p = self.start(MessageType::Ack);
+        p.ciaddr = self.request.ciaddr;
+        self.finish(p)
+    }
+
+    fn start(&self, kind: MessageType) -> Packet {
+        let mut p = Packet::reply_to(self.request);
+        p.push(code::MESSAGE_TYPE, &[kind as u8]);
+        p.push_address(code::SERVER_ID, self.settings.server);
+        p
+    }
+
+    fn finish(&self, mut p: Packet) -> Packet {
+        let s = self.settings;
+        p.push_address(code::SUBNET_MASK, netmask(s.prefix_len));
+        p.push_address(code::BROADCAST_ADDRESS, s.broadcast());
+        if let Some(router) = s.router {
+            p.push_address(code::ROUTER, router);
+        }
+        if !s.dns.is_empty() {
+            let octets: Vec<u8> = s.dns.iter().flat_map(Ipv4Addr::octets).collect();
+            p.push(code::DNS, &octets);
+        }
+        let wants_name = self
+            .request
+            .option(code::PARAMETERS)
+            .is_some_and(|list| list.contains(&code::HOST_NAME));
+        if let Some(name) = self.host_name.as_ref().filter(|_| wants_name) {
+            p.push(code::HOST_NAME, name.as_bytes());
+        }
+        self.boot(&mut p);
+        echo(&mut p, self.request, s.echo_client_id);
+        p
+    }
+
+    /// Boot information by firmware. Fields are never overloaded with options: old ROMs mistake them.
+    fn boot(&self, p: &mut Packet) {
+        let name = match &self.boot {
+            BootFile::None => return,
+            BootFile::Loader(name) | BootFile::Script(name) => name,
+        };
+        p.siaddr = self.settings.server;
+        let fits = p.set_file(name);
+        match self.machine.firmware {
+            Firmware::BiosPxe => {
+                p.push(code::VENDOR_CLASS, b"PXEClient");
+                p.push(code::VENDOR_SPECIFIC, &PXE_LOAD_NOW);
+            }
+            Firmware::UefiHttp => p.push(code::VENDOR_CLASS, b"HTTPClient"),
+            Firmware::Ipxe => p.push(code::IPXE, &IPXE_NO_PROXY),
+            // Option 60 would make UEFI ask on port 4011 (EDK2 calls it BINL).
+            Firmware::UefiPxe | Firmware::Other => {}
+        }
+        p.push(
+            code::TFTP_SERVER,
+            self.settings.server.to_string().as_bytes(),
+        );
+        if !fits {
+            tracing::debug!(
+                name,
+                "the boot file name is longer than the field, only option 67 has it"
+            );
+        }
+        // With its NUL: EDK2 writes one over the byte behind an option that has none.
+        let mut terminated = name.clone().into_bytes();
+        terminated.push(0);
+        p.push(code::BOOT_FILE, &terminated);
+    }
+}
+
+/// A refusal, with the reason in words (option 56).
+pub(super) fn nak(request: &Packet, settings: &Settings, why: &str) -> Packet {
+    let mut p = Packet::reply_to(request);
+    p.push(code::MESSAGE_TYPE, &[MessageType::Nak as u8]);
+    p.push_address(code::SERVER_ID, settings.server);
+    p.push(code::MESSAGE, why.as_bytes());
+    echo(&mut p, request, settings.echo_client_id);
+    if request.giaddr != Ipv4Addr::UNSPECIFIED {
+        // The relay must broadcast it: the client's address is what is wrong.
+        p.set_broadcast();
+    }
+    p
+}
+
+/// What goes back as it came: machine id, client id (RFC 6842), and last the relay's own (RFC 3046).
+fn echo(p: &mut Packet, request: &Packet, client_id: bool) {
+    let codes = [
+        (code::MACHINE_ID, true),
+        (code::CLIENT_ID, client_id),
+        (code::RELAY_AGENT, true),
+    ];
+    for (code, _) in codes.into_iter().filter(|(_, wanted)| *wanted) {
+        if let Some(value) = request.option(code) {
+            p.push(code, &value);
+        }
+    }
+}
+
+/// Where OFFER and ACK go.
+pub(super) fn destination(request: &Packet, mac: MacAddr, yours: Ipv4Addr) -> Destination {
+    let set = |a: Ipv4Addr| a != Ipv4Addr::UNSPECIFIED;
+    if set(request.giaddr) {
+        Destination::Relay(request.giaddr)
+    } else if set(request.ciaddr) {
+        Destination::Unicast(request.ciaddr)
+    } else if request.wants_broadcast() || !set(yours) {
+        Destination::Broadcast
+    } else {
+        Destination::Frame(mac, yours)
+    }
+}
+
+/// Where a NAK goes: never to an address, which is what is in doubt.
+pub(super) fn nak_destination(request: &Packet) -> Destination {
+    if request.giaddr == Ipv4Addr::UNSPECIFIED {
+        Destination::Broadcast
+    } else {
+        Destination::Relay(request.giaddr)
+    }
+}

@@ -1,0 +1,309 @@
+//! One DHCP packet in, what to do out (RFC 2131 section 4.3). No sockets, no clock, no database.
+
+use super::{
+    facts,
+    reply::{Answer, Asked, Settings, destination, nak, nak_destination},
+    wire::{MessageType, Packet, code},
+};
+use engine::{
+    boot::{BootFile, Firmware, Machine, Signal},
+    leases::{Claim, Lease, Pool},
+};
+use std::net::Ipv4Addr;
+use types::{Cause, MacAddr, Timestamp};
+
+/// What the engine knows about a machine.
+pub trait BootAdvisor {
+    /// What it is to load next.
+    fn boot_file(&self, machine: &Machine) -> BootFile;
+    /// The name that it is known by.
+    fn host_name(&self, mac: MacAddr) -> Option<String>;
+}
+
+/// A packet as it came in.
+#[derive(Clone, Copy)]
+pub struct Arrival<'a> {
+    pub packet: &'a Packet,
+    /// It was sent to our own address, not broadcast.
+    pub to_us: bool,
+    pub at: Timestamp,
+}
+
+/// What is to be done about a packet.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Outcome {
+    /// Nothing, for this reason.
+    Silent(&'static str),
+    /// Send it now.
+    Answer(Box<Answer>),
+    /// Store the lease; once it is durable, send the answer if there is one.
+    Commit(Lease, Option<Box<Answer>>),
+}
+
+/// What a packet means.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Decision {
+    /// The machine, if the packet names a usable one.
+    pub machine: Option<Machine>,
+    /// What the packet tells the boots, as of when it arrived.
+    pub seen: Vec<Signal>,
+    pub outcome: Outcome,
+}
+
+/// Decides about one packet and changes `pool` accordingly.
+pub fn decide(
+    arrival: Arrival<'_>,
+    settings: &Settings,
+    pool: &mut Pool,
+    advisor: &dyn BootAdvisor,
+) -> Decision {
+    let silent = |machine, why| Decision {
+        machine,
+        seen: Vec::new(),
+        outcome: Outcome::Silent(why),
+    };
+    let packet = arrival.packet;
+    if packet.op != 1 {
+        return silent(None, "not a request");
+    }
+    let Some(machine) = facts::machine(packet) else {
+        return silent(None, "no usable Ethernet address");
+    };
+    let giaddr = packet.giaddr;
+    if giaddr != Ipv4Addr::UNSPECIFIED && !settings.is_local(giaddr) {
+        return silent(
+            Some(machine),
+            "relayed from a network that has no scope here",
+        );
+    }
+    let Some(kind) = packet.message_type() else {
+        return silent(Some(machine), "no message type: BOOTP is not served");
+    };
+    let case = Case {
+        arrival,
+        settings,
+        advisor,
+        machine: &machine,
+    };
+    let outcome = match kind {
+        MessageType::Discover => case.discover(pool),
+        MessageType::Request => case.request(pool),
+        MessageType::Decline => case.decline(pool),
+        MessageType::Release => case.release(pool),
+        MessageType::Inform => case.inform(),
+        MessageType::Offer | MessageType::Ack | MessageType::Nak => {
+            Outcome::Silent("another server's answer")
+        }
+    };
+    let firmware = machine.firmware;
+    let mut seen = Vec::new();
+    if firmware != Firmware::Other && kind == MessageType::Discover {
+        seen.push(Signal::Discover { firmware });
+        if outcome == Outcome::Silent(NO_FREE_ADDRESS) {
+            seen.push(Signal::NoAddress {
+                cause: no_free_address(),
+            });
+        }
+    }
+    Decision {
+        machine: Some(machine),
+        seen,
+        outcome,
+    }
+}
+
+/// A packet of a known kind of machine.
+struct Case<'a> {
+    arrival: Arrival<'a>,
+    settings: &'a Settings,
+    advisor: &'a dyn BootAdvisor,
+    machine: &'a Machine,
+}
+
+impl Case<'_> {
+    fn discover(&self, pool: &mut Pool) -> Outcome {
+        let packet = self.arrival.packet;
+        let wanted = packet.address(code::REQUESTED_ADDRESS);
+        let Some(address) = pool.offer(self.machine.mac, wanted, self.arrival.at) else {
+            return Outcome::Silent(NO_FREE_ADDRESS);
+        };
+        let seconds = self.settings.seconds(packet.u32(code::LEASE_TIME));
+        let answer = self.asked().lease(MessageType::Offer, address, seconds);
+        self.answer(answer, address, Signal::Offer { address })
+    }
+
+    /// Which of the four states the client is in: RFC 2131 section 4.3.2 and table 4.
+    fn request(&self, pool: &mut Pool) -> Outcome {
+        let packet = self.arrival.packet;
+        let requested = packet.address(code::REQUESTED_ADDRESS);
+        match (packet.address(code::SERVER_ID), requested) {
+            (Some(server), _) if server != self.settings.server => {
+                pool.forget_offer(self.machine.mac, self.arrival.at);
+                Outcome::Silent("it took another server's offer")
+            }
+            // SELECTING; a few clients name the address in ciaddr only.
+            (Some(_), requested) => self.selecting(pool, requested.unwrap_or(packet.ciaddr)),
+            (None, _) if packet.ciaddr != Ipv4Addr::UNSPECIFIED => self.extending(pool),
+            (None, Some(requested)) => self.rebooting(pool, requested),
+            (None, None) => Outcome::Silent("a request without an address"),
+        }
+    }
+
+    fn selecting(&self, pool: &mut Pool, address: Ipv4Addr) -> Outcome {
+        match self.claim(pool, address, true) {
+            Claim::Granted(lease) => self.grant(lease),
+            Claim::Elsewhere => self.refuse("this computer was offered another address"),
+            Claim::Taken => self.refuse("the address belongs to another computer"),
+            Claim::Unknown => self.refuse("the address is not one of this server's"),
+        }
+    }
+
+    /// RENEWING when sent to us, REBINDING when broadcast.
+    fn extending(&self, pool: &mut Pool) -> Outcome {
+        let address = self.arrival.packet.ciaddr;
+        let renewing = self.arrival.to_us && self.arrival.packet.giaddr == Ipv4Addr::UNSPECIFIED;
+        if !self.settings.is_local(address) {
+            return self.refuse("the address is of another network");
+        }
+        match self.claim(pool, address, renewing) {
+            Claim::Granted(lease) => self.grant(lease),
+            Claim::Elsewhere => self.refuse("this computer has another address by now"),
+            Claim::Taken => self.refuse("the address belongs to another computer"),
+            Claim::Unknown if renewing => self.refuse("the address is not one of this server's"),
+            Claim::Unknown => Outcome::Silent("rebinding an address that we know nothing of"),
+        }
+    }
+
+    /// INIT-REBOOT: a server without a record of the client must be silent.
+    fn rebooting(&self, pool: &mut Pool, address: Ipv4Addr) -> Outcome {
+        if !self.settings.is_local(address) {
+            return self.refuse("the address is of another network");
+        }
+        match self.claim(pool, address, false) {
+            Claim::Granted(lease) => self.grant(lease),
+            Claim::Elsewhere => self.refuse("this computer has another address by now"),
+            Claim::Taken | Claim::Unknown => {
+                Outcome::Silent("a reboot with an address that we know nothing of")
+            }
+        }
+    }
+
+    fn decline(&self, pool: &mut Pool) -> Outcome {
+        let packet = self.arrival.packet;
+        let Some(address) = packet.address(code::REQUESTED_ADDRESS) else {
+            return Outcome::Silent("a DECLINE without an address");
+        };
+        if !self.is_for_us() {
+            return Outcome::Silent("a DECLINE for another server");
+        }
+        match pool.decline(self.machine.mac, address, self.arrival.at) {
+            Some(lease) => Outcome::Commit(lease, None),
+            None => Outcome::Silent("a DECLINE of an address that is not its own"),
+        }
+    }
+
+    fn release(&self, pool: &mut Pool) -> Outcome {
+        if !self.is_for_us() {
+            return Outcome::Silent("a RELEASE for another server");
+        }
+        let address = self.arrival.packet.ciaddr;
+        match pool.release(self.machine.mac, address, self.arrival.at) {
+            Some(lease) => Outcome::Commit(lease, None),
+            None => Outcome::Silent("a RELEASE of an address that is not its own"),
+        }
+    }
+
+    fn inform(&self) -> Outcome {
+        let packet = self.arrival.packet;
+        let answer = Answer {
+            packet: self.asked().inform(),
+            to: destination(packet, self.machine.mac, Ipv4Addr::UNSPECIFIED),
+            sent: None,
+        };
+        Outcome::Answer(Box::new(answer))
+    }
+
+    fn claim(&self, pool: &mut Pool, address: Ipv4Addr, trust: bool) -> Claim {
+        let packet = self.arrival.packet;
+        let seconds = self.settings.seconds(packet.u32(code::LEASE_TIME));
+        let asker = facts::asker(packet, self.machine.mac);
+        pool.claim(&asker, address, seconds, trust, self.arrival.at)
+    }
+
+    fn grant(&self, lease: Lease) -> Outcome {
+        let address = lease.address;
+        let seconds = self
+            .settings
+            .seconds(self.arrival.packet.u32(code::LEASE_TIME));
+        let packet = self.asked().lease(MessageType::Ack, address, seconds);
+        let sent = Signal::Ack {
+            address,
+            firmware: self.machine.firmware,
+        };
+        match self.answer(packet, address, sent) {
+            Outcome::Answer(answer) => Outcome::Commit(lease, Some(answer)),
+            other => other,
+        }
+    }
+
+    fn refuse(&self, why: &'static str) -> Outcome {
+        let request = self.arrival.packet;
+        let sent = Signal::NoAddress {
+            cause: Cause {
+                code: "dhcp_nak".into(),
+                title: format!("The address it asked for was refused: {why}"),
+                hint: "It asks for a new one by itself; if it does not, restart it.".into(),
+            },
+        };
+        Outcome::Answer(Box::new(Answer {
+            packet: nak(request, self.settings, why),
+            to: nak_destination(request),
+            // An operating system with an old lease is not a boot that stops.
+            sent: (self.machine.firmware != Firmware::Other).then_some(sent),
+        }))
+    }
+
+    fn answer(&self, packet: Packet, yours: Ipv4Addr, sent: Signal) -> Outcome {
+        Outcome::Answer(Box::new(Answer {
+            packet,
+            to: destination(self.arrival.packet, self.machine.mac, yours),
+            sent: Some(sent),
+        }))
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        let is_booting = self.machine.firmware != Firmware::Other;
+        Asked {
+            request: self.arrival.packet,
+            machine: self.machine,
+            settings: self.settings,
+            boot: if is_booting {
+                self.advisor.boot_file(self.machine)
+            } else {
+                BootFile::None
+            },
+            host_name: self.advisor.host_name(self.machine.mac),
+        }
+    }
+
+    fn is_for_us(&self) -> bool {
+        let named = self.arrival.packet.address(code::SERVER_ID);
+        named.is_none_or(|server| server == self.settings.server)
+    }
+}
+
+/// Why a DISCOVER got no offer.
+const NO_FREE_ADDRESS: &str = "every address of the range is in use";
+
+/// The same, for the page.
+fn no_free_address() -> Cause {
+    Cause {
+        code: "no_free_address".into(),
+        title: "Every address of the range is in use".into(),
+        hint: "Widen `range` of this boot network, or wait until leases expire.".into(),
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;
