@@ -5,20 +5,20 @@
 //! says that they are durable. The loop itself never waits for the database.
 
 use super::{
-    reply::{Answer, Destination, Settings},
-    session::{self, Arrival, BootAdvisor, Decision, Outcome},
-    wire::Packet,
+    dispatch::{Batch, Boots, Dispatch, Outlet},
+    reply::{Destination, Settings},
 };
-use crate::net::{FrameSender, NetError, NetThread, datagram};
-use engine::{
-    Networks,
-    boot::{Signal, Who},
-    leases::{Lease, Scope},
+use crate::net::{FrameSender, Interface, NetError, NetThread, datagram};
+use engine::{BootNetworkConfig, Engine};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddrV4},
+    sync::Arc,
+    time::Duration,
 };
-use std::{io, net::SocketAddrV4, sync::Arc, time::Duration};
 use tokio::{io::Interest, net::UdpSocket, task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use types::{MacAddr, Timestamp};
+use types::{AddressRange, DhcpMode};
 
 /// Packets taken before the runtime gets a turn and the batch's leases are stored.
 const BATCH: usize = 64;
@@ -31,69 +31,119 @@ const USAGE_PERIOD: Duration = Duration::from_secs(1);
 /// Pause after the socket failed, e.g. because the interface went down.
 const FAILURE_PAUSE: Duration = Duration::from_millis(200);
 
-/// What DHCP asks of, and tells, the boots. Calls must not block.
-pub trait Boots: BootAdvisor + Send + Sync + 'static {
-    /// Something was seen at that moment.
-    fn signal(&self, who: Who, at: Timestamp, signal: Signal);
+/// Why DHCP does not run on an interface.
+#[derive(Debug, thiserror::Error)]
+pub enum DhcpError {
+    #[error(transparent)]
+    Net(#[from] NetError),
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    /// Mode full needs to know what to hand out.
+    #[error("boot network {0} has mode full but no range; set `range = \"FIRST-LAST\"` for it")]
+    NoRange(String),
+    /// Addresses that clients could not use.
+    #[error(
+        "range {}-{} is not inside {address}/{prefix_len} of {interface}; choose addresses of that network",
+        .range.first, .range.last
+    )]
+    RangeOutside {
+        range: AddressRange,
+        address: Ipv4Addr,
+        prefix_len: u8,
+        interface: String,
+    },
 }
 
 /// DHCP on one interface, ready to run.
 pub struct Dhcp {
-    wire: Arc<Wire>,
-    scope: Arc<Scope>,
-    boots: Arc<dyn Boots>,
-    networks: Networks,
+    dispatch: Arc<Dispatch<Sockets>>,
+    engine: Engine,
 }
 
-/// What sends. Shared with the tasks that wait for the disk.
-struct Wire {
-    settings: Settings,
+/// The sockets of one interface.
+struct Sockets {
     socket: UdpSocket,
     frames: FrameSender,
-    device: String,
+    server: Ipv4Addr,
 }
 
-/// The leases of a batch and the answers that wait for them.
-#[derive(Default)]
-struct Batch {
-    leases: Vec<Lease>,
-    answers: Vec<(MacAddr, Box<Answer>)>,
+impl Outlet for Sockets {
+    fn transmit(&self, bytes: &[u8], to: Destination) -> io::Result<()> {
+        let to = match to {
+            Destination::Relay(relay) => SocketAddrV4::new(relay, 67),
+            Destination::Unicast(client) => SocketAddrV4::new(client, 68),
+            Destination::Broadcast => SocketAddrV4::new(Ipv4Addr::BROADCAST, 68),
+            Destination::Frame(mac, client) => {
+                let from = SocketAddrV4::new(self.server, 67);
+                return self
+                    .frames
+                    .send(mac, from, SocketAddrV4::new(client, 68), bytes);
+            }
+        };
+        datagram::send(&self.socket, bytes, self.server, to)
+    }
 }
 
 impl Dhcp {
-    /// Opens the sockets of `device` inside the namespace of `net`. Call it inside a tokio runtime.
+    /// Opens the scope of a boot network and the sockets of its interface. None unless its mode
+    /// is full. Call it inside a tokio runtime.
     ///
     /// # Errors
-    /// When the interface is not there or port 67 of it is taken.
+    /// When the range does not fit the interface, the interface is not there, or port 67 is taken.
     pub fn open(
         net: &NetThread,
-        device: &str,
-        settings: Settings,
-        scope: Arc<Scope>,
+        engine: &Engine,
+        network: &BootNetworkConfig,
         boots: Arc<dyn Boots>,
-        networks: Networks,
-    ) -> Result<Dhcp, NetError> {
-        let interface = net.interface(device)?;
-        let socket = UdpSocket::from_std(net.dhcp(device)?).map_err(|source| NetError::Socket {
-            what: format!("watch the DHCP socket of {device}"),
-            source,
-        })?;
-        let wire = Wire {
-            settings,
-            socket,
+    ) -> Result<Option<Dhcp>, DhcpError> {
+        if network.mode != DhcpMode::Full {
+            return Ok(None);
+        }
+        let interface = net.interface(&network.interface)?;
+        let range = network
+            .range
+            .ok_or_else(|| DhcpError::NoRange(network.scope()))?;
+        let settings = settings(&interface, network.lease_seconds);
+        if !settings.is_local(range.first) || !settings.is_local(range.last) {
+            return Err(DhcpError::RangeOutside {
+                range,
+                address: interface.address,
+                prefix_len: interface.prefix_len,
+                interface: interface.name,
+            });
+        }
+        let socket = net.dhcp(&interface.name)?;
+        let sockets = Sockets {
+            socket: UdpSocket::from_std(socket).map_err(|source| NetError::Socket {
+                what: format!("watch the DHCP socket of {}", interface.name),
+                source,
+            })?,
             frames: net.frames(&interface)?,
-            device: device.to_owned(),
+            server: interface.address,
         };
-        Ok(Dhcp {
-            wire: Arc::new(wire),
-            scope,
-            boots,
-            networks,
-        })
+        let excluded = [
+            interface.address,
+            settings.network_address(),
+            settings.broadcast_address(),
+        ];
+        let scope =
+            engine
+                .leases()
+                .open_scope(&network.scope(), &interface.name, range, &excluded)?;
+        Ok(Some(Dhcp {
+            dispatch: Arc::new(Dispatch {
+                settings,
+                scope,
+                boots,
+                outlet: sockets,
+            }),
+            engine: engine.clone(),
+        }))
     }
 
     /// Serves until `cancel`; then waits for the leases under way, so that none is half given.
     pub async fn run(self, cancel: CancellationToken) {
+        let socket = &self.dispatch.outlet.socket;
         let mut buffer = vec![0; BUFFER];
         let mut control = datagram::Control::default();
         let mut commits: JoinSet<()> = JoinSet::new();
@@ -102,19 +152,16 @@ impl Dhcp {
         loop {
             tokio::select! {
                 () = cancel.cancelled() => break,
-                Some(_) = commits.join_next() => continue,
-                _ = tick.tick() => {
-                    self.report_usage();
-                    continue;
-                }
-                ready = self.wire.socket.readable(), if commits.len() < MAX_COMMITS => {
+                Some(_) = commits.join_next() => {}
+                _ = tick.tick() => self.report_usage(),
+                ready = socket.readable(), if commits.len() < MAX_COMMITS => {
                     let taken = ready.and_then(|()| self.take_batch(&mut buffer, &mut control));
                     match taken {
-                        Ok(batch) if batch.leases.is_empty() => {}
-                        Ok(batch) => self.store(batch, &mut commits),
+                        Ok(batch) if batch.is_empty() => {}
+                        Ok(batch) => drop(commits.spawn(self.dispatch.store(batch))),
                         Err(error) => {
-                            let device = &self.wire.device;
-                            tracing::warn!(device, %error, "DHCP can't receive; is the interface up?");
+                            let scope = self.dispatch.scope.name();
+                            tracing::warn!(scope, %error, "DHCP can't receive; is the interface up?");
                             tokio::time::sleep(FAILURE_PAUSE).await;
                         }
                     }
@@ -122,117 +169,49 @@ impl Dhcp {
             }
         }
         while commits.join_next().await.is_some() {}
+        self.engine.leases().close_scope(self.dispatch.scope.name());
     }
 
     fn take_batch(&self, buffer: &mut [u8], control: &mut datagram::Control) -> io::Result<Batch> {
-        let socket = &self.wire.socket;
+        let socket = &self.dispatch.outlet.socket;
         let mut batch = Batch::default();
         for _ in 0..BATCH {
             let received = socket.try_io(Interest::READABLE, || {
                 datagram::receive(socket, buffer, control)
             });
             match received {
-                Ok(datagram) => self.packet(&buffer[..datagram.len], datagram, &mut batch),
+                Ok(datagram) => {
+                    self.dispatch
+                        .take(&buffer[..datagram.len], datagram, &mut batch);
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) if e.kind() == io::ErrorKind::InvalidData => tracing::debug!(error = %e),
                 // What was taken before the failure is served all the same.
-                Err(e) if batch.leases.is_empty() => return Err(e),
+                Err(e) if batch.is_empty() => return Err(e),
                 Err(_) => break,
             }
         }
         Ok(batch)
     }
 
-    fn packet(&self, bytes: &[u8], datagram: datagram::Datagram, batch: &mut Batch) {
-        let packet = match Packet::decode(bytes) {
-            Ok(packet) => packet,
-            Err(error) => {
-                tracing::debug!(source = ?datagram.source, %error, "not a DHCP packet");
-                return;
-            }
-        };
-        let settings = &self.wire.settings;
-        let arrival = Arrival {
-            packet: &packet,
-            to_us: datagram.to == Some(settings.server),
-            at: datagram.at.unwrap_or_else(engine::now),
-        };
-        let decision = self
-            .scope
-            .with_pool(|pool| session::decide(arrival, settings, pool, &*self.boots));
-        self.act(decision, arrival.at, batch);
-    }
-
-    fn act(&self, decision: Decision, at: Timestamp, batch: &mut Batch) {
-        let Some(mac) = decision.machine.map(|m| m.mac) else {
-            if let Outcome::Silent(why) = decision.outcome {
-                tracing::debug!(why, "a DHCP packet is not answered");
-            }
-            return;
-        };
-        for signal in decision.seen {
-            self.boots.signal(Who::Mac(mac), at, signal);
-        }
-        match decision.outcome {
-            Outcome::Silent(why) => tracing::debug!(%mac, why, "a DHCP packet is not answered"),
-            Outcome::Answer(answer) => self.wire.send(&*self.boots, mac, *answer),
-            Outcome::Commit(lease, answer) => {
-                batch.leases.push(lease);
-                batch.answers.extend(answer.map(|answer| (mac, answer)));
-            }
-        }
-    }
-
-    /// Queues the batch for the disk at once, so that the order of batches holds; answers when it is there.
-    fn store(&self, batch: Batch, commits: &mut JoinSet<()>) {
-        let durable = self.scope.commit(batch.leases.clone());
-        let (wire, scope, boots) = (self.wire.clone(), self.scope.clone(), self.boots.clone());
-        commits.spawn(async move {
-            if let Err(error) = durable.await {
-                let count = batch.leases.len();
-                tracing::error!(%error, count, "leases could not be stored, so they were not acknowledged; the computers will ask again");
-                return;
-            }
-            for (mac, answer) in batch.answers {
-                wire.send(&*boots, mac, *answer);
-            }
-            scope.announce(&batch.leases);
-        });
-    }
-
     fn report_usage(&self) {
-        let (active, total) = self.scope.usage();
-        self.networks.update(self.scope.name(), |view| {
-            view.leases_active = active;
-            view.leases_total = total;
-        });
+        let (active, total) = self.dispatch.scope.usage();
+        self.engine
+            .networks()
+            .update(self.dispatch.scope.name(), |view| {
+                view.leases_active = active;
+                view.leases_total = total;
+            });
     }
 }
 
-impl Wire {
-    fn send(&self, boots: &dyn Boots, mac: MacAddr, answer: Answer) {
-        let bytes = answer.packet.encode_padded();
-        if let Err(error) = self.transmit(&bytes, answer.to) {
-            // Datagrams may get lost on any cable: the client asks again.
-            tracing::warn!(device = self.device, to = ?answer.to, %error, "a DHCP answer could not be sent");
-            return;
-        }
-        if let Some(signal) = answer.sent {
-            boots.signal(Who::Mac(mac), engine::now(), signal);
-        }
-    }
-
-    fn transmit(&self, bytes: &[u8], to: Destination) -> io::Result<()> {
-        let server = self.settings.server;
-        let to = match to {
-            Destination::Relay(relay) => SocketAddrV4::new(relay, 67),
-            Destination::Unicast(client) => SocketAddrV4::new(client, 68),
-            Destination::Broadcast => SocketAddrV4::new(std::net::Ipv4Addr::BROADCAST, 68),
-            Destination::Frame(mac, client) => {
-                let (from, to) = (SocketAddrV4::new(server, 67), SocketAddrV4::new(client, 68));
-                return self.frames.send(mac, from, to, bytes);
-            }
-        };
-        datagram::send(&self.socket, bytes, server, to)
+fn settings(interface: &Interface, lease_seconds: u32) -> Settings {
+    Settings {
+        server: interface.address,
+        prefix_len: interface.prefix_len,
+        router: None,
+        dns: Vec::new(),
+        lease_seconds,
+        echo_client_id: true,
     }
 }

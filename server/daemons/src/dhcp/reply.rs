@@ -32,8 +32,13 @@ impl Settings {
         address.to_bits() & mask == self.server.to_bits() & mask
     }
 
+    /// The address of the network itself, which no computer may have.
+    pub fn network_address(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.server.to_bits() & netmask(self.prefix_len).to_bits())
+    }
+
     /// The broadcast address of the network.
-    fn broadcast(&self) -> Ipv4Addr {
+    pub fn broadcast_address(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(self.server.to_bits() | !netmask(self.prefix_len).to_bits())
     }
 
@@ -105,7 +110,7 @@ impl Asked<'_> {
     fn finish(&self, mut p: Packet) -> Packet {
         let s = self.settings;
         p.push_address(code::SUBNET_MASK, netmask(s.prefix_len));
-        p.push_address(code::BROADCAST_ADDRESS, s.broadcast());
+        p.push_address(code::BROADCAST_ADDRESS, s.broadcast_address());
         if let Some(router) = s.router {
             p.push_address(code::ROUTER, router);
         }
