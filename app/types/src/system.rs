@@ -23,3 +23,11 @@ pub struct LabView {
     pub reason: Option<String>,
     pub running: Vec<String>,
 }
+
+/// A virtual computer to start in the lab.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LabBootParams {
+    /// A known one boots again; None makes a new one.
+    pub name: Option<String>,
+}

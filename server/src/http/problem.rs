@@ -1,0 +1,166 @@
+//! Errors of the API as RFC 9457 problems, whatever made them.
+
+use axum::{
+    Json,
+    extract::{
+        FromRequest, FromRequestParts, Request,
+        rejection::{JsonRejection, PathRejection, QueryRejection},
+    },
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header, request::Parts};
+use serde::de::DeserializeOwned;
+use types::Problem;
+
+/// What a handler fails with.
+#[derive(Debug)]
+pub struct ApiError(pub Problem);
+
+pub type ApiResult<T> = Result<T, ApiError>;
+
+impl From<engine::Error> for ApiError {
+    fn from(e: engine::Error) -> Self {
+        let problem = e.problem();
+        if problem.status >= 500 {
+            tracing::error!(code = problem.code, error = %e, "request failed");
+        }
+        ApiError(problem)
+    }
+}
+
+impl From<Problem> for ApiError {
+    fn from(p: Problem) -> Self {
+        ApiError(p)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self.0).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"nsboot\""),
+            );
+        }
+        response
+    }
+}
+
+/// No session, or one that has ended.
+pub fn unauthorized() -> ApiError {
+    ApiError(Problem::new(
+        401,
+        "NSB-AUTH-001",
+        "Not signed in",
+        "Sign in with POST /api/v1/auth/login and send the access token as `Authorization: Bearer`.",
+    ))
+}
+
+/// No such path.
+pub async fn not_found(uri: http::Uri) -> ApiError {
+    ApiError(
+        Problem::new(
+            404,
+            "NSB-HTTP-404",
+            "There is nothing at this address",
+            "Check the path; REST lives below /api/v1.",
+        )
+        .detail(uri.path().to_string()),
+    )
+}
+
+/// The path is there, the method is not.
+pub async fn method_not_allowed(method: http::Method) -> ApiError {
+    ApiError(
+        Problem::new(
+            405,
+            "NSB-HTTP-405",
+            "This address does not take that method",
+            "The Allow header of this answer names those that it takes.",
+        )
+        .detail(method.to_string()),
+    )
+}
+
+/// What a panic in a handler becomes; the panic itself is in the log.
+pub fn panicked() -> Response {
+    ApiError(Problem::new(
+        500,
+        "NSB-HTTP-500",
+        "The server made a mistake with this request",
+        "Nothing was half done. Look into the server's log and report it with the request id.",
+    ))
+    .into_response()
+}
+
+/// JSON of the request body; a body that is not what was asked for is a problem.
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(req: Request, state: &S) -> Result<Self, ApiError> {
+        Json::<T>::from_request(req, state).await.map(|Json(t)| Body(t)).map_err(|e| {
+            let status = e.status().as_u16();
+            let (code, hint) = match &e {
+                JsonRejection::MissingJsonContentType(_) => {
+                    ("NSB-HTTP-415", "Send JSON with `Content-Type: application/json`.")
+                }
+                JsonRejection::JsonSyntaxError(_) => ("NSB-HTTP-400", "The body has to be one JSON object."),
+                JsonRejection::JsonDataError(_) => {
+                    ("NSB-HTTP-422", "Correct the field that the detail names.")
+                }
+                _ if status == 413 => ("NSB-HTTP-413", "Send less; JSON bodies may have 64 KiB."),
+                _ => ("NSB-HTTP-400", "Send the request again."),
+            };
+            ApiError(Problem::new(status, code, "The body of the request can't be used", hint).detail(e.body_text()))
+        })
+    }
+}
+
+/// The query of the request.
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        axum::extract::Query::<T>::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Query(t)| Query(t))
+            .map_err(|e: QueryRejection| bad_query(e.body_text()))
+    }
+}
+
+/// A part of the path.
+pub struct Path<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        axum::extract::Path::<T>::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Path(t)| Path(t))
+            .map_err(|e: PathRejection| bad_query(e.body_text()))
+    }
+}
+
+/// A query or path that does not parse.
+pub fn bad_query(detail: impl Into<String>) -> ApiError {
+    ApiError(
+        Problem::new(
+            400,
+            "NSB-HTTP-400",
+            "The address of the request can't be used",
+            "Correct the part that the detail names.",
+        )
+        .detail(detail),
+    )
+}
