@@ -1,1 +1,28 @@
-fn main() {}
+//! The `nsboot` binary: the command line, and the server behind `nsboot serve`.
+
+mod cli;
+mod config;
+mod http;
+mod planes;
+mod serve;
+
+use clap::Parser;
+use cli::{Cli, Command, exit};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let Cli { command, reach } = Cli::parse();
+    let Command::Serve(args) = command else {
+        return cli::run(command, &reach);
+    };
+    match serve::main(args, reach.data) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("nsboot: {e}");
+            ExitCode::from(match e {
+                serve::ServeError::Config(_) => exit::USAGE,
+                _ => exit::FAILED,
+            })
+        }
+    }
+}

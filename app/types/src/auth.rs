@@ -50,3 +50,7 @@ pub struct MeView {
     pub session_id: SessionId,
     pub session_expires_at: Timestamp,
 }
+
+/// The cookie that holds a browser's sign-in: the session's refresh token, which the page's
+/// server functions set as `HttpOnly; SameSite=Strict; Path=/` and never rotate.
+pub const SESSION_COOKIE: &str = "nsboot_session";

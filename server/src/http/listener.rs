@@ -1,0 +1,99 @@
+//! Serving a router on a socket: with a limit on how long a request's head may take, which
+//! `axum::serve` lacks, and an end that lets open requests finish.
+
+use super::DRAIN;
+use axum::{Router, body::Body, extract::ConnectInfo};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
+    sync::Semaphore,
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// A connection whose next request does not come whole within this long is closed.
+const HEADER_LIMIT: Duration = Duration::from_secs(15);
+/// Connections at a time on one listener; more wait in the backlog.
+const MAX_CONNECTIONS: usize = 4096;
+/// Pause after a failed accept, which is mostly for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Where connections come from.
+pub enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Socket {
+    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Option<SocketAddr>)> {
+        match self {
+            Socket::Tcp(l) => {
+                let (stream, peer) = l.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((Box::new(stream), Some(peer)))
+            }
+            Socket::Unix(l) => Ok((Box::new(l.accept().await?.0), None)),
+        }
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Serves until `stop`, then waits a few seconds for open requests. Handlers find the peer's
+/// address as `ConnectInfo<SocketAddr>`, except on a local socket.
+pub async fn serve(socket: Socket, router: Router, stop: CancellationToken) {
+    let graceful = GracefulShutdown::new();
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.cancelled() => break,
+            accepted = next(&socket, &room) => accepted,
+        };
+        let (stream, peer, seat) = match accepted {
+            Ok(a) => a,
+            Err(e) => {
+                tracing::warn!(error = %e, "could not accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let service = router.clone().map_request(move |mut request: http::Request<_>| {
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(ConnectInfo(peer));
+            }
+            request.map(Body::new)
+        });
+        let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_LIMIT);
+        let connection = builder
+            .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
+            .into_owned();
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // A peer that goes away or talks nonsense is its own affair.
+            if let Err(e) = connection.await {
+                tracing::debug!(error = e, "connection ended");
+            }
+            drop(seat);
+        });
+    }
+    drop(socket);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests were still open when the server stopped");
+    }
+}
+
+type Accepted = (Box<dyn Stream>, Option<SocketAddr>, tokio::sync::OwnedSemaphorePermit);
+
+async fn next(socket: &Socket, room: &Arc<Semaphore>) -> io::Result<Accepted> {
+    let seat = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = socket.accept().await?;
+    Ok((stream, peer, seat))
+}

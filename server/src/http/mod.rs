@@ -1,0 +1,100 @@
+//! HTTP: page, REST and WebSocket on one listener. The boot plane's HTTP is apart, in `boot`.
+
+pub mod api;
+pub mod auth;
+mod etag;
+mod events;
+mod guard;
+pub mod listener;
+mod page;
+mod problem;
+mod site;
+
+use axum::{
+    Extension, Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn, from_fn_with_state},
+    response::Response,
+    routing::get,
+};
+use engine::Engine;
+use http::HeaderName;
+use std::{any::Any, time::Duration};
+use tokio_util::sync::CancellationToken;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+    trace::TraceLayer,
+};
+use types::Timestamp;
+
+/// The most that a JSON or form body may have, bytes.
+const BODY_LIMIT: usize = 64 << 10;
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What handlers work with.
+#[derive(Clone)]
+pub struct AppState {
+    pub engine: Engine,
+    pub started_at: Timestamp,
+    /// Ends when the server stops; long answers watch it.
+    pub stopping: CancellationToken,
+    pub lab: crate::lab::Lab,
+}
+
+/// How requests of a listener prove who they come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Door {
+    /// By token or cookie.
+    Network,
+    /// By being able to open the local socket.
+    Local,
+}
+
+/// Everything that a listener serves.
+pub fn router(state: AppState, door: Door) -> Router {
+    let open = api::auth::open_routes().merge(api::system::probes_of_api());
+    let closed = Router::new()
+        .merge(api::auth::routes())
+        .merge(api::system::routes())
+        .merge(api::clients::routes())
+        .merge(api::images::routes())
+        .merge(api::leases::routes())
+        .merge(api::networks::routes())
+        .merge(api::boots::routes())
+        .merge(api::lab::routes())
+        .route("/ws", get(events::upgrade))
+        .route_layer(from_fn_with_state(state.clone(), auth::require));
+    let v1 = open
+        .merge(closed)
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed);
+    Router::new()
+        .nest("/api/v1", v1)
+        .route("/api/{*rest}", axum::routing::any(problem::not_found))
+        .merge(api::system::probes())
+        .merge(site::routes())
+        .layer(from_fn_with_state(state.clone(), auth::identify))
+        .layer(Extension(door))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn(guard::same_origin))
+        .layer(from_fn(guard::headers))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(TraceLayer::new_for_http())
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .with_state(state)
+}
+
+/// How long open requests may take to end when the server stops.
+pub const DRAIN: Duration = Duration::from_secs(4);
+
+fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no text");
+    tracing::error!(panic = text, "a request handler panicked");
+    problem::panicked()
+}
