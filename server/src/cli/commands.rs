@@ -54,20 +54,46 @@ fn image(server: &Server, command: ImageCommand, out: Output) -> Result<(), CliE
             let images: Vec<ImageView> = all(server, "/api/v1/images")?;
             print(out, &images, || render::images(&images))
         }
-        ImageCommand::Rm { image } => server.act("DELETE", &format!("/api/v1/images/{}", escape(&image))),
+        ImageCommand::Rm { image } => {
+            server.act("DELETE", &format!("/api/v1/images/{}", escape(&image)))
+        }
     }
 }
 
 fn client(server: &Server, command: ClientCommand, out: Output) -> Result<(), CliError> {
     let at = |client: &str| format!("/api/v1/clients/{}", escape(client));
-    let show = |client: ClientView| print(out, &client, || render::clients(std::slice::from_ref(&client)));
+    let show = |client: ClientView| {
+        print(out, &client, || {
+            render::clients(std::slice::from_ref(&client))
+        })
+    };
     match command {
-        ClientCommand::Add { mac, name, image, mode } => {
-            let params = CreateClientParams { name, mac, image, mode: mode.into() };
+        ClientCommand::Add {
+            mac,
+            name,
+            image,
+            mode,
+        } => {
+            let params = CreateClientParams {
+                name,
+                mac,
+                image,
+                mode: mode.into(),
+            };
             show(server.submit("POST", "/api/v1/clients", &params)?)
         }
-        ClientCommand::Set { client, name, image, mode } => {
-            let params = UpdateClientParams { name, image, mode: mode.map(Into::into), adopt: None };
+        ClientCommand::Set {
+            client,
+            name,
+            image,
+            mode,
+        } => {
+            let params = UpdateClientParams {
+                name,
+                image,
+                mode: mode.map(Into::into),
+                adopt: None,
+            };
             show(server.submit("PATCH", &at(&client), &params)?)
         }
         ClientCommand::Ls => {
@@ -85,18 +111,31 @@ fn client(server: &Server, command: ClientCommand, out: Output) -> Result<(), Cl
 fn lab(server: &Server, command: LabCommand, out: Output) -> Result<(), CliError> {
     match command {
         LabCommand::Up => server.act("POST", "/api/v1/lab/actions/up"),
-        LabCommand::Boot { firmware: Firmware::Uefi, .. } => Err(CliError::Usage {
+        LabCommand::Boot {
+            firmware: Firmware::Uefi,
+            ..
+        } => Err(CliError::Usage {
             what: "virtual computers with UEFI come with the next version".into(),
             code: "NSB-LAB-010",
             hint: "Boot one with --firmware bios.".into(),
         }),
-        LabCommand::Boot { firmware: Firmware::Bios, name } => {
-            let client: ClientView =
-                server.submit("POST", "/api/v1/lab/actions/boot", &types::LabBootParams { name })?;
-            print(out, &client, || render::clients(std::slice::from_ref(&client)))
+        LabCommand::Boot {
+            firmware: Firmware::Bios,
+            name,
+        } => {
+            let client: ClientView = server.submit(
+                "POST",
+                "/api/v1/lab/actions/boot",
+                &types::LabBootParams { name },
+            )?;
+            print(out, &client, || {
+                render::clients(std::slice::from_ref(&client))
+            })
         }
         LabCommand::Down { name } => {
-            let query = name.map(|n| format!("?name={}", escape(&n))).unwrap_or_default();
+            let query = name
+                .map(|n| format!("?name={}", escape(&n)))
+                .unwrap_or_default();
             server.act("POST", &format!("/api/v1/lab/actions/down{query}"))
         }
     }
@@ -107,7 +146,9 @@ fn all<T: serde::de::DeserializeOwned>(server: &Server, path: &str) -> Result<Ve
     let mut items = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
-        let after = cursor.map(|c| format!("&cursor={}", escape(&c))).unwrap_or_default();
+        let after = cursor
+            .map(|c| format!("&cursor={}", escape(&c)))
+            .unwrap_or_default();
         let page: ListView<T> = server.get(&format!("{path}?limit={PAGE}{after}"))?;
         items.extend(page.items);
         match page.next {
@@ -132,7 +173,11 @@ fn open(file: &Path) -> Result<(std::fs::File, u64), CliError> {
     Ok((handle, meta.len()))
 }
 
-fn print<T: Serialize>(out: Output, value: &T, table: impl FnOnce() -> String) -> Result<(), CliError> {
+fn print<T: Serialize>(
+    out: Output,
+    value: &T,
+    table: impl FnOnce() -> String,
+) -> Result<(), CliError> {
     let text = match out {
         Output::Table => table(),
         Output::Json => serde_json::to_string_pretty(value).map_err(unprintable)?,

@@ -15,9 +15,7 @@ use ureq::{
     http::{Request, Response},
     unversioned::{
         resolver::DefaultResolver,
-        transport::{
-            Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
-        },
+        transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport},
     },
 };
 
@@ -52,7 +50,11 @@ impl Server {
         match socket {
             Some(path) => Server {
                 at: path.display().to_string(),
-                agent: Agent::with_parts(config, UnixConnector { path }, DefaultResolver::default()),
+                agent: Agent::with_parts(
+                    config,
+                    UnixConnector { path },
+                    DefaultResolver::default(),
+                ),
                 // Only for the Host header; the connector looks at neither name nor port.
                 base: "http://127.0.0.1".into(),
                 token: None,
@@ -60,7 +62,12 @@ impl Server {
             None => {
                 let base = reach.server.clone().unwrap_or_else(|| DEFAULT_URL.into());
                 let base = base.trim_end_matches('/').to_string();
-                Server { agent: Agent::new_with_config(config), at: base.clone(), base, token: reach.token.clone() }
+                Server {
+                    agent: Agent::new_with_config(config),
+                    at: base.clone(),
+                    base,
+                    token: reach.token.clone(),
+                }
             }
         }
     }
@@ -77,7 +84,8 @@ impl Server {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, CliError> {
-        let text = serde_json::to_string(body).map_err(|e| local("could not write the request", e))?;
+        let text =
+            serde_json::to_string(body).map_err(|e| local("could not write the request", e))?;
         let headers = [("content-type", "application/json".to_string())];
         self.json(self.send(method, path, &headers, text)?)
     }
@@ -88,7 +96,12 @@ impl Server {
     }
 
     /// `POST` of a file's bytes, with its length announced.
-    pub fn upload<T: DeserializeOwned>(&self, path: &str, file: std::fs::File, len: u64) -> Result<T, CliError> {
+    pub fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        file: std::fs::File,
+        len: u64,
+    ) -> Result<T, CliError> {
         let headers = [
             ("content-type", "application/octet-stream".to_string()),
             ("content-length", len.to_string()),
@@ -103,7 +116,9 @@ impl Server {
         headers: &[(&str, String)],
         body: impl AsSendBody,
     ) -> Result<Response<Body>, CliError> {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, value);
         }
@@ -123,9 +138,18 @@ impl Server {
     }
 
     fn json<T: DeserializeOwned>(&self, mut response: Response<Body>) -> Result<T, CliError> {
-        let body = response.body_mut().with_config().limit(64 << 20).read_to_string();
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(64 << 20)
+            .read_to_string();
         let body = body.map_err(|e| self.unreachable(e))?;
-        serde_json::from_str(&body).map_err(|e| local("the server's answer is not what this version understands", e))
+        serde_json::from_str(&body).map_err(|e| {
+            local(
+                "the server's answer is not what this version understands",
+                e,
+            )
+        })
     }
 
     fn unreachable(&self, e: ureq::Error) -> CliError {
@@ -149,7 +173,11 @@ fn local(what: &str, why: impl fmt::Display) -> CliError {
 /// The problem of an error answer; made up from the status when the answer carries none.
 fn problem(mut response: Response<Body>) -> Problem {
     let status = response.status();
-    let text = response.body_mut().with_config().limit(1 << 20).read_to_string();
+    let text = response
+        .body_mut()
+        .with_config()
+        .limit(1 << 20)
+        .read_to_string();
     let read = text.ok().and_then(|t| serde_json::from_str(&t).ok());
     read.unwrap_or_else(|| {
         Problem::new(
@@ -166,10 +194,13 @@ fn local_socket(data: Option<&Path>) -> Option<PathBuf> {
     match data {
         // Named by the user: what is wrong with it shall be said, not worked around.
         Some(dir) => Some(dir.join(SOCKET_NAME)),
-        None => [Path::new(crate::config::DEFAULT_DATA_DIR), Path::new("data")]
-            .into_iter()
-            .map(|d| d.join(SOCKET_NAME))
-            .find(|p| p.exists()),
+        None => [
+            Path::new(crate::config::DEFAULT_DATA_DIR),
+            Path::new("data"),
+        ]
+        .into_iter()
+        .map(|d| d.join(SOCKET_NAME))
+        .find(|p| p.exists()),
     }
 }
 

@@ -21,7 +21,11 @@ pub mod exit {
 }
 
 #[derive(Parser)]
-#[command(name = "nsboot", about = "Boots computers without disks over the network.", version)]
+#[command(
+    name = "nsboot",
+    about = "Boots computers without disks over the network.",
+    version
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -190,13 +194,26 @@ pub enum CliError {
     Problem(Box<Problem>),
     /// No server answered.
     #[error("no server answers at {at}: {why} [NSB-CLI-001]. {hint}")]
-    Unreachable { at: String, why: String, hint: String },
+    Unreachable {
+        at: String,
+        why: String,
+        hint: String,
+    },
     /// The command can't be done as written.
     #[error("{what} [{code}]. {hint}")]
-    Usage { what: String, code: &'static str, hint: String },
+    Usage {
+        what: String,
+        code: &'static str,
+        hint: String,
+    },
     /// Something on this side: a file, the output.
     #[error("{what}: {why} [{code}]. {hint}")]
-    Local { what: String, why: String, code: &'static str, hint: &'static str },
+    Local {
+        what: String,
+        why: String,
+        code: &'static str,
+        hint: &'static str,
+    },
 }
 
 impl CliError {

@@ -18,8 +18,11 @@ fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
         }
     }
     let line = |cells: Vec<&str>| {
-        let cells: Vec<String> =
-            cells.iter().zip(&width).map(|(c, w)| format!("{c:<w$}", w = *w)).collect();
+        let cells: Vec<String> = cells
+            .iter()
+            .zip(&width)
+            .map(|(c, w)| format!("{c:<w$}", w = *w))
+            .collect();
         cells.join("  ").trim_end().to_string() + "\n"
     };
     let mut out = line(head.to_vec());
@@ -35,7 +38,11 @@ fn bytes(n: u64) -> String {
     let step = (n.max(1).ilog2() / 10).min(4) as usize;
     match step {
         0 => format!("{n} B"),
-        _ => format!("{:.1} {}", n as f64 / (1u64 << (10 * step)) as f64, units[step]),
+        _ => format!(
+            "{:.1} {}",
+            n as f64 / (1u64 << (10 * step)) as f64,
+            units[step]
+        ),
     }
 }
 
@@ -44,14 +51,22 @@ pub fn clients(clients: &[ClientView]) -> String {
         vec![
             c.name.clone(),
             c.mac.to_string(),
-            c.address.map(|a| a.to_string()).unwrap_or_else(|| "-".into()),
+            c.address
+                .map(|a| a.to_string())
+                .unwrap_or_else(|| "-".into()),
             c.image_name.clone().unwrap_or_else(|| "-".into()),
             mode(c.mode).into(),
-            c.last_boot.as_ref().map(rail).unwrap_or_else(|| "▯▯▯▯▯▯▯".into()),
+            c.last_boot
+                .as_ref()
+                .map(rail)
+                .unwrap_or_else(|| "▯▯▯▯▯▯▯".into()),
             state(c),
         ]
     });
-    table(&["NAME", "MAC", "ADDRESS", "IMAGE", "MODE", "BOOT", "STATE"], rows.collect())
+    table(
+        &["NAME", "MAC", "ADDRESS", "IMAGE", "MODE", "BOOT", "STATE"],
+        rows.collect(),
+    )
 }
 
 pub fn images(images: &[ImageView]) -> String {
@@ -61,9 +76,18 @@ pub fn images(images: &[ImageView]) -> String {
             ImageState::Ready => "ready".into(),
             ImageState::Failed => format!("failed: {}", i.error.as_deref().unwrap_or("unknown")),
         };
-        vec![i.name.clone(), bytes(i.size_bytes), bytes(i.allocated_bytes), i.client_count.to_string(), state]
+        vec![
+            i.name.clone(),
+            bytes(i.size_bytes),
+            bytes(i.allocated_bytes),
+            i.client_count.to_string(),
+            state,
+        ]
     });
-    table(&["NAME", "SIZE", "ON DISK", "CLIENTS", "STATE"], rows.collect())
+    table(
+        &["NAME", "SIZE", "ON DISK", "CLIENTS", "STATE"],
+        rows.collect(),
+    )
 }
 
 pub fn leases(leases: &[LeaseView]) -> String {
@@ -77,13 +101,19 @@ pub fn leases(leases: &[LeaseView]) -> String {
         vec![
             l.address.to_string(),
             l.mac.to_string(),
-            l.client_name.clone().or_else(|| l.hostname.clone()).unwrap_or_else(|| "-".into()),
+            l.client_name
+                .clone()
+                .or_else(|| l.hostname.clone())
+                .unwrap_or_else(|| "-".into()),
             l.interface.clone(),
             state.into(),
             l.ends_at.to_string(),
         ]
     });
-    table(&["ADDRESS", "MAC", "CLIENT", "INTERFACE", "STATE", "ENDS"], rows.collect())
+    table(
+        &["ADDRESS", "MAC", "CLIENT", "INTERFACE", "STATE", "ENDS"],
+        rows.collect(),
+    )
 }
 
 pub fn status(info: &SystemInfoView) -> String {
@@ -108,7 +138,8 @@ pub fn status(info: &SystemInfoView) -> String {
 pub fn why(client: &ClientView) -> String {
     let mut out = format!("{} ({}): {}\n", client.name, client.mac, state(client));
     let Some(boot) = &client.last_boot else {
-        return out + "It has not been seen booting. Turn it on and let it start from the network.\n";
+        return out
+            + "It has not been seen booting. Turn it on and let it start from the network.\n";
     };
     if let Some(cause) = &boot.cause {
         out += &format!("{} [{}]\n{}\n", cause.title, cause.code, cause.hint);
@@ -122,7 +153,11 @@ pub fn why(client: &ClientView) -> String {
         out += &format!("  {} {:<7}{took}\n", mark(hop.state), name(hop.hop));
     }
     for note in &boot.notes {
-        out += &format!("  {:8.2} s  {}\n", boot.started_at.seconds_to(note.at), note.text);
+        out += &format!(
+            "  {:8.2} s  {}\n",
+            boot.started_at.seconds_to(note.at),
+            note.text
+        );
     }
     out
 }
@@ -221,7 +256,12 @@ mod tests {
 
     #[test]
     fn sizes_read_well() {
-        for (n, text) in [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (3 << 30, "3.0 GiB")] {
+        for (n, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (3 << 30, "3.0 GiB"),
+        ] {
             assert_eq!(bytes(n), text);
         }
         assert_eq!(bytes(u64::MAX), "16777216.0 TiB");
@@ -230,13 +270,19 @@ mod tests {
     #[test]
     fn yaml_nests_lists_and_maps() {
         let v = serde_json::json!({"a": [{"b": 1, "c": ["x: y"]}, 2], "e": [], "n": null});
-        assert_eq!(yaml(&v), "a:\n  - b: 1\n    c:\n      - \"x: y\"\n  - 2\ne: []\nn: null\n");
+        assert_eq!(
+            yaml(&v),
+            "a:\n  - b: 1\n    c:\n      - \"x: y\"\n  - 2\ne: []\nn: null\n"
+        );
     }
 
     #[test]
     fn columns_line_up_and_an_empty_list_says_none() {
         assert_eq!(table(&["A", "BB"], vec![]), "none");
-        let rows = vec![vec!["long".into(), "x".into()], vec!["é".into(), "y".into()]];
+        let rows = vec![
+            vec!["long".into(), "x".into()],
+            vec!["é".into(), "y".into()],
+        ];
         assert_eq!(table(&["A", "BB"], rows), "A     BB\nlong  x\né     y\n");
     }
 }

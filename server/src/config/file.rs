@@ -35,7 +35,14 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, ConfigError> {
                     layer.boot.push((at, keys));
                 }
             }
-            ("boot", _) => return Err(wrong_type(origin, "boot", value, "a list of tables, written [[boot]]")),
+            ("boot", _) => {
+                return Err(wrong_type(
+                    origin,
+                    "boot",
+                    value,
+                    "a list of tables, written [[boot]]",
+                ));
+            }
             (name, DeValue::Table(keys)) => {
                 for (key, value) in keys {
                     let full = format!("{name}.{}", key.get_ref());
@@ -49,7 +56,12 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, ConfigError> {
                 }
             }
             (name, _) if SCALARS.iter().any(|k| k.split('.').next() == Some(name)) => {
-                return Err(wrong_type(origin, name, value, &format!("a table, written [{name}]")));
+                return Err(wrong_type(
+                    origin,
+                    name,
+                    value,
+                    &format!("a table, written [{name}]"),
+                ));
             }
             (name, _) => layer.warnings.push(unknown(&origin, name, SCALARS)),
         }
@@ -67,7 +79,10 @@ fn boot_table(
         let origin = place(key.span());
         let name = key.get_ref().as_ref();
         if BOOT_KEYS.contains(&name) {
-            out.insert(name.to_string(), scalar(&format!("boot.{name}"), value, origin)?);
+            out.insert(
+                name.to_string(),
+                scalar(&format!("boot.{name}"), value, origin)?,
+            );
         } else {
             warnings.push(unknown(&origin, name, BOOT_KEYS));
         }
@@ -95,5 +110,10 @@ fn wrong_type(origin: Origin, key: &str, value: &Spanned<DeValue<'_>>, want: &st
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count() + 1
+    text.as_bytes()
+        .iter()
+        .take(offset)
+        .filter(|b| **b == b'\n')
+        .count()
+        + 1
 }

@@ -7,6 +7,7 @@ mod file;
 #[cfg(test)]
 mod tests;
 
+use engine::{BootNetworkConfig, UnknownClients, network::LEASE_SECONDS};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -26,33 +27,13 @@ const SCALARS: &[&str] = &["http.listen", "clients.unknown", "lab.enabled"];
 /// The settings of one `[[boot]]`.
 const BOOT_KEYS: &[&str] = &["interface", "namespace", "mode", "range"];
 
-/// What becomes of a computer that nobody registered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum UnknownClients {
-    /// It is shown as discovered and boots nothing until someone adopts it.
-    #[default]
-    Discover,
-    /// It is adopted at its first packet.
-    Adopt,
-}
-
-/// One boot plane that the admin asked for.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct BootConfig {
-    pub interface: String,
-    /// A named network namespace (`ip netns`); None is the one that the server runs in.
-    pub namespace: Option<String>,
-    pub mode: DhcpMode,
-    /// Addresses to hand out in mode `full`.
-    pub range: Option<AddressRange>,
-}
-
 /// All settings, checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
     pub data_dir: PathBuf,
     pub listen: SocketAddr,
-    pub boot: Vec<BootConfig>,
+    /// One for each `[[boot]]`.
+    pub boot: Vec<BootNetworkConfig>,
     pub unknown_clients: UnknownClients,
     /// Whether the virtual lab is brought up with the server.
     pub lab: bool,
@@ -169,16 +150,26 @@ impl Sources {
             .or_else(|| env.get("NSBOOT_CONFIG").map(PathBuf::from))
         {
             Some(path) => Some(path),
-            None => [data_dir.join("nsboot.toml"), "/etc/nsboot/nsboot.toml".into()]
-                .into_iter()
-                .find(|p| p.exists()),
+            None => [
+                data_dir.join("nsboot.toml"),
+                "/etc/nsboot/nsboot.toml".into(),
+            ]
+            .into_iter()
+            .find(|p| p.exists()),
         };
         let mut layers = vec![flag_layer(flags), env_layer(&env)];
         if let Some(path) = file {
             layers.push(read_file(&path)?);
         }
-        let warnings = layers.iter_mut().flat_map(|l| l.warnings.drain(..)).collect();
-        Ok(Sources { data_dir, layers, warnings })
+        let warnings = layers
+            .iter_mut()
+            .flat_map(|l| l.warnings.drain(..))
+            .collect();
+        Ok(Sources {
+            data_dir,
+            layers,
+            warnings,
+        })
     }
 
     /// The final settings, with what the database holds below the file.
@@ -190,12 +181,23 @@ impl Sources {
         layers.push(Layer {
             scalars: saved
                 .iter()
-                .map(|(k, v)| (k.clone(), Raw { text: v.clone(), origin: Origin::Database }))
+                .map(|(k, v)| {
+                    (
+                        k.clone(),
+                        Raw {
+                            text: v.clone(),
+                            origin: Origin::Database,
+                        },
+                    )
+                })
                 .collect(),
             ..Layer::default()
         });
         let find = |key: &str| layers.iter().find_map(|l| l.scalars.get(key));
-        let default = Raw { text: DEFAULT_LISTEN.into(), origin: Origin::Default };
+        let default = Raw {
+            text: DEFAULT_LISTEN.into(),
+            origin: Origin::Default,
+        };
         let mut boot = Vec::new();
         for (origin, table) in layers.iter().flat_map(|l| &l.boot) {
             boot.push(boot_config(origin, table)?);
@@ -203,10 +205,14 @@ impl Sources {
         refuse_twice(&layers, &boot)?;
         Ok(Config {
             data_dir: self.data_dir,
-            listen: parse("http.listen", find("http.listen").unwrap_or(&default), |s| {
-                SocketAddr::from_str(s)
-                    .map_err(|_| "write address and port like 127.0.0.1:3000".into())
-            })?,
+            listen: parse(
+                "http.listen",
+                find("http.listen").unwrap_or(&default),
+                |s| {
+                    SocketAddr::from_str(s)
+                        .map_err(|_| "write address and port like 127.0.0.1:3000".into())
+                },
+            )?,
             boot,
             unknown_clients: match find("clients.unknown") {
                 None => UnknownClients::default(),
@@ -229,11 +235,17 @@ impl Sources {
 fn flag_layer(flags: &Flags) -> Layer {
     let mut layer = Layer::default();
     if let Some(text) = &flags.listen {
-        let raw = Raw { text: text.clone(), origin: Origin::Flag("--listen") };
+        let raw = Raw {
+            text: text.clone(),
+            origin: Origin::Flag("--listen"),
+        };
         layer.scalars.insert("http.listen".into(), raw);
     }
     if flags.lab {
-        let raw = Raw { text: "true".into(), origin: Origin::Flag("--lab") };
+        let raw = Raw {
+            text: "true".into(),
+            origin: Origin::Flag("--lab"),
+        };
         layer.scalars.insert("lab.enabled".into(), raw);
     }
     layer
@@ -248,24 +260,37 @@ fn env_layer(env: &BTreeMap<String, String>) -> Layer {
         };
         let key = path.to_lowercase().replace("__", ".");
         if SCALARS.contains(&key.as_str()) {
-            let raw = Raw { text: text.clone(), origin: Origin::Env(name.clone()) };
+            let raw = Raw {
+                text: text.clone(),
+                origin: Origin::Env(name.clone()),
+            };
             layer.scalars.insert(key, raw);
         } else {
-            layer.warnings.push(unknown(&Origin::Env(name.clone()), &key, SCALARS));
+            layer
+                .warnings
+                .push(unknown(&Origin::Env(name.clone()), &key, SCALARS));
         }
     }
     layer
 }
 
 fn read_file(path: &Path) -> Result<Layer, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Read { path: path.into(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.into(),
+        source,
+    })?;
     file::layer(path, &text)
 }
 
-fn boot_config(origin: &Origin, table: &BTreeMap<String, Raw>) -> Result<BootConfig, ConfigError> {
+fn boot_config(
+    origin: &Origin,
+    table: &BTreeMap<String, Raw>,
+) -> Result<BootNetworkConfig, ConfigError> {
     let name = |key: &'static str| -> Result<Option<String>, ConfigError> {
-        table.get(key).map(|raw| parse(&format!("boot.{key}"), raw, device_name)).transpose()
+        table
+            .get(key)
+            .map(|raw| parse(&format!("boot.{key}"), raw, device_name))
+            .transpose()
     };
     let interface = name("interface")?.ok_or_else(|| ConfigError::Missing {
         origin: origin.clone(),
@@ -281,7 +306,10 @@ fn boot_config(origin: &Origin, table: &BTreeMap<String, Raw>) -> Result<BootCon
             _ => Err("it is one of full, proxy, off".into()),
         })?,
     };
-    let range = table.get("range").map(|raw| parse("boot.range", raw, address_range)).transpose()?;
+    let range = table
+        .get("range")
+        .map(|raw| parse("boot.range", raw, address_range))
+        .transpose()?;
     if mode == DhcpMode::Full && range.is_none() {
         return Err(ConfigError::Missing {
             origin: origin.clone(),
@@ -290,14 +318,22 @@ fn boot_config(origin: &Origin, table: &BTreeMap<String, Raw>) -> Result<BootCon
                   range = \"10.77.0.100-10.77.0.199\"",
         });
     }
-    Ok(BootConfig { interface, namespace: name("namespace")?, mode, range })
+    Ok(BootNetworkConfig {
+        interface,
+        namespace: name("namespace")?,
+        mode,
+        range,
+        lease_seconds: LEASE_SECONDS,
+        is_lab: false,
+    })
 }
 
 /// Two planes on one interface would answer each packet twice.
-fn refuse_twice(layers: &[Layer], boot: &[BootConfig]) -> Result<(), ConfigError> {
+fn refuse_twice(layers: &[Layer], boot: &[BootNetworkConfig]) -> Result<(), ConfigError> {
     let tables: Vec<_> = layers.iter().flat_map(|l| &l.boot).collect();
     for (i, one) in boot.iter().enumerate() {
-        let same = |b: &BootConfig| b.interface == one.interface && b.namespace == one.namespace;
+        let same =
+            |b: &BootNetworkConfig| b.interface == one.interface && b.namespace == one.namespace;
         if boot[..i].iter().any(same) {
             return Err(ConfigError::Value {
                 origin: tables[i].0.clone(),
@@ -328,7 +364,9 @@ fn parse<T>(
 fn device_name(s: &str) -> Result<String, String> {
     let fine = |c: char| c.is_ascii_alphanumeric() || "-_.@:".contains(c);
     if s.is_empty() || s.len() > 15 || s.starts_with('.') || !s.chars().all(fine) {
-        return Err("a name has 1 to 15 letters, digits or -_.@: and does not start with a dot".into());
+        return Err(
+            "a name has 1 to 15 letters, digits or -_.@: and does not start with a dot".into(),
+        );
     }
     Ok(s.into())
 }
@@ -337,7 +375,10 @@ fn address_range(s: &str) -> Result<AddressRange, String> {
     let wrong = || "write first and last address like 10.77.0.100-10.77.0.199".to_string();
     let (first, last) = s.split_once('-').ok_or_else(wrong)?;
     let ip = |s: &str| Ipv4Addr::from_str(s.trim()).map_err(|_| wrong());
-    let range = AddressRange { first: ip(first)?, last: ip(last)? };
+    let range = AddressRange {
+        first: ip(first)?,
+        last: ip(last)?,
+    };
     if range.first > range.last {
         return Err("the first address is above the last; swap them".into());
     }

@@ -14,10 +14,17 @@ range = "10.77.0.100-10.77.0.199"       # full mode; address and prefix come fro
 unknown = "adopt"                       # discover | adopt
 "#;
 
-fn config(text: &str, env: &[(&str, &str)], flags: Flags) -> Result<(Config, Vec<String>), ConfigError> {
+fn config(
+    text: &str,
+    env: &[(&str, &str)],
+    flags: Flags,
+) -> Result<(Config, Vec<String>), ConfigError> {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("nsboot.toml"), text).unwrap();
-    let flags = Flags { data_dir: Some(dir.path().into()), ..flags };
+    let flags = Flags {
+        data_dir: Some(dir.path().into()),
+        ..flags
+    };
     let env = env.iter().map(|(k, v)| (k.to_string(), v.to_string()));
     let sources = Sources::gather(&flags, env)?;
     let warnings = sources.warnings.clone();
@@ -25,7 +32,9 @@ fn config(text: &str, env: &[(&str, &str)], flags: Flags) -> Result<(Config, Vec
 }
 
 fn refused(text: &str) -> String {
-    config(text, &[], Flags::default()).expect_err(text).to_string()
+    config(text, &[], Flags::default())
+        .expect_err(text)
+        .to_string()
 }
 
 #[test]
@@ -36,7 +45,7 @@ fn the_smallest_file_that_boots_a_lan_is_read_whole() {
     assert_eq!(c.unknown_clients, UnknownClients::Adopt);
     assert_eq!(
         c.boot,
-        [BootConfig {
+        [BootNetworkConfig {
             interface: "br0".into(),
             namespace: Some("lab1".into()),
             mode: DhcpMode::Full,
@@ -44,6 +53,8 @@ fn the_smallest_file_that_boots_a_lan_is_read_whole() {
                 first: Ipv4Addr::new(10, 77, 0, 100),
                 last: Ipv4Addr::new(10, 77, 0, 199)
             }),
+            lease_seconds: LEASE_SECONDS,
+            is_lab: false,
         }]
     );
 }
@@ -51,14 +62,41 @@ fn the_smallest_file_that_boots_a_lan_is_read_whole() {
 #[test]
 fn a_flag_beats_the_environment_and_that_beats_the_file_and_that_the_database() {
     let env = [("NSBOOT_HTTP__LISTEN", "127.0.0.1:2")];
-    let flags = Flags { listen: Some("127.0.0.1:1".into()), ..Flags::default() };
+    let flags = Flags {
+        listen: Some("127.0.0.1:1".into()),
+        ..Flags::default()
+    };
     assert_eq!(config(WHOLE, &env, flags).unwrap().0.listen.port(), 1);
-    assert_eq!(config(WHOLE, &env, Flags::default()).unwrap().0.listen.port(), 2);
-    assert_eq!(config(WHOLE, &[], Flags::default()).unwrap().0.listen.port(), 3000);
-    let sources = || Sources { data_dir: "/d".into(), layers: Vec::new(), warnings: Vec::new() };
+    assert_eq!(
+        config(WHOLE, &env, Flags::default())
+            .unwrap()
+            .0
+            .listen
+            .port(),
+        2
+    );
+    assert_eq!(
+        config(WHOLE, &[], Flags::default())
+            .unwrap()
+            .0
+            .listen
+            .port(),
+        3000
+    );
+    let sources = || Sources {
+        data_dir: "/d".into(),
+        layers: Vec::new(),
+        warnings: Vec::new(),
+    };
     let saved = Saved::from([("clients.unknown".to_string(), "adopt".to_string())]);
-    assert_eq!(sources().resolve(&saved).unwrap().unknown_clients, UnknownClients::Adopt);
-    assert_eq!(sources().resolve(&Saved::new()).unwrap().listen.to_string(), DEFAULT_LISTEN);
+    assert_eq!(
+        sources().resolve(&saved).unwrap().unknown_clients,
+        UnknownClients::Adopt
+    );
+    assert_eq!(
+        sources().resolve(&Saved::new()).unwrap().listen.to_string(),
+        DEFAULT_LISTEN
+    );
 }
 
 #[test]
@@ -66,35 +104,114 @@ fn an_unknown_key_warns_with_the_nearest_one() {
     let text = "[http]\nlisten = \"127.0.0.1:1\"\nlissen = \"x\"\n[clients]\nunknwon = \"adopt\"\n";
     let (_, w) = config(text, &[("NSBOOT_HTTP__LISTN", "x")], Flags::default()).unwrap();
     assert_eq!(w.len(), 3, "{w:?}");
-    assert!(w[0].contains("NSBOOT_HTTP__LISTN") && w[0].contains("`http.listen`"), "{w:?}");
-    assert!(w.iter().any(|w| w.contains("nsboot.toml:3: ") && w.contains("`http.listen`")), "{w:?}");
-    assert!(w.iter().any(|w| w.contains("nsboot.toml:5: ") && w.contains("`clients.unknown`")), "{w:?}");
+    assert!(
+        w[0].contains("NSBOOT_HTTP__LISTN") && w[0].contains("`http.listen`"),
+        "{w:?}"
+    );
+    assert!(
+        w.iter()
+            .any(|w| w.contains("nsboot.toml:3: ") && w.contains("`http.listen`")),
+        "{w:?}"
+    );
+    assert!(
+        w.iter()
+            .any(|w| w.contains("nsboot.toml:5: ") && w.contains("`clients.unknown`")),
+        "{w:?}"
+    );
 }
 
 #[test]
 fn a_bad_value_is_named_by_line_and_key() {
     let boot = "[[boot]]\ninterface = \"br0\"\n";
     for (text, code, parts) in [
-        ("[http]\nlisten = \"3000\"\n".to_string(), "NSB-CONFIG-001", vec![":2: ", "`http.listen`"]),
-        ("[http]\nlisten = 3000\n".into(), "NSB-CONFIG-001", vec![":2: ", "\"3000\""]),
-        ("[http]\nlisten = [1]\n".into(), "NSB-CONFIG-001", vec![":2: ", "one value"]),
-        ("http = 5\n".into(), "NSB-CONFIG-001", vec![":1: ", "[http]"]),
+        (
+            "[http]\nlisten = \"3000\"\n".to_string(),
+            "NSB-CONFIG-001",
+            vec![":2: ", "`http.listen`"],
+        ),
+        (
+            "[http]\nlisten = 3000\n".into(),
+            "NSB-CONFIG-001",
+            vec![":2: ", "\"3000\""],
+        ),
+        (
+            "[http]\nlisten = [1]\n".into(),
+            "NSB-CONFIG-001",
+            vec![":2: ", "one value"],
+        ),
+        (
+            "http = 5\n".into(),
+            "NSB-CONFIG-001",
+            vec![":1: ", "[http]"],
+        ),
         ("[http\n".into(), "NSB-CONFIG-002", vec![":1: "]),
         ("\n\nlisten = = 1\n".into(), "NSB-CONFIG-002", vec![":3: "]),
-        ("[clients]\nunknown = \"maybe\"\n".into(), "NSB-CONFIG-001", vec![":2: ", "discover, adopt"]),
-        ("[lab]\nenabled = \"perhaps\"\n".into(), "NSB-CONFIG-001", vec![":2: ", "true or false"]),
-        ("[boot]\ninterface = \"br0\"\n".into(), "NSB-CONFIG-001", vec!["[[boot]]"]),
-        ("[[boot]]\nmode = \"off\"\n".into(), "NSB-CONFIG-003", vec![":1: ", "boot.interface"]),
+        (
+            "[clients]\nunknown = \"maybe\"\n".into(),
+            "NSB-CONFIG-001",
+            vec![":2: ", "discover, adopt"],
+        ),
+        (
+            "[lab]\nenabled = \"perhaps\"\n".into(),
+            "NSB-CONFIG-001",
+            vec![":2: ", "true or false"],
+        ),
+        (
+            "[boot]\ninterface = \"br0\"\n".into(),
+            "NSB-CONFIG-001",
+            vec!["[[boot]]"],
+        ),
+        (
+            "[[boot]]\nmode = \"off\"\n".into(),
+            "NSB-CONFIG-003",
+            vec![":1: ", "boot.interface"],
+        ),
         (boot.into(), "NSB-CONFIG-003", vec![":1: ", "boot.range"]),
-        (format!("{boot}mode = \"proxy\"\n"), "NSB-CONFIG-001", vec![":3: ", "next version"]),
-        (format!("{boot}mode = \"half\"\n"), "NSB-CONFIG-001", vec![":3: ", "full, proxy, off"]),
-        (format!("{boot}range = \"10.0.0.9\"\n"), "NSB-CONFIG-001", vec![":3: ", "first and last"]),
-        (format!("{boot}range = \"10.0.0.9-10.0.0.3\"\n"), "NSB-CONFIG-001", vec!["swap"]),
-        (format!("{boot}range = \"10.0.0.9-10.0.0.300\"\n"), "NSB-CONFIG-001", vec!["boot.range"]),
-        (format!("{boot}range = \"127.0.0.1-127.0.0.9\"\n"), "NSB-CONFIG-001", vec!["boot.range"]),
-        ("[[boot]]\ninterface = \"../x\"\nmode = \"off\"\n".into(), "NSB-CONFIG-001", vec![":2: "]),
-        (format!("{boot}mode = \"off\"\nnamespace = \"a/b\"\n"), "NSB-CONFIG-001", vec![":4: "]),
-        (format!("{boot}mode = \"off\"\n{boot}mode = \"off\"\n"), "NSB-CONFIG-001", vec![":4: ", "earlier"]),
+        (
+            format!("{boot}mode = \"proxy\"\n"),
+            "NSB-CONFIG-001",
+            vec![":3: ", "next version"],
+        ),
+        (
+            format!("{boot}mode = \"half\"\n"),
+            "NSB-CONFIG-001",
+            vec![":3: ", "full, proxy, off"],
+        ),
+        (
+            format!("{boot}range = \"10.0.0.9\"\n"),
+            "NSB-CONFIG-001",
+            vec![":3: ", "first and last"],
+        ),
+        (
+            format!("{boot}range = \"10.0.0.9-10.0.0.3\"\n"),
+            "NSB-CONFIG-001",
+            vec!["swap"],
+        ),
+        (
+            format!("{boot}range = \"10.0.0.9-10.0.0.300\"\n"),
+            "NSB-CONFIG-001",
+            vec!["boot.range"],
+        ),
+        (
+            format!("{boot}range = \"127.0.0.1-127.0.0.9\"\n"),
+            "NSB-CONFIG-001",
+            vec!["boot.range"],
+        ),
+        (
+            "[[boot]]\ninterface = \"../x\"\nmode = \"off\"\n".into(),
+            "NSB-CONFIG-001",
+            vec![":2: "],
+        ),
+        (
+            format!("{boot}mode = \"off\"\nnamespace = \"a/b\"\n"),
+            "NSB-CONFIG-001",
+            vec![":4: "],
+        ),
+        (
+            format!("{boot}mode = \"off\"\n{boot}mode = \"off\"\n"),
+            "NSB-CONFIG-001",
+            vec![":4: ", "earlier"],
+        ),
     ] {
         let said = refused(&text);
         assert!(said.contains(code), "{text}: {said}");
@@ -106,7 +223,13 @@ fn a_bad_value_is_named_by_line_and_key() {
 
 #[test]
 fn a_named_file_that_is_missing_is_an_error() {
-    let flags = Flags { config: Some("/nonexistent/x.toml".into()), ..Flags::default() };
+    let flags = Flags {
+        config: Some("/nonexistent/x.toml".into()),
+        ..Flags::default()
+    };
     let said = Sources::gather(&flags, []).unwrap_err().to_string();
-    assert!(said.contains("/nonexistent/x.toml") && said.contains("NSB-CONFIG-004"), "{said}");
+    assert!(
+        said.contains("/nonexistent/x.toml") && said.contains("NSB-CONFIG-004"),
+        "{said}"
+    );
 }

@@ -21,32 +21,22 @@ use uuid::Uuid;
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub identity: Identity,
-    proof: Proof,
-}
-
-#[derive(Clone, Debug)]
-enum Proof {
-    Bearer(String),
-    Cookie(String),
-    LocalSocket,
+    /// Came through the local socket: there is no session behind it.
+    is_local: bool,
 }
 
 impl Caller {
     /// Whether the session still holds; long answers ask now and then. A short-lived access token
     /// may run out meanwhile: what counts is the session behind it.
     pub fn still_valid(&self, state: &AppState) -> bool {
-        match self.proof {
-            Proof::LocalSocket => true,
-            Proof::Bearer(_) | Proof::Cookie(_) => {
-                self.identity.session_expires_at > now()
-                    && state.engine.users().session_lives(self.identity.session_id)
-            }
-        }
+        self.is_local
+            || (self.identity.session_expires_at > now()
+                && state.engine.users().session_lives(self.identity.session_id))
     }
 
     /// Whether the request came through the local socket: there is no session to end.
     pub fn is_local(&self) -> bool {
-        matches!(self.proof, Proof::LocalSocket)
+        self.is_local
     }
 }
 
@@ -70,7 +60,10 @@ pub async fn require(request: Request, next: Next) -> Response {
 
 fn caller(state: &AppState, request: &Request) -> Option<Caller> {
     if request.extensions().get::<Door>() == Some(&Door::Local) {
-        return Some(Caller { identity: local_admin(), proof: Proof::LocalSocket });
+        return Some(Caller {
+            identity: local_admin(),
+            is_local: true,
+        });
     }
     let users = state.engine.users();
     // A token that is given counts alone, so that a script never acts as whom a cookie says.
@@ -80,12 +73,18 @@ fn caller(state: &AppState, request: &Request) -> Option<Caller> {
             return None;
         }
         let identity = users.authenticate(token.trim()).ok()?;
-        return Some(Caller { identity, proof: Proof::Bearer(token.trim().into()) });
+        return Some(Caller {
+            identity,
+            is_local: false,
+        });
     }
     let jar = CookieJar::from_headers(request.headers());
     let token = jar.get(SESSION_COOKIE)?.value().to_string();
     let identity = users.resume(&token).ok()?;
-    Some(Caller { identity, proof: Proof::Cookie(token) })
+    Some(Caller {
+        identity,
+        is_local: false,
+    })
 }
 
 /// Whoever may open the socket in the data directory owns the server anyway.
@@ -104,9 +103,4 @@ pub fn peer(request: &http::Extensions) -> IpAddr {
     request
         .get::<ConnectInfo<SocketAddr>>()
         .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(a)| a.ip())
-}
-
-/// Refuses a role that is too low.
-pub fn at_least(caller: &Caller, role: Role) -> Result<(), ApiError> {
-    Ok(caller.identity.require(role)?)
 }

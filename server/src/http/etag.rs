@@ -33,10 +33,13 @@ pub fn if_match(headers: &HeaderMap) -> ApiResult<Option<u64>> {
     if text == "*" {
         return Ok(None);
     }
-    let revision = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).and_then(|t| t.parse().ok());
-    revision
-        .map(Some)
-        .ok_or_else(|| bad_query("If-Match: send the ETag of the answer that you changed, quotes included"))
+    let revision = text
+        .strip_prefix('"')
+        .and_then(|t| t.strip_suffix('"'))
+        .and_then(|t| t.parse().ok());
+    revision.map(Some).ok_or_else(|| {
+        bad_query("If-Match: send the ETag of the answer that you changed, quotes included")
+    })
 }
 
 #[cfg(test)]

@@ -38,14 +38,25 @@ pub async fn upgrade(
                 // The reader is gone: there is nobody to say goodbye to.
                 Err(_) => return,
             };
-            let _ = send(&mut socket, Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+            let _ = send(
+                &mut socket,
+                Message::Close(Some(CloseFrame {
+                    code,
+                    reason: reason.into(),
+                })),
+            )
+            .await;
         })
 }
 
 type End = (u16, &'static str);
 
 /// Serves one reader until it goes, its session ends or the server stops.
-async fn feed(socket: &mut WebSocket, state: &AppState, caller: &Caller) -> Result<End, axum::Error> {
+async fn feed(
+    socket: &mut WebSocket,
+    state: &AppState,
+    caller: &Caller,
+) -> Result<End, axum::Error> {
     let mut events = state.engine.events().subscribe();
     let mut seen = snapshot(socket, state).await?;
     let mut ping = interval(PING);
@@ -93,7 +104,14 @@ async fn snapshot(socket: &mut WebSocket, state: &AppState) -> Result<u64, axum:
         leases: engine.leases().list(),
         networks: engine.networks().list(),
     };
-    frame(socket, &ServerFrame::Snapshot { seq, snapshot: Box::new(snapshot) }).await?;
+    frame(
+        socket,
+        &ServerFrame::Snapshot {
+            seq,
+            snapshot: Box::new(snapshot),
+        },
+    )
+    .await?;
     Ok(seq)
 }
 
@@ -108,5 +126,7 @@ async fn frame(socket: &mut WebSocket, frame: &ServerFrame) -> Result<(), axum::
 }
 
 async fn send(socket: &mut WebSocket, message: Message) -> Result<(), axum::Error> {
-    timeout(SEND_LIMIT, socket.send(message)).await.map_err(axum::Error::new)?
+    timeout(SEND_LIMIT, socket.send(message))
+        .await
+        .map_err(axum::Error::new)?
 }

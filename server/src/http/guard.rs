@@ -2,7 +2,11 @@
 //! and answers carry the headers that keep other sites out of our pages.
 
 use super::problem::{ApiError, ApiResult};
-use axum::{extract::Request, middleware::Next, response::{IntoResponse, Response}};
+use axum::{
+    extract::Request,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
 use http::{HeaderMap, HeaderValue, Method, header};
 use types::Problem;
 
@@ -10,7 +14,10 @@ use types::Problem;
 /// not come from a browser and pass: they bring a token, not a cookie that sends itself.
 pub async fn same_origin(request: Request, next: Next) -> Response {
     let upgrade = request.headers().contains_key(header::UPGRADE);
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let safe = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
     if (!safe || upgrade)
         && let Err(e) = check(request.headers(), request.uri().host())
     {
@@ -28,7 +35,9 @@ fn check(headers: &HeaderMap, uri_host: Option<&str>) -> ApiResult<()> {
     }
     if let Some(origin) = text("origin") {
         let host = text("host").or(uri_host).unwrap_or("");
-        let named = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        let named = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
         if host.is_empty() || !named.is_some_and(|n| n.eq_ignore_ascii_case(host)) {
             return Err(foreign(format!("Origin is {origin}, this host is {host}")));
         }
@@ -59,15 +68,24 @@ pub async fn headers(request: Request, next: Next) -> Response {
         ("referrer-policy", "no-referrer"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
-        ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
+        (
+            "permissions-policy",
+            "camera=(), geolocation=(), microphone=()",
+        ),
     ] {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(
-        "default-src 'none'; frame-ancestors 'none'",
-    ));
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
     if api {
-        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        headers
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
     }
     response
 }
@@ -84,14 +102,33 @@ mod tests {
             (vec![("sec-fetch-site", "none")], true),
             (vec![("sec-fetch-site", "same-site")], false),
             (vec![("sec-fetch-site", "cross-site")], false),
-            (vec![("host", "box:3000"), ("origin", "http://box:3000")], true),
-            (vec![("host", "Box:3000"), ("origin", "https://box:3000")], true),
-            (vec![("host", "box:3000"), ("origin", "http://box:3001")], false),
-            (vec![("host", "box:3000"), ("origin", "http://box:3000.evil.org")], false),
+            (
+                vec![("host", "box:3000"), ("origin", "http://box:3000")],
+                true,
+            ),
+            (
+                vec![("host", "Box:3000"), ("origin", "https://box:3000")],
+                true,
+            ),
+            (
+                vec![("host", "box:3000"), ("origin", "http://box:3001")],
+                false,
+            ),
+            (
+                vec![("host", "box:3000"), ("origin", "http://box:3000.evil.org")],
+                false,
+            ),
             (vec![("host", "box:3000"), ("origin", "null")], false),
             (vec![("origin", "http://box")], false),
             (vec![("host", ""), ("origin", "http://")], false),
-            (vec![("host", "b"), ("origin", "http://b"), ("sec-fetch-site", "cross-site")], false),
+            (
+                vec![
+                    ("host", "b"),
+                    ("origin", "http://b"),
+                    ("sec-fetch-site", "cross-site"),
+                ],
+                false,
+            ),
         ] {
             let mut map = HeaderMap::new();
             for (k, v) in &headers {

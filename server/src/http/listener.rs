@@ -64,14 +64,19 @@ pub async fn serve(socket: Socket, router: Router, stop: CancellationToken) {
                 continue;
             }
         };
-        let service = router.clone().map_request(move |mut request: http::Request<_>| {
-            if let Some(peer) = peer {
-                request.extensions_mut().insert(ConnectInfo(peer));
-            }
-            request.map(Body::new)
-        });
+        let service = router
+            .clone()
+            .map_request(move |mut request: http::Request<_>| {
+                if let Some(peer) = peer {
+                    request.extensions_mut().insert(ConnectInfo(peer));
+                }
+                request.map(Body::new)
+            });
         let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_LIMIT);
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_LIMIT);
         let connection = builder
             .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
             .into_owned();
@@ -85,15 +90,26 @@ pub async fn serve(socket: Socket, router: Router, stop: CancellationToken) {
         });
     }
     drop(socket);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(DRAIN, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("requests were still open when the server stopped");
     }
 }
 
-type Accepted = (Box<dyn Stream>, Option<SocketAddr>, tokio::sync::OwnedSemaphorePermit);
+type Accepted = (
+    Box<dyn Stream>,
+    Option<SocketAddr>,
+    tokio::sync::OwnedSemaphorePermit,
+);
 
 async fn next(socket: &Socket, room: &Arc<Semaphore>) -> io::Result<Accepted> {
-    let seat = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let seat = room
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
     let (stream, peer) = socket.accept().await?;
     Ok((stream, peer, seat))
 }

@@ -8,7 +8,6 @@ mod guard;
 pub mod listener;
 mod page;
 mod problem;
-mod site;
 
 use axum::{
     Extension, Router,
@@ -39,7 +38,6 @@ pub struct AppState {
     pub started_at: Timestamp,
     /// Ends when the server stops; long answers watch it.
     pub stopping: CancellationToken,
-    pub lab: crate::lab::Lab,
 }
 
 /// How requests of a listener prove who they come from.
@@ -53,7 +51,7 @@ pub enum Door {
 
 /// Everything that a listener serves.
 pub fn router(state: AppState, door: Door) -> Router {
-    let open = api::auth::open_routes().merge(api::system::probes_of_api());
+    let open = api::auth::open_routes();
     let closed = Router::new()
         .merge(api::auth::routes())
         .merge(api::system::routes())
@@ -61,8 +59,6 @@ pub fn router(state: AppState, door: Door) -> Router {
         .merge(api::images::routes())
         .merge(api::leases::routes())
         .merge(api::networks::routes())
-        .merge(api::boots::routes())
-        .merge(api::lab::routes())
         .route("/ws", get(events::upgrade))
         .route_layer(from_fn_with_state(state.clone(), auth::require));
     let v1 = open
@@ -73,7 +69,7 @@ pub fn router(state: AppState, door: Door) -> Router {
         .nest("/api/v1", v1)
         .route("/api/{*rest}", axum::routing::any(problem::not_found))
         .merge(api::system::probes())
-        .merge(site::routes())
+        .fallback(problem::not_found)
         .layer(from_fn_with_state(state.clone(), auth::identify))
         .layer(Extension(door))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

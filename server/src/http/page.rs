@@ -23,7 +23,9 @@ impl PageQuery {
     pub fn page<T>(self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> ApiResult<ListView<T>> {
         let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(bad_query(format!("limit: it is a number from 1 to {MAX_LIMIT}")));
+            return Err(bad_query(format!(
+                "limit: it is a number from 1 to {MAX_LIMIT}"
+            )));
         }
         items.sort_by_cached_key(&key);
         let start = match self.cursor {
@@ -49,8 +51,10 @@ fn encode(key: &str) -> String {
 }
 
 fn decode(cursor: &str) -> Option<String> {
-    let digits: Option<Vec<u8>> =
-        cursor.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect();
+    let digits: Option<Vec<u8>> = cursor
+        .chars()
+        .map(|c| c.to_digit(16).map(|d| d as u8))
+        .collect();
     let digits = digits.filter(|d| !d.is_empty() && d.len() % 2 == 0)?;
     String::from_utf8(digits.chunks(2).map(|p| p[0] * 16 + p[1]).collect()).ok()
 }
@@ -66,7 +70,10 @@ mod tests {
         let mut seen = Vec::new();
         let mut cursor = None;
         loop {
-            let query = PageQuery { limit: Some(5), cursor };
+            let query = PageQuery {
+                limit: Some(5),
+                cursor,
+            };
             let page = query.page(all.clone(), key).unwrap();
             seen.extend(page.items);
             cursor = page.next;
@@ -79,10 +86,18 @@ mod tests {
 
     #[test]
     fn limits_and_cursors_of_others_are_refused() {
-        for (limit, cursor) in
-            [(Some(0), None), (Some(501), None), (None, Some("xyz")), (None, Some("a")), (None, Some("")), (None, Some("ff"))]
-        {
-            let query = PageQuery { limit, cursor: cursor.map(Into::into) };
+        for (limit, cursor) in [
+            (Some(0), None),
+            (Some(501), None),
+            (None, Some("xyz")),
+            (None, Some("a")),
+            (None, Some("")),
+            (None, Some("ff")),
+        ] {
+            let query = PageQuery {
+                limit,
+                cursor: cursor.map(Into::into),
+            };
             let e = query.page(vec![1], |n| n.to_string()).unwrap_err();
             assert_eq!(e.0.code, "NSB-HTTP-400", "{limit:?} {cursor:?}");
         }

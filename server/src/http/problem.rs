@@ -36,11 +36,15 @@ impl From<Problem> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self.0).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(
@@ -106,21 +110,32 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(req: Request, state: &S) -> Result<Self, ApiError> {
-        Json::<T>::from_request(req, state).await.map(|Json(t)| Body(t)).map_err(|e| {
-            let status = e.status().as_u16();
-            let (code, hint) = match &e {
-                JsonRejection::MissingJsonContentType(_) => {
-                    ("NSB-HTTP-415", "Send JSON with `Content-Type: application/json`.")
-                }
-                JsonRejection::JsonSyntaxError(_) => ("NSB-HTTP-400", "The body has to be one JSON object."),
-                JsonRejection::JsonDataError(_) => {
-                    ("NSB-HTTP-422", "Correct the field that the detail names.")
-                }
-                _ if status == 413 => ("NSB-HTTP-413", "Send less; JSON bodies may have 64 KiB."),
-                _ => ("NSB-HTTP-400", "Send the request again."),
-            };
-            ApiError(Problem::new(status, code, "The body of the request can't be used", hint).detail(e.body_text()))
-        })
+        Json::<T>::from_request(req, state)
+            .await
+            .map(|Json(t)| Body(t))
+            .map_err(|e| {
+                let status = e.status().as_u16();
+                let (code, hint) = match &e {
+                    JsonRejection::MissingJsonContentType(_) => (
+                        "NSB-HTTP-415",
+                        "Send JSON with `Content-Type: application/json`.",
+                    ),
+                    JsonRejection::JsonSyntaxError(_) => {
+                        ("NSB-HTTP-400", "The body has to be one JSON object.")
+                    }
+                    JsonRejection::JsonDataError(_) => {
+                        ("NSB-HTTP-422", "Correct the field that the detail names.")
+                    }
+                    _ if status == 413 => {
+                        ("NSB-HTTP-413", "Send less; JSON bodies may have 64 KiB.")
+                    }
+                    _ => ("NSB-HTTP-400", "Send the request again."),
+                };
+                ApiError(
+                    Problem::new(status, code, "The body of the request can't be used", hint)
+                        .detail(e.body_text()),
+                )
+            })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Users: accounts, the first one by a one-time code, and their sessions.
 
+mod cookie;
 mod password;
 mod sessions;
 mod setup;

@@ -152,7 +152,7 @@ impl Inner {
     }
 }
 
-fn is_newest(session: &SessionRecord, claims: &Claims) -> bool {
+pub(super) fn is_newest(session: &SessionRecord, claims: &Claims) -> bool {
     let secret = claims.secret.as_deref().unwrap_or_default();
     let hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
     claims.generation == Some(session.generation) && bool::from(hash.ct_eq(&session.refresh_hash))

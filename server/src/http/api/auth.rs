@@ -24,7 +24,9 @@ pub fn open_routes() -> Router<AppState> {
 }
 
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/auth/logout", post(logout)).route("/auth/me", get(me))
+    Router::new()
+        .route("/auth/logout", post(logout))
+        .route("/auth/me", get(me))
 }
 
 async fn login(
@@ -49,12 +51,17 @@ fn answer(result: Result<TokenView, Error>) -> Response {
         Ok(tokens) => Json(tokens).into_response(),
         Err(e) => {
             let wait = match e {
-                Error::TooMany { retry_after_seconds, .. } => Some(retry_after_seconds),
+                Error::TooMany {
+                    retry_after_seconds,
+                    ..
+                } => Some(retry_after_seconds),
                 _ => None,
             };
             let mut response = ApiError::from(e).into_response();
             if let Some(seconds) = wait {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                response
+                    .headers_mut()
+                    .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             }
             response
         }
@@ -66,7 +73,11 @@ async fn logout(
     Extension(caller): Extension<Caller>,
 ) -> ApiResult<StatusCode> {
     if !caller.is_local() {
-        state.engine.users().logout(caller.identity.session_id).await?;
+        state
+            .engine
+            .users()
+            .logout(caller.identity.session_id)
+            .await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

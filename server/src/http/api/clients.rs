@@ -25,7 +25,8 @@ async fn list(
     State(state): State<AppState>,
     Query(page): Query<PageQuery>,
 ) -> ApiResult<Json<ListView<ClientView>>> {
-    page.page(state.engine.clients().list(), |c| c.id.to_string()).map(Json)
+    page.page(state.engine.clients().list(), |c| c.id.to_string())
+        .map(Json)
 }
 
 async fn create(

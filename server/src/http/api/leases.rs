@@ -17,5 +17,8 @@ async fn list(
     Query(page): Query<PageQuery>,
 ) -> ApiResult<Json<ListView<LeaseView>>> {
     let leases = state.engine.leases().list();
-    page.page(leases, |l| format!("{}/{:08x}", l.interface, l.address.to_bits())).map(Json)
+    page.page(leases, |l| {
+        format!("{}/{:08x}", l.interface, l.address.to_bits())
+    })
+    .map(Json)
 }

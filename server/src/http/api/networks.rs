@@ -16,8 +16,7 @@ async fn list(
     State(state): State<AppState>,
     Query(page): Query<PageQuery>,
 ) -> ApiResult<Json<ListView<BootNetworkView>>> {
-    let name = |n: &BootNetworkView| {
-        engine::network::scope_name(n.namespace.as_deref(), &n.interface)
-    };
+    let name =
+        |n: &BootNetworkView| engine::network::scope_name(n.namespace.as_deref(), &n.interface);
     page.page(state.engine.networks().list(), name).map(Json)
 }

@@ -1,0 +1,39 @@
+//! The page's sign-in: a browser keeps its session's refresh token in a cookie and shows it with
+//! every request. It is not swapped there, since a page sends many requests at once.
+
+use super::{Identity, Users, sessions};
+use crate::{Error, Result, now};
+use types::SessionId;
+
+impl Users {
+    /// Who holds this refresh token. Called on every request of a page: no I/O.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] unless it is the newest token of a live session.
+    pub fn resume(&self, refresh_token: &str) -> Result<Identity> {
+        let claims = self.inner.tokens.check_refresh(refresh_token)?;
+        self.inner
+            .live(|l| {
+                let session = l.sessions.get(&claims.sid)?;
+                let user = l.users.get(&session.user_id)?;
+                let holds = session.user_id == claims.sub
+                    && session.expires_at > now()
+                    && sessions::is_newest(session, &claims);
+                holds.then(|| Identity {
+                    user_id: user.id,
+                    username: user.name.clone(),
+                    role: user.role,
+                    session_id: session.id,
+                    session_expires_at: session.expires_at,
+                })
+            })
+            .ok_or(Error::Unauthorized("the session has ended"))
+    }
+
+    /// Whether a session is there and has not expired; its access tokens may have.
+    pub fn session_lives(&self, session: SessionId) -> bool {
+        let holds = |s: &store::SessionRecord| s.expires_at > now();
+        self.inner
+            .live(|l| l.sessions.get(&session).is_some_and(holds))
+    }
+}

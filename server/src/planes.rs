@@ -1,0 +1,142 @@
+//! Boot planes: one for each chosen interface, started and stopped while the server runs. A plane
+//! that can't start says why on the page and is tried again; the rest of the server goes on.
+
+use daemons::net::{Interface, NetError, NetThread};
+use engine::{BootNetworkConfig, Engine};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use types::BootNetworkView;
+
+/// A plane that failed is tried again after this long: an interface may come later than we do.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// The running planes. Cheap to clone.
+#[derive(Clone)]
+pub struct Planes {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    stopping: CancellationToken,
+    tasks: TaskTracker,
+    /// By scope name.
+    planes: Mutex<HashMap<String, CancellationToken>>,
+}
+
+/// Why a plane does not run.
+#[derive(Debug, thiserror::Error)]
+enum PlaneError {
+    #[error(transparent)]
+    Net(#[from] NetError),
+}
+
+impl Planes {
+    /// No plane yet. All of them end with `stopping`.
+    pub fn new(engine: Engine, stopping: CancellationToken) -> Planes {
+        let inner = Inner {
+            engine,
+            stopping,
+            tasks: TaskTracker::new(),
+            planes: Mutex::default(),
+        };
+        Planes {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Starts the plane of a network; one that runs on that interface already stays as it is.
+    pub fn start(&self, network: BootNetworkConfig) {
+        let mut planes = self
+            .inner
+            .planes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let scope = network.scope();
+        if planes.contains_key(&scope) || self.inner.stopping.is_cancelled() {
+            return;
+        }
+        let stop = self.inner.stopping.child_token();
+        planes.insert(scope, stop.clone());
+        let engine = self.inner.engine.clone();
+        self.inner.tasks.spawn(keep_running(engine, network, stop));
+    }
+
+    /// Waits for all planes to end, after `stopping`.
+    pub async fn finished(&self) {
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+}
+
+async fn keep_running(engine: Engine, network: BootNetworkConfig, stop: CancellationToken) {
+    let mut said = None;
+    while !stop.is_cancelled() {
+        let failed = match run(&engine, &network, &stop).await {
+            Ok(()) => break,
+            Err(e) => e.to_string(),
+        };
+        engine
+            .networks()
+            .set(view(&network, None, Some(failed.clone())));
+        // Once for each reason: the page shows it all the time.
+        if said.as_ref() != Some(&failed) {
+            tracing::error!(
+                scope = network.scope(),
+                error = failed,
+                "boot plane does not run"
+            );
+            said = Some(failed);
+        }
+        tokio::select! {
+            _ = stop.cancelled() => {}
+            _ = tokio::time::sleep(RETRY) => {}
+        }
+    }
+    tracing::info!(scope = network.scope(), "boot plane stopped");
+}
+
+/// Opens the sockets inside the namespace and serves until `stop` or until a daemon fails.
+async fn run(
+    engine: &Engine,
+    network: &BootNetworkConfig,
+    stop: &CancellationToken,
+) -> Result<(), PlaneError> {
+    let net = NetThread::enter(network.namespace.as_deref())?;
+    let interface = net.interface(&network.interface)?;
+    engine.networks().set(view(network, Some(&interface), None));
+    tracing::info!(
+        scope = network.scope(),
+        address = %interface.address,
+        prefix_len = interface.prefix_len,
+        "boot plane runs"
+    );
+    stop.cancelled().await;
+    Ok(())
+}
+
+fn view(
+    network: &BootNetworkConfig,
+    interface: Option<&Interface>,
+    error: Option<String>,
+) -> BootNetworkView {
+    BootNetworkView {
+        interface: network.interface.clone(),
+        namespace: network.namespace.clone(),
+        mode: network.mode,
+        address: interface.map(|i| i.address),
+        prefix_len: interface.map_or(0, |i| i.prefix_len),
+        range: network.range,
+        leases_active: 0,
+        leases_total: network.range.map_or(0, |r| {
+            r.last.to_bits().saturating_sub(r.first.to_bits()) + 1
+        }),
+        lease_seconds: network.lease_seconds,
+        error,
+        is_lab: network.is_lab,
+    }
+}
