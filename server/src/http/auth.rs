@@ -1,9 +1,6 @@
 //! Who asks: by bearer token, by the page's cookie, or by standing at the local socket.
 
-use super::{
-    AppState, Door,
-    problem::{ApiError, unauthorized},
-};
+use super::{AppState, Door, problem::unauthorized};
 use axum::{
     extract::{ConnectInfo, Request, State},
     middleware::Next,
