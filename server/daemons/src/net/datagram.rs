@@ -42,7 +42,6 @@ pub fn receive(
 ) -> io::Result<Datagram> {
     let fd: RawFd = socket.as_raw_fd();
     let mut slices = [IoSliceMut::new(buffer)];
-    control.0.clear();
     let message = recvmsg::<SockaddrIn>(fd, &mut slices, Some(&mut control.0), MsgFlags::empty())?;
     if message.flags.contains(MsgFlags::MSG_TRUNC) {
         return Err(io::Error::new(
@@ -56,7 +55,8 @@ pub fn receive(
         to: None,
         at: None,
     };
-    for control in message.cmsgs()? {
+    // An error says that something was cut off; the packet is good without it.
+    for control in message.cmsgs().into_iter().flatten() {
         match control {
             ControlMessageOwned::ScmTimestamp(t) => {
                 datagram.at = Some(Timestamp(t.tv_sec() * 1_000_000 + t.tv_usec()));

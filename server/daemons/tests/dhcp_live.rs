@@ -1,0 +1,293 @@
+//! DHCP with real clients, in network namespaces of its own: busybox `udhcpc` and Kea's `perfdhcp`.
+//! Needs root, `iproute2`, `busybox` and `kea-admin`; says so and passes where they are missing,
+//! unless `NSBOOT_LIVE=1` makes that a failure, as `make test` does.
+
+use daemons::{
+    dhcp::{Boots, Dhcp, DhcpError, session::BootAdvisor},
+    net::NetThread,
+};
+use engine::{
+    BootNetworkConfig, Engine, EngineConfig,
+    boot::{BootFile, Machine, Signal, Who},
+};
+use std::{
+    net::Ipv4Addr,
+    path::Path,
+    process::{Command, Output},
+    sync::{Arc, Mutex},
+};
+use tokio_util::sync::CancellationToken;
+use types::{AddressRange, DhcpMode, MacAddr, Timestamp};
+
+const CLIENT_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x31]);
+
+/// Two namespaces: the server's with the chosen interface `vs` and another, `vx`; the clients' with
+/// the other ends, `vc` and `vy`. Gone when dropped.
+struct Cable {
+    server: String,
+    clients: String,
+}
+
+fn run(program: &str, args: &[&str]) -> Output {
+    Command::new(program)
+        .args(args)
+        .output()
+        .unwrap_or_else(|e| panic!("{program} does not start: {e}"))
+}
+
+fn ip(args: &[&str]) {
+    let out = run("ip", args);
+    assert!(
+        out.status.success(),
+        "ip {args:?}: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+}
+
+impl Cable {
+    fn new(name: &str) -> Cable {
+        let id = std::process::id();
+        let cable = Cable {
+            server: format!("nsb-s{name}{id}"),
+            clients: format!("nsb-c{name}{id}"),
+        };
+        let (s, c) = (cable.server.as_str(), cable.clients.as_str());
+        ip(&["netns", "add", s]);
+        ip(&["netns", "add", c]);
+        for (ours, theirs) in [("vs", "vc"), ("vx", "vy")] {
+            ip(&[
+                "-n", s, "link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", c,
+            ]);
+        }
+        let mac = CLIENT_MAC.to_string();
+        ip(&["-n", c, "link", "set", "vc", "address", &mac]);
+        ip(&["-n", s, "addr", "add", "10.99.0.1/16", "dev", "vs"]);
+        ip(&["-n", s, "addr", "add", "10.98.0.1/16", "dev", "vx"]);
+        for (namespace, device) in [
+            (s, "lo"),
+            (s, "vs"),
+            (s, "vx"),
+            (c, "lo"),
+            (c, "vc"),
+            (c, "vy"),
+        ] {
+            ip(&["-n", namespace, "link", "set", device, "up"]);
+        }
+        cable
+    }
+
+    async fn on_client_side(&self, program: &str, args: &[&str]) -> Output {
+        let mut all = vec!["netns", "exec", &self.clients, program];
+        all.extend(args);
+        let all: Vec<String> = all.into_iter().map(str::to_owned).collect();
+        tokio::task::spawn_blocking(move || {
+            run("ip", &all.iter().map(String::as_str).collect::<Vec<_>>())
+        })
+        .await
+        .expect("the child ran")
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        for namespace in [&self.server, &self.clients] {
+            run("ip", &["netns", "del", namespace]);
+        }
+    }
+}
+
+/// Keeps what was signalled.
+#[derive(Default)]
+struct Witness(Mutex<Vec<(Who, Timestamp, Signal)>>);
+impl BootAdvisor for Witness {
+    fn boot_file(&self, _: &Machine) -> BootFile {
+        BootFile::None
+    }
+    fn host_name(&self, _: MacAddr) -> Option<String> {
+        None
+    }
+}
+impl Boots for Witness {
+    fn signal(&self, who: Who, at: Timestamp, signal: Signal) {
+        self.0.lock().expect("no panic").push((who, at, signal));
+    }
+}
+
+fn can_run() -> bool {
+    let here = |program: &str| {
+        ["/usr/bin", "/usr/sbin", "/bin", "/sbin"]
+            .iter()
+            .any(|folder| Path::new(folder).join(program).exists())
+    };
+    let missing: Vec<&str> = ["ip", "busybox", "perfdhcp"]
+        .into_iter()
+        .filter(|p| !here(p))
+        .collect();
+    let is_root = nix::unistd::geteuid().is_root();
+    if is_root && missing.is_empty() {
+        return true;
+    }
+    let why = format!("root: {is_root}, missing programs: {missing:?}");
+    assert!(
+        std::env::var_os("NSBOOT_LIVE").is_none(),
+        "can't run: {why}"
+    );
+    eprintln!("not run: {why}");
+    false
+}
+
+fn engine(folder: &Path) -> Engine {
+    Engine::open(EngineConfig {
+        data_dir: folder.to_owned(),
+        ..EngineConfig::default()
+    })
+    .expect("a fresh folder")
+}
+
+fn network(cable: &Cable, first: [u8; 4], last: [u8; 4]) -> BootNetworkConfig {
+    BootNetworkConfig {
+        interface: "vs".into(),
+        namespace: Some(cable.server.clone()),
+        mode: DhcpMode::Full,
+        range: Some(AddressRange {
+            first: first.into(),
+            last: last.into(),
+        }),
+        lease_seconds: 3600,
+        is_lab: false,
+    }
+}
+
+/// A running server, its witness, and how to end it.
+struct Running {
+    witness: Arc<Witness>,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+fn serve(engine: &Engine, network: &BootNetworkConfig) -> Running {
+    let witness = Arc::new(Witness::default());
+    let net = NetThread::enter(network.namespace.as_deref()).expect("the namespace is there");
+    let dhcp = Dhcp::open(&net, engine, network, witness.clone())
+        .expect("the interface is there")
+        .expect("mode full");
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(dhcp.run(stop.clone()));
+    Running {
+        witness,
+        stop,
+        task,
+    }
+}
+
+impl Running {
+    async fn end(self) {
+        self.stop.cancel();
+        self.task.await.expect("ends");
+    }
+}
+
+/// udhcpc's arguments: once, in the foreground, without touching the system.
+const UDHCPC: [&str; 10] = [
+    "udhcpc",
+    "-n",
+    "-q",
+    "-f",
+    "-t",
+    "3",
+    "-T",
+    "2",
+    "-s",
+    "/bin/true",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn real_clients_get_durable_leases_on_the_chosen_interface_only() {
+    if !can_run() {
+        return;
+    }
+    let cable = Cable::new("a");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let network = network(&cable, [10, 99, 1, 0], [10, 99, 3, 255]);
+    let first = Ipv4Addr::new(10, 99, 1, 0);
+    {
+        let engine = engine(folder.path());
+        let running = serve(&engine, &network);
+        let args = [&UDHCPC[..], &["-i", "vc", "-x", "hostname:pc31"]].concat();
+        let before = engine::now();
+        let out = cable.on_client_side("busybox", &args).await;
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.success(), "{said}");
+        assert!(said.contains("lease of 10.99.1.0 obtained"), "{said}");
+        let lease = &engine.leases().list()[0];
+        assert_eq!((lease.address, lease.mac), (first, CLIENT_MAC));
+        assert_eq!(lease.hostname.as_deref(), Some("pc31"));
+        let (who, at, signal) = running.witness.0.lock().expect("no panic")[0].clone();
+        assert_eq!(
+            (who, signal),
+            (Who::Mac(CLIENT_MAC), Signal::Offer { address: first })
+        );
+        assert!(before <= at && at <= engine::now());
+
+        let args = [&UDHCPC[..], &["-i", "vy"]].concat();
+        let out = cable.on_client_side("busybox", &args).await;
+        assert!(
+            !out.status.success(),
+            "an interface that nobody chose was answered"
+        );
+
+        // No address of its own: a raw exchange as boot ROMs do it, fifty computers at once.
+        ip(&[
+            "-n",
+            &cable.clients,
+            "addr",
+            "add",
+            "10.99.255.2/16",
+            "dev",
+            "vc",
+        ]);
+        // -W: half a second for the last answers, after the last question.
+        let load = "-4 -l vc -r 100 -R 50 -n 200 -W 500000 -xi";
+        let load: Vec<&str> = load.split(' ').collect();
+        let out = cable.on_client_side("perfdhcp", &load).await;
+        let said = String::from_utf8_lossy(&out.stdout).into_owned();
+        let drops = said.lines().filter(|l| l.starts_with("drops:"));
+        assert!(drops.clone().count() >= 2, "{said}");
+        assert!(drops.clone().all(|l| l == "drops: 0"), "{said}");
+        assert_eq!(engine.leases().list().len(), 51);
+        running.end().await;
+        assert!(engine.leases().list().is_empty(), "the scope is closed");
+    }
+    let engine = engine(folder.path());
+    let running = serve(&engine, &network);
+    assert_eq!(engine.leases().list().len(), 51, "they survive a restart");
+    assert_eq!(engine.leases().address_of(CLIENT_MAC), Some(first));
+    running.end().await;
+}
+
+#[tokio::test]
+async fn what_can_not_run_says_why() {
+    if !can_run() {
+        return;
+    }
+    let cable = Cable::new("b");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let engine = engine(folder.path());
+    let net = NetThread::enter(Some(&cable.server)).expect("the namespace is there");
+    let open = |network: &BootNetworkConfig| {
+        Dhcp::open(&net, &engine, network, Arc::new(Witness::default()))
+    };
+    let mut wanted = network(&cable, [10, 99, 1, 0], [10, 100, 0, 0]);
+    assert!(matches!(open(&wanted), Err(DhcpError::RangeOutside { .. })));
+    wanted.range = None;
+    assert!(matches!(open(&wanted), Err(DhcpError::NoRange(_))));
+    wanted.mode = DhcpMode::Off;
+    assert!(matches!(open(&wanted), Ok(None)));
+    wanted = network(&cable, [10, 99, 1, 0], [10, 99, 1, 9]);
+    wanted.interface = "none0".into();
+    let error = open(&wanted).err().expect("no such interface").to_string();
+    assert!(
+        error.contains("none0") && error.contains("ip link"),
+        "{error}"
+    );
+}
