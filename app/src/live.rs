@@ -1,0 +1,190 @@
+//! What the pages show, kept true by one WebSocket: events become signals, one for each computer
+//! and image, so that only the row that changed is drawn again.
+
+use crate::start::Start;
+use leptos::prelude::*;
+use types::{
+    BootNetworkView, BootView, ClientId, ClientView, Event, ImageId, ImageView, LeaseView,
+    ServerFrame, Snapshot, Timestamp,
+};
+
+#[cfg(feature = "hydrate")]
+mod socket;
+
+/// One thing of a list with a signal of its own.
+#[derive(Clone)]
+pub struct Row<K, V: Send + Sync + 'static> {
+    pub id: K,
+    pub view: ArcRwSignal<V>,
+}
+
+/// A computer in the list.
+pub type ClientRow = Row<ClientId, ClientView>;
+/// An image in the list.
+pub type ImageRow = Row<ImageId, ImageView>;
+
+/// How the page hangs on the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(not(feature = "hydrate"), allow(dead_code))]
+pub enum Link {
+    /// Not open yet; what is shown came with the page.
+    Connecting,
+    Live,
+    /// Lost at this moment of the server's clock.
+    Lost(Timestamp),
+}
+
+/// The live state of all pages. Copy: it holds handles.
+#[derive(Clone, Copy)]
+pub struct Live {
+    pub clients: RwSignal<Vec<ClientRow>>,
+    pub images: RwSignal<Vec<ImageRow>>,
+    pub leases: RwSignal<Vec<LeaseView>>,
+    pub networks: RwSignal<Vec<BootNetworkView>>,
+    /// The newest change of any boot, for pages that show one.
+    pub boot: RwSignal<Option<BootView>>,
+    pub link: RwSignal<Link>,
+    /// The server's clock, to the second while the page is open.
+    pub now: RwSignal<Timestamp>,
+}
+
+impl Live {
+    /// From what came with the page; in the browser also opens the socket.
+    pub fn new(start: &Start) -> Live {
+        let live = Live {
+            clients: RwSignal::new(Vec::new()),
+            images: RwSignal::new(Vec::new()),
+            leases: RwSignal::new(Vec::new()),
+            networks: RwSignal::new(Vec::new()),
+            boot: RwSignal::new(None),
+            link: RwSignal::new(Link::Connecting),
+            now: RwSignal::new(start.now),
+        };
+        if let Some(snapshot) = &start.snapshot {
+            live.load(snapshot.clone());
+        }
+        #[cfg(feature = "hydrate")]
+        if start.me.is_some() {
+            socket::open(live);
+        }
+        live
+    }
+
+    /// The signal of one computer.
+    pub fn client(&self, id: ClientId) -> Option<ArcRwSignal<ClientView>> {
+        self.clients
+            .with(|rows| rows.iter().find(|r| r.id == id).map(|r| r.view.clone()))
+    }
+
+    /// Takes a frame from the server.
+    #[cfg_attr(not(feature = "hydrate"), allow(dead_code))]
+    pub fn take(&self, frame: ServerFrame) {
+        match frame {
+            ServerFrame::Snapshot { snapshot, .. } => self.load(*snapshot),
+            ServerFrame::Delta { event, .. } => self.apply(*event),
+        }
+    }
+
+    fn load(&self, snapshot: Snapshot) {
+        merge(self.clients, snapshot.clients, |c| c.id);
+        merge(self.images, snapshot.images, |i| i.id);
+        self.leases.set(snapshot.leases);
+        self.networks.set(snapshot.networks);
+    }
+
+    fn apply(&self, event: Event) {
+        match event {
+            Event::ClientChanged { client } => upsert(self.clients, client.id, client),
+            Event::ClientRemoved { id } => self.clients.update(|rows| rows.retain(|r| r.id != id)),
+            Event::BootChanged { boot } => self.boot_changed(boot),
+            Event::ImageChanged { image } => upsert(self.images, image.id, image),
+            Event::ImageRemoved { id } => self.images.update(|rows| rows.retain(|r| r.id != id)),
+            Event::LeaseChanged { lease } => self.leases.update(|all| {
+                let same = |l: &&mut LeaseView| {
+                    l.address == lease.address && l.interface == lease.interface
+                };
+                match all.iter_mut().find(same) {
+                    Some(old) => *old = lease,
+                    None => all.push(lease),
+                }
+            }),
+            Event::NetworkChanged { network } => self.networks.update(|all| {
+                let same = |n: &&mut BootNetworkView| {
+                    n.interface == network.interface && n.namespace == network.namespace
+                };
+                match all.iter_mut().find(same) {
+                    Some(old) => *old = network,
+                    None => all.push(network),
+                }
+            }),
+        }
+    }
+
+    /// A boot belongs to the computer with its MAC; an older boot than the one shown is not news.
+    fn boot_changed(&self, boot: BootView) {
+        let row = self.clients.with_untracked(|rows| {
+            rows.iter()
+                .find(|r| r.view.with_untracked(|c| c.mac == boot.mac))
+                .map(|r| r.view.clone())
+        });
+        if let Some(view) = row {
+            let newer = view.with_untracked(|c| match &c.last_boot {
+                Some(old) => old.id == boot.id || old.started_at <= boot.started_at,
+                None => true,
+            });
+            if newer {
+                view.update(|c| {
+                    c.address = boot.address.or(c.address);
+                    c.last_boot = Some(boot.clone());
+                });
+            }
+        }
+        self.boot.set(Some(boot));
+    }
+}
+
+/// Makes the rows those of `views` in their order; the signal of a row that stays is kept, and
+/// told only when something in it changed.
+fn merge<K, V>(rows: RwSignal<Vec<Row<K, V>>>, views: Vec<V>, id: impl Fn(&V) -> K)
+where
+    K: Copy + PartialEq + Send + Sync + 'static,
+    V: PartialEq + Clone + Send + Sync + 'static,
+{
+    let old = rows.get_untracked();
+    let new: Vec<Row<K, V>> = views
+        .into_iter()
+        .map(|view| {
+            let id = id(&view);
+            match old.iter().find(|r| r.id == id) {
+                Some(row) => {
+                    set_if_changed(&row.view, view);
+                    row.clone()
+                }
+                None => Row { id, view: ArcRwSignal::new(view) },
+            }
+        })
+        .collect();
+    let same = old.len() == new.len() && old.iter().zip(&new).all(|(a, b)| a.id == b.id);
+    if !same {
+        rows.set(new);
+    }
+}
+
+fn upsert<K, V>(rows: RwSignal<Vec<Row<K, V>>>, id: K, view: V)
+where
+    K: Copy + PartialEq + Send + Sync + 'static,
+    V: PartialEq + Clone + Send + Sync + 'static,
+{
+    let known =
+        rows.with_untracked(|all| all.iter().find(|r| r.id == id).map(|r| r.view.clone()));
+    match known {
+        Some(signal) => set_if_changed(&signal, view),
+        None => rows.update(|all| all.push(Row { id, view: ArcRwSignal::new(view) })),
+    }
+}
+
+fn set_if_changed<V: PartialEq + Send + Sync + 'static>(signal: &ArcRwSignal<V>, view: V) {
+    if signal.with_untracked(|old| *old != view) {
+        signal.set(view);
+    }
+}

@@ -1,0 +1,89 @@
+//! The browser's WebSocket: opened once, reopened with growing pauses, its frames given to [`Live`].
+
+use super::{Link, Live};
+use leptos::{prelude::*, task::spawn_local};
+use std::{cell::Cell, rc::Rc, time::Duration};
+use types::{ServerFrame, Timestamp};
+use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{CloseEvent, MessageEvent, WebSocket};
+
+/// Pauses before the next try, in milliseconds; the last one repeats.
+const PAUSES: [u32; 6] = [250, 500, 1000, 2000, 4000, 8000];
+
+/// Opens the socket and keeps the page's clock.
+pub fn open(live: Live) {
+    // The visitor's clock may be wrong: only its steps are used, from the server's moment on.
+    let began = js_sys::Date::now();
+    let at_start = live.now.get_untracked();
+    set_interval(
+        move || {
+            let passed = ((js_sys::Date::now() - began) * 1000.0) as i64;
+            live.now.set(Timestamp(at_start.0 + passed));
+        },
+        Duration::from_secs(1),
+    );
+    connect(live, Rc::new(Cell::new(0)));
+}
+
+fn address() -> Option<String> {
+    let location = window().location();
+    let scheme = if location.protocol().ok()? == "https:" { "wss" } else { "ws" };
+    Some(format!("{scheme}://{}/api/v1/ws", location.host().ok()?))
+}
+
+fn connect(live: Live, tries: Rc<Cell<usize>>) {
+    let Some(socket) = address().and_then(|a| WebSocket::new(&a).ok()) else {
+        return again(live, tries);
+    };
+    let on_message = {
+        let (tries, socket) = (tries.clone(), socket.clone());
+        Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            let Some(text) = event.data().as_string() else { return };
+            match serde_json::from_str::<ServerFrame>(&text) {
+                Ok(frame) => {
+                    tries.set(0);
+                    live.take(frame);
+                    if live.link.get_untracked() != Link::Live {
+                        live.link.set(Link::Live);
+                    }
+                }
+                // A page older than the server: the close handler starts over.
+                Err(e) => {
+                    leptos::logging::error!("frame not understood: {e}");
+                    let _ = socket.close();
+                }
+            }
+        })
+    };
+    let on_close = Closure::<dyn FnMut(CloseEvent)>::new(move |_| {
+        if !matches!(live.link.get_untracked(), Link::Lost(_)) {
+            live.link.set(Link::Lost(live.now.get_untracked()));
+        }
+        again(live, tries.clone());
+    });
+    socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
+    // The socket outlives this function; the browser drops both when it is closed.
+    on_message.forget();
+    on_close.forget();
+}
+
+fn again(live: Live, tries: Rc<Cell<usize>>) {
+    let n = tries.get();
+    tries.set(n + 1);
+    // A refused and a lost connection look the same to a page: ask whether the session still holds.
+    if n == 2 {
+        spawn_local(async {
+            if let Ok(false) = crate::api::session_alive().await {
+                let _ = window().location().set_href("/login");
+            }
+        });
+    }
+    let pause = PAUSES[n.min(PAUSES.len() - 1)];
+    // So that all open pages do not come back in the same moment.
+    let jitter = (js_sys::Math::random() * f64::from(pause) * 0.3) as u64;
+    set_timeout(
+        move || connect(live, tries),
+        Duration::from_millis(u64::from(pause) + jitter),
+    );
+}

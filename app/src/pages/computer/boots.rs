@@ -1,0 +1,147 @@
+//! The last boots of one computer, each with its hops and what was seen.
+
+use super::api;
+use crate::{
+    Fault,
+    i18n::*,
+    live::Live,
+    ui::{HopLabels, Problems, Rail, Shape, StateShape, When, format, hop_name},
+};
+use leptos::prelude::*;
+use types::{BootState, BootView, ClientId};
+
+/// The list; what comes over the socket is laid over what came with the page.
+#[component]
+pub fn Boots(id: ClientId) -> impl IntoView {
+    let i18n = use_i18n();
+    let live = expect_context::<Live>();
+    let loaded = Resource::new_blocking(move || id, api::boots);
+    let all = RwSignal::new(Vec::<BootView>::new());
+    let mac = live.client(id).map(|c| c.with_untracked(|c| c.mac));
+    Effect::new(move || {
+        let Some(boot) = live.boot.get().filter(|b| Some(b.mac) == mac) else { return };
+        all.update(|all| lay_over(all, boot));
+    });
+    view! {
+        <section class="panel livedata" aria-labelledby="boots">
+            <div class="ph"><h2 id="boots">{t!(i18n, computer.boots)}</h2></div>
+            <Suspense>
+                {move || Suspend::new(async move {
+                    match loaded.await {
+                        Ok(boots) => {
+                            all.set(boots);
+                            view! { <List all/> }.into_any()
+                        }
+                        Err(fault) => {
+                            let fault = Signal::stored(Some::<Fault>(fault));
+                            view! { <div class="p-4"><Problems fault/></div> }.into_any()
+                        }
+                    }
+                })}
+            </Suspense>
+        </section>
+    }
+}
+
+/// The boot takes the place of its older view, or the first place.
+fn lay_over(all: &mut Vec<BootView>, boot: BootView) {
+    match all.iter_mut().find(|b| b.id == boot.id) {
+        Some(old) => *old = boot,
+        None => all.insert(0, boot),
+    }
+}
+
+#[component]
+fn List(all: RwSignal<Vec<BootView>>) -> impl IntoView {
+    let i18n = use_i18n();
+    let ids = Memo::new(move |_| all.with(|all| all.iter().map(|b| b.id).collect::<Vec<_>>()));
+    let boot_of = move |id| {
+        Memo::new(move |_| all.with(|all| all.iter().find(|b| b.id == id).cloned()))
+    };
+    view! {
+        <Show
+            when=move || !ids.with(Vec::is_empty)
+            fallback=move || view! { <p class="empty">{t!(i18n, computer.no_boots)}</p> }
+        >
+            <ul>
+                <For each=move || ids.get() key=|id| *id let:id>
+                    <Entry boot=boot_of(id)/>
+                </For>
+            </ul>
+        </Show>
+    }
+}
+
+fn shape(state: BootState) -> Shape {
+    match state {
+        BootState::Booting => Shape::Busy,
+        BootState::Ready => Shape::Ok,
+        BootState::Stopped => Shape::Fail,
+        BootState::Superseded => Shape::Idle,
+    }
+}
+
+#[component]
+fn Entry(boot: Memo<Option<BootView>>) -> impl IntoView {
+    let i18n = use_i18n();
+    let now = expect_context::<Live>().now;
+    let state = Signal::derive(move || {
+        boot.with(|b| b.as_ref().map_or(BootState::Superseded, |b| b.state))
+    });
+    let word = move || match state.get() {
+        BootState::Booting => tu_string!(i18n, boot.booting),
+        BootState::Ready => tu_string!(i18n, state.ready),
+        BootState::Stopped => tu_string!(i18n, boot.stopped),
+        BootState::Superseded => tu_string!(i18n, boot.superseded),
+    };
+    let took = move || {
+        boot.with(|b| {
+            let b = b.as_ref()?;
+            Some(format::seconds(b.started_at.seconds_to(b.ended_at?)))
+        })
+    };
+    let started = Signal::derive(move || boot.with(|b| b.as_ref().map(|b| b.started_at)));
+    view! {
+        <li class="border-t border-line px-4 py-3">
+            <details>
+                <summary class="grid gap-2 min-h-[2rem]">
+                    <span class="flex flex-wrap items-center gap-x-4 gap-y-1">
+                        <span class="st" data-s=move || shape(state.get()).key()>
+                            <StateShape shape=Signal::derive(move || shape(state.get()))/>
+                            {word}
+                        </span>
+                        <span class="data">{took}</span>
+                        <span class="meta ms-auto"><When at=started/></span>
+                    </span>
+                    <Rail boot now/>
+                    <HopLabels boot now/>
+                </summary>
+                <Notes boot/>
+            </details>
+        </li>
+    }
+}
+
+/// What was seen, with seconds since the first packet.
+#[component]
+fn Notes(boot: Memo<Option<BootView>>) -> impl IntoView {
+    let i18n = use_i18n();
+    let lines = move || {
+        boot.get().map(|b| {
+            let start = b.started_at;
+            b.notes
+                .into_iter()
+                .map(|n| {
+                    view! {
+                        <li>
+                            <span class="data">{format!("+{:.3} s", start.seconds_to(n.at))}</span>
+                            <span class="hop">{hop_name(i18n, n.hop)}</span>
+                            <span>{n.text}</span>
+                        </li>
+                    }
+                })
+                .collect_view()
+        })
+    };
+    view! { <ol class="notes mt-3">{lines}</ol> }
+}

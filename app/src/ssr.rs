@@ -1,0 +1,180 @@
+//! The server's side of the pages: what the HTTP layer hands in, and what server functions take
+//! from there.
+//!
+//! The HTTP layer does three things:
+//! 1. A middleware over pages and `/fn` checks the session cookie and, when it is good, inserts
+//!    [`types::MeView`] into the request's extensions.
+//! 2. `leptos_routes_with_context(&state, generate_route_list(App), app::ssr::context(engine, host),
+//!    shell)` and, for `/fn/{*name}`, `handle_server_fns_with_context` with the same context.
+//! 3. It implements [`Host`]: sign-in and the joined views, which REST and the WebSocket use too.
+
+use crate::{Fault, start::Start};
+use axum::http::{HeaderMap, HeaderValue, header, request::Parts};
+use engine::Engine;
+use leptos::{nonce::use_nonce, prelude::*};
+use leptos_axum::ResponseOptions;
+use std::{future::Future, pin::Pin, sync::Arc};
+use types::{
+    BootView, ClientId, LoginParams, MeView, Problem, SetupParams, Snapshot, SystemInfoView,
+};
+
+/// The answer of a [`Host`] method that waits.
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;
+
+/// `Set-Cookie` values.
+pub type Cookies = Vec<HeaderValue>;
+
+/// What pages need of the HTTP layer.
+pub trait Host: Send + Sync + 'static {
+    /// No account exists yet: the first visitor makes one with the one-time code.
+    fn needs_setup(&self) -> bool;
+    /// Makes the first account and signs it in.
+    fn setup(&self, headers: HeaderMap, params: SetupParams) -> Answer<Cookies>;
+    /// Signs in.
+    fn login(&self, headers: HeaderMap, params: LoginParams) -> Answer<Cookies>;
+    /// Ends the session of this request; the cookies clear it in the browser.
+    fn logout(&self, headers: HeaderMap) -> Answer<Cookies>;
+    /// The same snapshot that the WebSocket begins with.
+    fn snapshot(&self) -> Snapshot;
+    /// Facts about this server, with the state of the virtual lab.
+    fn system(&self) -> SystemInfoView;
+    /// The last boots of a client, newest first.
+    fn boots(&self, client: ClientId) -> Vec<BootView>;
+    /// Starts a new virtual computer in the lab, and the lab first when it is not up.
+    fn boot_virtual(&self) -> Answer<()>;
+}
+
+/// Gives each page and server function the engine and the host.
+pub fn context(engine: Engine, host: Arc<dyn Host>) -> impl Fn() + Clone + Send + Sync + 'static {
+    move || {
+        provide_context(engine.clone());
+        provide_context(host.clone());
+    }
+}
+
+/// What a server function works with after its first line checked the session.
+pub struct Signed {
+    /// Who asks.
+    pub me: MeView,
+    pub engine: Engine,
+    pub host: Arc<dyn Host>,
+}
+
+/// The session of this request.
+///
+/// # Errors
+/// 401 when nobody is signed in, 500 when the HTTP layer handed nothing in.
+pub fn signed() -> Result<Signed, Fault> {
+    let me = me().ok_or_else(|| {
+        set_status(401);
+        Fault::signed_out()
+    })?;
+    let engine = use_context::<Engine>().ok_or_else(no_context)?;
+    Ok(Signed { me, engine, host: host()? })
+}
+
+/// The host, for the functions that need no session: sign-in and first account.
+///
+/// # Errors
+/// 500 when the HTTP layer handed nothing in.
+pub fn host() -> Result<Arc<dyn Host>, Fault> {
+    use_context::<Arc<dyn Host>>().ok_or_else(no_context)
+}
+
+fn no_context() -> Fault {
+    Fault(Problem::new(
+        500,
+        "NSB-PAGE-002",
+        "The page was served without its engine",
+        "This is a fault of NSBoot; please report it.",
+    ))
+}
+
+/// Who is signed in with this request.
+pub fn me() -> Option<MeView> {
+    use_context::<Parts>()?.extensions.get::<MeView>().cloned()
+}
+
+/// The headers of this request.
+pub fn headers() -> HeaderMap {
+    use_context::<Parts>().map(|p| p.headers).unwrap_or_default()
+}
+
+/// Adds cookies to the answer.
+pub fn set_cookies(cookies: Cookies) {
+    if let Some(response) = use_context::<ResponseOptions>() {
+        for cookie in cookies {
+            response.append_header(header::SET_COOKIE, cookie);
+        }
+    }
+}
+
+/// Sets the status of the answer.
+pub fn set_status(status: u16) {
+    if let (Some(response), Ok(status)) = (
+        use_context::<ResponseOptions>(),
+        axum::http::StatusCode::from_u16(status),
+    ) {
+        response.set_status(status);
+    }
+}
+
+/// The theme cookie; anything but the two known words follows the system.
+pub fn theme() -> Option<String> {
+    let headers = headers();
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(';'))
+        .filter_map(|pair| pair.trim().strip_prefix("theme="))
+        .find(|v| matches!(*v, "light" | "dark"))
+        .map(Into::into)
+}
+
+/// Everything a page begins with. Sends visitors without a session to the page that they need
+/// first; what must be secret is left out here, whatever page they asked for.
+pub(crate) fn start() -> Start {
+    let me = me();
+    // There is no host while the list of routes is made.
+    let Ok(host) = host() else {
+        return Start::default();
+    };
+    let needs_setup = host.needs_setup();
+    if let Some(parts) = use_context::<Parts>() {
+        let path = parts.uri.path();
+        let wanted = match (&me, needs_setup) {
+            (Some(_), _) => matches!(path, "/" | "/login" | "/setup").then_some("/floor"),
+            (None, true) => (path != "/setup").then_some("/setup"),
+            (None, false) => (path != "/login").then_some("/login"),
+        };
+        if let Some(wanted) = wanted {
+            leptos_axum::redirect(wanted);
+        }
+    }
+    Start {
+        needs_setup,
+        now: engine::now(),
+        theme: theme(),
+        snapshot: me.is_some().then(|| host.snapshot()),
+        system: me.is_some().then(|| host.system()),
+        me,
+    }
+}
+
+/// Forbids the browser everything but our own files and the scripts that carry this answer's
+/// nonce. `style-src-attr` is for the rail's fill, a CSS variable.
+pub(crate) fn content_security_policy() {
+    let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), use_nonce()) else {
+        return;
+    };
+    let policy = format!(
+        "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; \
+         style-src 'self'; style-src-attr 'unsafe-inline'; font-src 'self'; img-src 'self' data:; \
+         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    if let Ok(value) = HeaderValue::from_str(&policy) {
+        response.insert_header(header::CONTENT_SECURITY_POLICY, value);
+    }
+    response.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}

@@ -1,0 +1,12 @@
+//! Components that know no domain words beyond a boot's hops.
+
+pub mod format;
+mod icons;
+mod pieces;
+mod rail;
+mod state;
+
+pub use icons::{Shape, StateShape};
+pub use pieces::{Field, Problems, Select, When};
+pub use rail::{HopLabels, Rail};
+pub use state::{StateBadge, Status, hop_name, status};

@@ -1,0 +1,86 @@
+//! Small pieces: fields, problems, times.
+
+use super::format;
+use crate::{Fault, live::Live};
+use leptos::prelude::*;
+use types::Timestamp;
+
+/// A label above, a control, help below.
+#[component]
+pub fn Field(
+    #[prop(into)] label: String,
+    /// The id of the control in `children`.
+    #[prop(into)]
+    id: String,
+    #[prop(optional, into)] help: String,
+    children: Children,
+) -> impl IntoView {
+    let help = (!help.is_empty()).then(|| {
+        view! { <p class="help" id=format!("{id}-help")>{help}</p> }
+    });
+    view! {
+        <div class="field">
+            <label for=id>{label}</label>
+            {children()}
+            {help}
+        </div>
+    }
+}
+
+/// A native select with `(value, text)` options.
+#[component]
+pub fn Select(
+    #[prop(into)] id: String,
+    #[prop(into)] name: String,
+    #[prop(into)] options: Signal<Vec<(String, String)>>,
+    #[prop(optional, into)] selected: String,
+) -> impl IntoView {
+    view! {
+        <select class="input" id=id name=name>
+            {move || {
+                options
+                    .get()
+                    .into_iter()
+                    .map(|(value, text)| {
+                        let chosen = value == selected;
+                        view! { <option value=value selected=chosen>{text}</option> }
+                    })
+                    .collect_view()
+            }}
+        </select>
+    }
+}
+
+/// What went wrong: what happened, why, what to do, and the code.
+#[component]
+pub fn Problems(#[prop(into)] fault: Signal<Option<Fault>>) -> impl IntoView {
+    move || {
+        fault.get().map(|Fault(p)| {
+            let fields = p.fields.into_iter().map(|f| view! { <li>{f.message}</li> }).collect_view();
+            view! {
+                <div class="alert" role="alert">
+                    <strong>{p.title}</strong>
+                    {p.detail.map(|d| view! { <p>{d}</p> })}
+                    <ul>{fields}</ul>
+                    <p>{p.hint}</p>
+                    <p class="meta data">{p.code}</p>
+                </div>
+            }
+        })
+    }
+}
+
+/// How long ago, counting; the full time on hover.
+#[component]
+pub fn When(#[prop(into)] at: Signal<Option<Timestamp>>) -> impl IntoView {
+    let now = expect_context::<Live>().now;
+    move || {
+        at.get().map(|t| {
+            view! {
+                <time datetime=t.to_string() title=format!("{} UTC", format::clock(t))>
+                    {move || format::age(t, now.get())}
+                </time>
+            }
+        })
+    }
+}
