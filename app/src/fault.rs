@@ -56,8 +56,13 @@ impl FromServerFnError for Fault {
             _ => (400, "Reload the page and try again."),
         };
         Fault(
-            Problem::new(status, "NSB-PAGE-001", "The request did not get through", hint)
-                .detail(value.to_string()),
+            Problem::new(
+                status,
+                "NSB-PAGE-001",
+                "The request did not get through",
+                hint,
+            )
+            .detail(value.to_string()),
         )
     }
 }

@@ -79,7 +79,10 @@ mod tests {
             .expect("the build's block");
         for line in crate::LEPTOS_TOML.lines().filter(|l| l.contains('=')) {
             if !line.starts_with("env ") {
-                assert!(build.lines().any(|b| b == line), "not in Cargo.toml: {line}");
+                assert!(
+                    build.lines().any(|b| b == line),
+                    "not in Cargo.toml: {line}"
+                );
             }
         }
     }

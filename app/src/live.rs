@@ -160,7 +160,10 @@ where
                     set_if_changed(&row.view, view);
                     row.clone()
                 }
-                None => Row { id, view: ArcRwSignal::new(view) },
+                None => Row {
+                    id,
+                    view: ArcRwSignal::new(view),
+                },
             }
         })
         .collect();
@@ -175,11 +178,15 @@ where
     K: Copy + PartialEq + Send + Sync + 'static,
     V: PartialEq + Clone + Send + Sync + 'static,
 {
-    let known =
-        rows.with_untracked(|all| all.iter().find(|r| r.id == id).map(|r| r.view.clone()));
+    let known = rows.with_untracked(|all| all.iter().find(|r| r.id == id).map(|r| r.view.clone()));
     match known {
         Some(signal) => set_if_changed(&signal, view),
-        None => rows.update(|all| all.push(Row { id, view: ArcRwSignal::new(view) })),
+        None => rows.update(|all| {
+            all.push(Row {
+                id,
+                view: ArcRwSignal::new(view),
+            })
+        }),
     }
 }
 

@@ -70,7 +70,11 @@ pub fn signed() -> Result<Signed, Fault> {
         Fault::signed_out()
     })?;
     let engine = use_context::<Engine>().ok_or_else(no_context)?;
-    Ok(Signed { me, engine, host: host()? })
+    Ok(Signed {
+        me,
+        engine,
+        host: host()?,
+    })
 }
 
 /// The host, for the functions that need no session: sign-in and first account.
@@ -97,7 +101,9 @@ pub fn me() -> Option<MeView> {
 
 /// The headers of this request.
 pub fn headers() -> HeaderMap {
-    use_context::<Parts>().map(|p| p.headers).unwrap_or_default()
+    use_context::<Parts>()
+        .map(|p| p.headers)
+        .unwrap_or_default()
 }
 
 /// Adds cookies to the answer.

@@ -27,7 +27,11 @@ pub fn open(live: Live) {
 
 fn address() -> Option<String> {
     let location = window().location();
-    let scheme = if location.protocol().ok()? == "https:" { "wss" } else { "ws" };
+    let scheme = if location.protocol().ok()? == "https:" {
+        "wss"
+    } else {
+        "ws"
+    };
     Some(format!("{scheme}://{}/api/v1/ws", location.host().ok()?))
 }
 
@@ -38,7 +42,9 @@ fn connect(live: Live, tries: Rc<Cell<usize>>) {
     let on_message = {
         let (tries, socket) = (tries.clone(), socket.clone());
         Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            let Some(text) = event.data().as_string() else { return };
+            let Some(text) = event.data().as_string() else {
+                return;
+            };
             match serde_json::from_str::<ServerFrame>(&text) {
                 Ok(frame) => {
                     tries.set(0);

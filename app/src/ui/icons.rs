@@ -33,7 +33,11 @@ impl Shape {
             Shape::Ok => (DISC, "", "M4.8 8.2l2.3 2.3 4.2-4.6"),
             Shape::Busy => ("M8 2a6 6 0 0 1 0 12z", RING, ""),
             Shape::Warn => ("", "M8 2.2L14.6 14H1.4zM8 6.5v3.4M8 11.6v.6", ""),
-            Shape::Fail => ("M5 1h6l4 4v6l-4 4H5l-4-4V5z", "", "M5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8"),
+            Shape::Fail => (
+                "M5 1h6l4 4v6l-4 4H5l-4-4V5z",
+                "",
+                "M5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8",
+            ),
             Shape::Idle | Shape::Stale => ("", RING, ""),
         }
     }

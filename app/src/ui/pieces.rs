@@ -56,7 +56,11 @@ pub fn Select(
 pub fn Problems(#[prop(into)] fault: Signal<Option<Fault>>) -> impl IntoView {
     move || {
         fault.get().map(|Fault(p)| {
-            let fields = p.fields.into_iter().map(|f| view! { <li>{f.message}</li> }).collect_view();
+            let fields = p
+                .fields
+                .into_iter()
+                .map(|f| view! { <li>{f.message}</li> })
+                .collect_view();
             view! {
                 <div class="alert" role="alert">
                     <strong>{p.title}</strong>

@@ -72,7 +72,9 @@ pub fn HopLabels(
             boot.with(|b| {
                 let h = hop_of(b, hop)?;
                 let from = h.started_at?;
-                let to = h.finished_at.or((h.state == HopState::Now).then(|| now.get()))?;
+                let to = h
+                    .finished_at
+                    .or((h.state == HopState::Now).then(|| now.get()))?;
                 Some(format::seconds(from.seconds_to(to)))
             })
         };

@@ -27,7 +27,11 @@ pub async fn update_client(
         mode: Some(crate::pages::floor::api::mode(&mode)),
         adopt: None,
     };
-    signed.engine.clients().update(id, Some(revision), params).await?;
+    signed
+        .engine
+        .clients()
+        .update(id, Some(revision), params)
+        .await?;
     Ok(())
 }
 

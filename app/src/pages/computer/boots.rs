@@ -19,7 +19,9 @@ pub fn Boots(id: ClientId) -> impl IntoView {
     let all = RwSignal::new(Vec::<BootView>::new());
     let mac = live.client(id).map(|c| c.with_untracked(|c| c.mac));
     Effect::new(move || {
-        let Some(boot) = live.boot.get().filter(|b| Some(b.mac) == mac) else { return };
+        let Some(boot) = live.boot.get().filter(|b| Some(b.mac) == mac) else {
+            return;
+        };
         all.update(|all| lay_over(all, boot));
     });
     view! {
@@ -55,9 +57,8 @@ fn lay_over(all: &mut Vec<BootView>, boot: BootView) {
 fn List(all: RwSignal<Vec<BootView>>) -> impl IntoView {
     let i18n = use_i18n();
     let ids = Memo::new(move |_| all.with(|all| all.iter().map(|b| b.id).collect::<Vec<_>>()));
-    let boot_of = move |id| {
-        Memo::new(move |_| all.with(|all| all.iter().find(|b| b.id == id).cloned()))
-    };
+    let boot_of =
+        move |id| Memo::new(move |_| all.with(|all| all.iter().find(|b| b.id == id).cloned()));
     view! {
         <Show
             when=move || !ids.with(Vec::is_empty)

@@ -22,9 +22,8 @@ use types::{ClientId, ClientView};
 pub fn Computer() -> impl IntoView {
     let live = expect_context::<Live>();
     let params = use_params_map();
-    let id = Memo::new(move |_| {
-        params.with(|p| p.get("id").and_then(|id| id.parse::<ClientId>().ok()))
-    });
+    let id =
+        Memo::new(move |_| params.with(|p| p.get("id").and_then(|id| id.parse::<ClientId>().ok())));
     // Tracks the list, so that a computer removed elsewhere leaves this page too.
     let view = Memo::new(move |_| {
         live.clients.track();

@@ -28,7 +28,10 @@ pub fn image_options(live: Live, i18n: I18n) -> Signal<Vec<(String, String)>> {
 pub fn mode_options(i18n: I18n) -> Signal<Vec<(String, String)>> {
     Signal::derive(move || {
         vec![
-            ("reset".to_string(), tu_string!(i18n, mode.reset).to_string()),
+            (
+                "reset".to_string(),
+                tu_string!(i18n, mode.reset).to_string(),
+            ),
             ("keep".to_string(), tu_string!(i18n, mode.keep).to_string()),
         ]
     })

@@ -47,7 +47,10 @@ fn boot_times(rows: &[ClientRow]) -> Vec<(f64, String)> {
         .iter()
         .filter_map(|r| {
             r.view.with(|c| {
-                let boot = c.last_boot.as_ref().filter(|b| b.state == BootState::Ready)?;
+                let boot = c
+                    .last_boot
+                    .as_ref()
+                    .filter(|b| b.state == BootState::Ready)?;
                 Some((boot.started_at.seconds_to(boot.ended_at?), c.name.clone()))
             })
         })
@@ -86,8 +89,14 @@ pub fn Floor() -> impl IntoView {
             let (median, slowest) = (format::seconds(median.0), format::seconds(worst.0));
             let name = worst.1.clone();
             parts.push(
-                tu_string!(i18n, floor.times, median = median, slowest = slowest, name = name)
-                    .to_string(),
+                tu_string!(
+                    i18n,
+                    floor.times,
+                    median = median,
+                    slowest = slowest,
+                    name = name
+                )
+                .to_string(),
             );
         }
         parts.join(" · ")
@@ -119,7 +128,10 @@ fn rows_where(
 ) -> Memo<Vec<types::ClientId>> {
     Memo::new(move |_| {
         live.clients.with(|rows| {
-            rows.iter().filter(|r| r.view.with(keep)).map(|r| r.id).collect()
+            rows.iter()
+                .filter(|r| r.view.with(keep))
+                .map(|r| r.id)
+                .collect()
         })
     })
 }
@@ -154,10 +166,14 @@ fn StoppedCard(view: ArcRwSignal<types::ClientView>) -> impl IntoView {
             (c.name.clone(), hop_name(i18n, hop))
         });
         match cause() {
-            Some(c) => {
-                tu_string!(i18n, floor.card_cause, name = name, hop = hop, cause = c.title)
-                    .to_string()
-            }
+            Some(c) => tu_string!(
+                i18n,
+                floor.card_cause,
+                name = name,
+                hop = hop,
+                cause = c.title
+            )
+            .to_string(),
             None => tu_string!(i18n, floor.card, name = name, hop = hop).to_string(),
         }
     };

@@ -21,7 +21,10 @@ pub fn Images() -> impl IntoView {
     let live = expect_context::<Live>();
     let total = move || {
         live.images.with(|rows| {
-            let bytes = rows.iter().map(|r| r.view.with(|i| i.allocated_bytes)).sum();
+            let bytes = rows
+                .iter()
+                .map(|r| r.view.with(|i| i.allocated_bytes))
+                .sum();
             (rows.len(), format::bytes(bytes))
         })
     };

@@ -30,9 +30,20 @@ pub fn Upload() -> impl IntoView {
         Progress::Idle => String::new(),
         Progress::Done => tu_string!(i18n, images.done).to_string(),
         Progress::Sending { sent, total } => {
-            let percent = if total > 0.0 { (sent / total * 100.0) as u32 } else { 0 };
+            let percent = if total > 0.0 {
+                (sent / total * 100.0) as u32
+            } else {
+                0
+            };
             let (got, all) = (format::bytes(sent as u64), format::bytes(total as u64));
-            tu_string!(i18n, images.sending, percent = percent, got = got, all = all).to_string()
+            tu_string!(
+                i18n,
+                images.sending,
+                percent = percent,
+                got = got,
+                all = all
+            )
+            .to_string()
         }
     };
     let submit = move |event: leptos::ev::SubmitEvent| {
@@ -93,7 +104,9 @@ mod send {
         progress: RwSignal<Progress>,
         fault: RwSignal<Option<Fault>>,
     ) {
-        let Some(file) = input.files().and_then(|f| f.get(0)) else { return };
+        let Some(file) = input.files().and_then(|f| f.get(0)) else {
+            return;
+        };
         let total = file.size();
         progress.set(Progress::Sending { sent: 0.0, total });
         if let Err(e) = start(&file, name, progress, fault) {
@@ -113,7 +126,10 @@ mod send {
         request.open("POST", &format!("/api/v1/images?name={name}"))?;
         request.set_request_header("Content-Type", "application/octet-stream")?;
         let on_progress = Closure::<dyn FnMut(ProgressEvent)>::new(move |e: ProgressEvent| {
-            progress.set(Progress::Sending { sent: e.loaded(), total: e.total() });
+            progress.set(Progress::Sending {
+                sent: e.loaded(),
+                total: e.total(),
+            });
         });
         request
             .upload()?
@@ -127,7 +143,9 @@ mod send {
                 progress.set(Progress::Idle);
                 let text = answer.response_text().ok().flatten().unwrap_or_default();
                 let problem = serde_json::from_str::<Problem>(&text);
-                fault.set(Some(problem.map_or_else(|_| lost(format!("status {status}")), Fault)));
+                fault.set(Some(
+                    problem.map_or_else(|_| lost(format!("status {status}")), Fault),
+                ));
             }
         });
         request.set_onloadend(Some(on_end.as_ref().unchecked_ref()));

@@ -15,17 +15,22 @@ pub fn Network() -> impl IntoView {
     let i18n = use_i18n();
     let live = expect_context::<Live>();
     let sentence = move || {
-        let (n, active) = live.networks.with(|all| {
-            (all.len(), all.iter().map(|n| n.leases_active).sum::<u32>())
-        });
+        let (n, active) = live
+            .networks
+            .with(|all| (all.len(), all.iter().map(|n| n.leases_active).sum::<u32>()));
         tu_string!(i18n, network.sentence, n = n, active = active).to_string()
     };
-    let key = |n: &BootNetworkView| {
-        format!("{}/{}", n.namespace.as_deref().unwrap_or(""), n.interface)
-    };
-    let keys = Memo::new(move |_| live.networks.with(|all| all.iter().map(key).collect::<Vec<_>>()));
+    let key =
+        |n: &BootNetworkView| format!("{}/{}", n.namespace.as_deref().unwrap_or(""), n.interface);
+    let keys = Memo::new(move |_| {
+        live.networks
+            .with(|all| all.iter().map(key).collect::<Vec<_>>())
+    });
     let find = move |k: String| {
-        Memo::new(move |_| live.networks.with(|all| all.iter().find(|n| key(n) == k).cloned()))
+        Memo::new(move |_| {
+            live.networks
+                .with(|all| all.iter().find(|n| key(n) == k).cloned())
+        })
     };
     view! {
         <Title text=tu_string!(i18n, network.title)/>
@@ -59,18 +64,37 @@ fn Interface(network: Memo<Option<BootNetworkView>>) -> impl IntoView {
     let i18n = use_i18n();
     move || {
         let n = network.get()?;
-        let shape = if n.error.is_some() { Shape::Fail } else { Shape::Ok };
-        let range = n.range.map_or("-".into(), |r| format!("{} - {}", r.first, r.last));
-        let address = n.address.map_or("-".into(), |a| format!("{a}/{}", n.prefix_len));
+        let shape = if n.error.is_some() {
+            Shape::Fail
+        } else {
+            Shape::Ok
+        };
+        let range = n
+            .range
+            .map_or("-".into(), |r| format!("{} - {}", r.first, r.last));
+        let address = n
+            .address
+            .map_or("-".into(), |a| format!("{a}/{}", n.prefix_len));
         let pairs = [
-            (tu_string!(i18n, network.mode), mode(i18n, n.mode).to_string()),
+            (
+                tu_string!(i18n, network.mode),
+                mode(i18n, n.mode).to_string(),
+            ),
             (tu_string!(i18n, network.address), address),
             (tu_string!(i18n, network.range), range),
-            (tu_string!(i18n, network.lease_time), format::seconds(f64::from(n.lease_seconds))),
-            (tu_string!(i18n, network.active), format!("{} / {}", n.leases_active, n.leases_total)),
+            (
+                tu_string!(i18n, network.lease_time),
+                format::seconds(f64::from(n.lease_seconds)),
+            ),
+            (
+                tu_string!(i18n, network.active),
+                format!("{} / {}", n.leases_active, n.leases_total),
+            ),
             (
                 tu_string!(i18n, network.namespace),
-                n.namespace.clone().unwrap_or_else(|| tu_string!(i18n, network.host).into()),
+                n.namespace
+                    .clone()
+                    .unwrap_or_else(|| tu_string!(i18n, network.host).into()),
             ),
         ];
         let facts = pairs
