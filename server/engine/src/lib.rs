@@ -9,6 +9,7 @@ pub mod images;
 pub mod leases;
 pub mod network;
 pub mod settings;
+pub mod storage;
 pub mod users;
 // -- modules of parts that land later: one line each, in the order of the alphabet --
 
@@ -19,6 +20,7 @@ pub use images::Images;
 pub use leases::Leases;
 pub use network::{BootNetworkConfig, Networks};
 pub use settings::Settings;
+pub use storage::{EmbeddedStorage, StorageBackend};
 /// Rows as the look-ups give them.
 pub use store::{BootRecord, ClientRecord, ImageRecord, LeaseRecord};
 pub use users::{Identity, Users};
@@ -63,6 +65,7 @@ struct Parts {
     images: Images,
     clients: Clients,
     leases: Leases,
+    storage: Arc<dyn StorageBackend>,
     // -- fields of parts that land later --
 }
 
@@ -100,8 +103,9 @@ impl Engine {
             config.unknown_clients,
         )?;
         let leases = Leases::new(store.clone(), events.clone(), clients.clone());
+        let storage: Arc<dyn StorageBackend> = Arc::new(EmbeddedStorage::open(&config.data_dir)?);
         // -- parts that land later are made here, in the order of their needs:
-        //    storage, exports, loaders, boots, lab --
+        //    exports, loaders, boots, lab --
         // -- what views of clients join: clients.join_last_boot, join_address, join_overlay_bytes;
         //    what goes with a removed client: clients.on_removed --
         Ok(Engine {
@@ -115,6 +119,7 @@ impl Engine {
                 images,
                 clients,
                 leases,
+                storage,
                 // -- fields of parts that land later --
             }),
         })
@@ -155,6 +160,10 @@ impl Engine {
     /// Which address belongs to which computer.
     pub fn leases(&self) -> &Leases {
         &self.parts.leases
+    }
+    /// Where images and overlays live.
+    pub fn storage(&self) -> &Arc<dyn StorageBackend> {
+        &self.parts.storage
     }
     // -- accessors of parts that land later: one each --
 }

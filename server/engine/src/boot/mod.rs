@@ -1,5 +1,17 @@
 //! Boots: what a machine is told at each hop, and the timeline of what it did.
 
+mod boots;
+mod causes;
+pub mod identity;
+pub mod script;
+mod timeline;
+#[cfg(test)]
+mod timeline_tests;
+
+pub use boots::Boots;
+pub(crate) use boots::Needs;
+pub use script::Plane;
+
 use std::net::Ipv4Addr;
 use types::{Cause, Hop, MacAddr, ReadyFacts};
 

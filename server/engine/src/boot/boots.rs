@@ -1,0 +1,373 @@
+//! The boots of all computers: takes in signals, tells each machine what to load, keeps the history.
+
+use super::{
+    BootFile, Firmware, Machine, Signal, Who, causes, identity,
+    script::{self, Plane},
+    timeline::Timeline,
+};
+use crate::{
+    Clients, Error, EventBus, Leases, Result, StorageBackend,
+    export::{Exports, SessionInfo},
+    now,
+};
+use std::{
+    collections::{HashMap, HashSet},
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use store::{BootKey, BootRecord, ClientRecord, Read, Store};
+use tokio::{sync::mpsc, time::MissedTickBehavior};
+use types::{
+    BootId, BootState, BootView, Cause, ClientState, Event, Hop, MacAddr, OverlayMode, ReadyFacts, Timestamp,
+};
+
+/// Boots kept of one computer.
+const KEPT: usize = 50;
+/// Signals that may wait; a flood beyond it is dropped, not stored up.
+const QUEUE: usize = 8192;
+/// How often boots are looked over for silence.
+const LOOK: Duration = Duration::from_secs(1);
+/// The loader that a BIOS machine gets.
+const BIOS_LOADER: &str = "undionly.kpxe";
+
+/// What the engine gives to boots.
+pub(crate) struct Needs {
+    pub store: Arc<Store>,
+    pub events: EventBus,
+    pub clients: Clients,
+    pub leases: Leases,
+    pub storage: Arc<dyn StorageBackend>,
+    pub exports: Exports,
+}
+
+/// Every computer's boot under way and its history. Cheap to clone.
+#[derive(Clone)]
+pub struct Boots {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    needs: Needs,
+    /// The newest boot of each computer.
+    newest: Mutex<HashMap<MacAddr, Timeline>>,
+    /// Machines whose ROM is iPXE and that shall go through the loader once all the same.
+    through_loader: Mutex<HashSet<MacAddr>>,
+    queue: mpsc::Sender<(Who, Timestamp, Signal)>,
+}
+
+impl Boots {
+    /// Loads the newest boots, offers the disks of clients that have one, and starts the task that
+    /// folds signals. Call it inside a tokio runtime.
+    pub(crate) fn open(needs: Needs) -> Result<Boots> {
+        let mut newest: HashMap<MacAddr, Timeline> = HashMap::new();
+        // In the order of their ids, which is that of time: the last one stays.
+        for record in needs.store.read(|tx| tx.list::<BootRecord>())? {
+            newest.insert(record.mac, BootView::from(record).into());
+        }
+        let (queue, signals) = mpsc::channel(QUEUE);
+        let inner = Arc::new(Inner {
+            needs,
+            newest: Mutex::new(newest),
+            through_loader: Mutex::default(),
+            queue,
+        });
+        inner.offer_existing_disks();
+        inner.join_clients();
+        tokio::spawn(fold(Arc::downgrade(&inner), signals));
+        Ok(Boots { inner })
+    }
+
+    /// What this machine is to load next; `plane` is where it asks.
+    pub fn decide(&self, machine: &Machine, plane: &Plane) -> BootFile {
+        match machine.firmware {
+            Firmware::BiosPxe => BootFile::Loader(BIOS_LOADER.into()),
+            Firmware::Ipxe if lock(&self.inner.through_loader).contains(&machine.mac) => {
+                BootFile::Loader(BIOS_LOADER.into())
+            }
+            Firmware::Ipxe => BootFile::Script(plane.script_url(machine.mac)),
+            // UEFI gets an address; its loaders come with a later version.
+            Firmware::UefiPxe | Firmware::UefiHttp | Firmware::Other => BootFile::None,
+        }
+    }
+
+    /// Sends a machine whose ROM is iPXE through the loader at its next boot, once.
+    pub fn force_loader_once(&self, mac: MacAddr) {
+        lock(&self.inner.through_loader).insert(mac);
+    }
+
+    /// Tells the timeline what was seen at that moment. Returns at once; a flood is dropped.
+    pub fn signal(&self, who: Who, at: Timestamp, signal: Signal) {
+        if let Signal::LoaderDone { .. } = signal
+            && let Some(mac) = self.inner.mac_of(who)
+        {
+            // Here, not in the queue: the machine's next DISCOVER must find it done.
+            lock(&self.inner.through_loader).remove(&mac);
+        }
+        if self.inner.queue.try_send((who, at, signal)).is_err() {
+            tracing::warn!("too many boot signals at once; one was dropped");
+        }
+    }
+
+    /// An initiator reached the full feature phase, or read its first block.
+    pub fn disk_signal(&self, session: &SessionInfo, at: Timestamp, first_read: bool) {
+        let Some(client) = identity::client_of(&session.target).and_then(|id| self.inner.needs.clients.get(id)) else {
+            return;
+        };
+        let isid = session.isid;
+        let signal = if first_read { Signal::DiskRead { isid } } else { Signal::DiskLogin { isid } };
+        self.signal(Who::Mac(client.mac), at, signal);
+    }
+
+    /// A login to a disk was refused. Without a target of ours there is nobody to tell it of.
+    pub fn disk_refused(&self, target: Option<&str>, why: &str, at: Timestamp) {
+        let client = target.and_then(identity::client_of).and_then(|id| self.inner.needs.clients.get(id));
+        if let Some(client) = client {
+            let cause = causes::disk_refused(why);
+            self.signal(Who::Mac(client.mac), at, Signal::DiskRefused { cause });
+        }
+    }
+
+    /// The boot script of this machine. In mode `reset` its overlay is new from here on: this, not
+    /// a login, is where a boot begins for the disk.
+    ///
+    /// # Errors
+    /// When an unknown computer can't be kept as discovered.
+    pub async fn script(&self, mac: MacAddr, plane: &Plane, at: Timestamp) -> Result<String> {
+        let client = self.inner.needs.clients.discovered(mac).await?;
+        let refuse = |hop, cause: Cause| {
+            self.signal(Who::Mac(mac), at, Signal::Refused { hop, cause: cause.clone() });
+            script::explain(plane, mac, &[cause.title, cause.hint])
+        };
+        if client.state == ClientState::Discovered {
+            return Ok(refuse(Hop::Ipxe, causes::not_adopted(mac)));
+        }
+        let Some(image) = client.image_id else {
+            return Ok(refuse(Hop::Disk, causes::no_image(&client.name)));
+        };
+        let inner = self.inner.clone();
+        let record = client.clone();
+        let prepared = tokio::task::spawn_blocking(move || inner.prepare_disk(&record, image)).await;
+        match prepared.unwrap_or_else(|e| Err(Error::Internal(format!("preparing a disk broke off: {e}")))) {
+            Ok(export) => {
+                self.signal(Who::Mac(mac), at, Signal::Script);
+                Ok(script::san_boot(plane, mac, &client.name, &export))
+            }
+            Err(error) => {
+                tracing::error!(client = %client.name, %error, "its disk could not be prepared");
+                Ok(refuse(Hop::Disk, causes::disk_unavailable(&error.to_string())))
+            }
+        }
+    }
+
+    /// A booted system reports ready. A disk image can't carry a secret, so the report counts only
+    /// when its address has a live lease, that computer has begun a boot, and its disk is in use.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] when one of these is not so.
+    pub fn ready(&self, peer: Ipv4Addr, facts: ReadyFacts, at: Timestamp) -> Result<()> {
+        let needs = &self.inner.needs;
+        let mac = needs.leases.address_owner(peer).ok_or(Error::Forbidden("this address has no lease of ours"))?;
+        let client = needs.clients.find_mac(mac).ok_or(Error::Forbidden("this computer is not one of ours"))?;
+        let target = identity::target(client.id);
+        if !needs.exports.sessions().iter().any(|s| s.target == target && s.peer.ip() == peer) {
+            return Err(Error::Forbidden("this computer has no disk of ours in use"));
+        }
+        if !lock(&self.inner.newest).contains_key(&mac) {
+            return Err(Error::Forbidden("this computer has no boot under way"));
+        }
+        self.signal(Who::Mac(mac), at, Signal::Ready { facts: Box::new(facts) });
+        Ok(())
+    }
+
+    /// The newest boot of a computer.
+    pub fn newest(&self, mac: MacAddr) -> Option<BootView> {
+        lock(&self.inner.newest).get(&mac).map(|t| t.view.clone())
+    }
+
+    /// The kept boots of one computer, newest first.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn history(&self, mac: MacAddr) -> Result<Vec<BootView>> {
+        let records: Vec<BootRecord> = self.inner.needs.store.read(|tx| tx.list_under(&mac))?;
+        Ok(records.into_iter().rev().map(BootView::from).collect())
+    }
+
+    /// All kept boots, newest first.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn list(&self) -> Result<Vec<BootView>> {
+        let mut all: Vec<BootRecord> = self.inner.needs.store.read(|tx| tx.list())?;
+        all.sort_by(|a, b| b.id.cmp(&a.id));
+        Ok(all.into_iter().map(BootView::from).collect())
+    }
+
+    /// One kept boot.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub fn get(&self, id: BootId) -> Result<Option<BootView>> {
+        Ok(self.list()?.into_iter().find(|b| b.id == id))
+    }
+}
+
+impl Inner {
+    fn mac_of(&self, who: Who) -> Option<MacAddr> {
+        match who {
+            Who::Mac(mac) => Some(mac),
+            Who::Address(address) => self.needs.leases.address_owner(address),
+        }
+    }
+
+    /// After a restart of the server, guests look for the disks that they run from.
+    fn offer_existing_disks(&self) {
+        for view in self.needs.clients.list() {
+            let (Some(client), Some(_)) = (self.needs.clients.get(view.id), view.image_id) else { continue };
+            match self.needs.storage.open_overlay(client.id) {
+                Ok(device) => self.needs.exports.publish(identity::export(&client, device)),
+                Err(Error::NotFound { .. }) => {} // it never booted
+                Err(error) => tracing::error!(client = %client.name, %error, "its overlay can't be offered"),
+            }
+        }
+    }
+
+    /// What views of clients show of boots and disks; what goes with a client.
+    fn join_clients(self: &Arc<Self>) {
+        let weak = Arc::downgrade(self);
+        self.needs.clients.join_last_boot(move |mac| Some(lock(&weak.upgrade()?.newest).get(&mac)?.view.clone()));
+        let leases = self.needs.leases.clone();
+        self.needs.clients.join_address(move |mac| leases.address_of(mac));
+        let storage = self.needs.storage.clone();
+        self.needs.clients.join_overlay_bytes(move |id| storage.overlay_bytes(id));
+        let (exports, storage) = (self.needs.exports.clone(), self.needs.storage.clone());
+        self.needs.clients.on_removed(move |client| {
+            exports.withdraw(&identity::target(client.id));
+            if let Err(error) = storage.remove_overlay(client.id) {
+                tracing::error!(client = %client.name, %error, "its overlay could not be removed");
+            }
+        });
+    }
+
+    fn prepare_disk(&self, client: &ClientRecord, image: types::ImageId) -> Result<crate::export::Export> {
+        /// A session that was cut off finishes its last request within this, or is a dead machine's.
+        const DRAIN: Duration = Duration::from_secs(5);
+        let target = identity::target(client.id);
+        // The machine starts anew: whatever ran on it does not any more.
+        self.needs.exports.close_sessions(&target);
+        self.needs.exports.drained(&target, DRAIN);
+        match client.mode {
+            OverlayMode::Reset => self.needs.storage.reset_overlay(client.id, image)?,
+            OverlayMode::Keep => self.needs.storage.ensure_overlay(client.id, image)?,
+        }
+        let export = identity::export(client, self.needs.storage.open_overlay(client.id)?);
+        self.needs.exports.publish(export.clone());
+        Ok(export)
+    }
+
+    /// Takes in one signal; the computer whose boots changed, and boots to be stored.
+    fn take(&self, who: Who, at: Timestamp, signal: Signal, changed: &mut HashMap<BootId, BootView>) -> Option<MacAddr> {
+        let mac = self.mac_of(who)?;
+        let client_id = self.needs.clients.find_mac(mac).map(|c| c.id);
+        let mut newest = lock(&self.newest);
+        let over = newest.get(&mac).is_none_or(|t| t.is_over_for(at, &signal) || t.view.state == BootState::Superseded);
+        if over {
+            if !Timeline::begins_with(&signal) {
+                return None;
+            }
+            let fresh = Timeline::begin(mac, client_id, at);
+            if let Some(mut old) = newest.insert(mac, fresh) {
+                old.supersede(at);
+                changed.insert(old.view.id, old.view);
+            }
+        }
+        let timeline = newest.get_mut(&mac)?;
+        timeline.view.client_id = client_id.or(timeline.view.client_id);
+        if !timeline.apply(at, signal) && !over {
+            return None;
+        }
+        changed.insert(timeline.view.id, timeline.view.clone());
+        Some(mac)
+    }
+
+    /// The computers whose boots were just found stopped.
+    fn look_for_silence(&self, at: Timestamp, changed: &mut HashMap<BootId, BootView>) -> Vec<MacAddr> {
+        let mut stopped = Vec::new();
+        for (mac, timeline) in lock(&self.newest).iter_mut() {
+            if timeline.check_stalled(at) {
+                changed.insert(timeline.view.id, timeline.view.clone());
+                stopped.push(*mac);
+            }
+        }
+        stopped
+    }
+
+    fn publish(&self, macs: &HashSet<MacAddr>, changed: &HashMap<BootId, BootView>) {
+        for boot in changed.values() {
+            self.needs.events.publish(Event::BootChanged { boot: boot.clone() });
+        }
+        macs.iter().for_each(|mac| self.needs.clients.touch(*mac));
+    }
+
+    /// Stores changed boots and forgets the oldest beyond [`KEPT`].
+    async fn keep(&self, changed: HashMap<BootId, BootView>) {
+        let write = self.needs.store.write(move |tx| {
+            for boot in changed.values() {
+                tx.put(&BootRecord::from(boot))?;
+                let all: Vec<BootRecord> = tx.list_under(&boot.mac)?;
+                for old in &all[..all.len().saturating_sub(KEPT)] {
+                    tx.remove::<BootRecord>(&BootKey { mac: old.mac, id: old.id });
+                }
+            }
+            Ok::<(), Error>(())
+        });
+        if let Err(error) = write.await {
+            tracing::error!(%error, "the history of boots could not be stored");
+        }
+    }
+}
+
+/// Folds signals for as long as the engine lives: the page learns first, then the store.
+async fn fold(inner: std::sync::Weak<Inner>, mut signals: mpsc::Receiver<(Who, Timestamp, Signal)>) {
+    let mut tick = tokio::time::interval(LOOK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        let first = tokio::select! {
+            signal = signals.recv() => signal,
+            _ = tick.tick() => None,
+        };
+        let Some(inner) = inner.upgrade() else { return };
+        let (mut changed, mut macs) = (HashMap::new(), HashSet::new());
+        match first {
+            None => macs.extend(inner.look_for_silence(now(), &mut changed)),
+            Some(first) => {
+                let mut next = Some(first);
+                while let Some((who, at, signal)) = next {
+                    if begins_unknown(&inner, who, &signal)
+                        && let Some(mac) = inner.mac_of(who)
+                        && let Err(error) = inner.needs.clients.discovered(mac).await
+                    {
+                        tracing::debug!(%mac, %error, "not kept as discovered");
+                    }
+                    macs.extend(inner.take(who, at, signal, &mut changed));
+                    next = signals.try_recv().ok();
+                }
+            }
+        }
+        if !changed.is_empty() {
+            inner.publish(&macs, &changed);
+            inner.keep(changed).await;
+        }
+    }
+}
+
+/// Whether this is a computer that we see for the first time.
+fn begins_unknown(inner: &Inner, who: Who, signal: &Signal) -> bool {
+    Timeline::begins_with(signal) && inner.mac_of(who).is_some_and(|mac| inner.needs.clients.find_mac(mac).is_none())
+}
+
+/// A panic elsewhere while a lock was held leaves these values whole.
+fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,89 @@
+//! Why a boot stopped, in plain words with what to do; and how long each hop may take.
+
+use types::{Cause, Hop, MacAddr};
+
+fn cause(code: &str, title: impl Into<String>, hint: impl Into<String>) -> Cause {
+    Cause { code: code.into(), title: title.into(), hint: hint.into() }
+}
+
+/// A computer that nobody adopted asked for its script.
+pub fn not_adopted(mac: MacAddr) -> Cause {
+    cause(
+        "not_adopted",
+        format!("{mac} is not one of our computers yet"),
+        "Adopt it on Floor and give it an image; it tries again by itself.",
+    )
+}
+
+/// An adopted computer has nothing to boot from.
+pub fn no_image(name: &str) -> Cause {
+    cause(
+        "no_image",
+        format!("{name} has no image"),
+        "Choose an image for it on Floor; it tries again by itself.",
+    )
+}
+
+/// Its disk could not be prepared.
+pub fn disk_unavailable(why: &str) -> Cause {
+    cause(
+        "disk_unavailable",
+        format!("Its disk could not be prepared: {why}"),
+        "Check the free space and the messages of the server, then restart the computer.",
+    )
+}
+
+/// A login to its disk was refused.
+pub fn disk_refused(why: &str) -> Cause {
+    cause(
+        "disk_refused",
+        format!("The disk refused the login: {why}"),
+        "Restart the computer; if it happens again, remove and add it.",
+    )
+}
+
+/// Seconds without a sign after which a boot that waits at this hop counts as stopped. Generous,
+/// since an emulated computer is slow; a boot that goes on later is shown as going on.
+pub fn patience_seconds(hop: Hop) -> i64 {
+    match hop {
+        Hop::Link | Hop::Dhcp | Hop::Ipxe => 30,
+        Hop::Loader => 60,
+        Hop::Disk | Hop::Kernel | Hop::Login => 180,
+    }
+}
+
+/// The cause that a boot gets when nothing more was seen at this hop.
+pub fn stalled(hop: Hop) -> Cause {
+    match hop {
+        Hop::Link | Hop::Dhcp => cause(
+            "no_request",
+            "An address was offered, but the computer did not take it",
+            "Another DHCP server may have answered first, or a switch port wakes slowly. Look for a second server on this network; on the switch, turn on PortFast for this port.",
+        ),
+        Hop::Loader => cause(
+            "loader_stalled",
+            "The loader was asked for, but did not arrive whole, or did not start",
+            "Check the cable and a firewall on UDP port 69; update the firmware if it stays.",
+        ),
+        Hop::Ipxe => cause(
+            "no_script",
+            "It got an address, but never asked for its boot script",
+            "Check the boot order of the computer and a firewall on TCP port 8080.",
+        ),
+        Hop::Disk => cause(
+            "disk_stalled",
+            "It got its script, but its disk did not start",
+            "Check a firewall on TCP port 3260, and that the image boots by BIOS.",
+        ),
+        Hop::Kernel => cause(
+            "kernel_stalled",
+            "The boot loader ran, but no kernel logged in to the disk",
+            "The image may lack an iSCSI initiator or the driver of this network card in its initramfs.",
+        ),
+        Hop::Login => cause(
+            "no_report",
+            "The kernel has its disk, but userland never reported ready",
+            "Look at the screen of the computer. An image without the report shows no more than this.",
+        ),
+    }
+}

@@ -1,0 +1,294 @@
+//! Folds what daemons saw into one boot. Pure: a boot, a moment and a signal in, the boot changed.
+
+use super::{Firmware, Signal, causes};
+use types::{
+    BootId, BootNote, BootState, BootView, Cause, ClientId, Hop, HopState, HopView, MacAddr, Timestamp,
+};
+use uuid::Uuid;
+
+/// A hung-up computer can make a boot long; what is noted of it stays bounded.
+const MAX_NOTES: usize = 200;
+/// Firmware asks again for about a minute; a DISCOVER after a longer silence is a new try.
+const SAME_TRY_SECONDS: f64 = 90.0;
+
+/// A boot under way, with what is needed to go on but not worth keeping.
+#[derive(Clone, Debug)]
+pub struct Timeline {
+    pub view: BootView,
+    /// The session id of the firmware's initiator; any other is the operating system's.
+    firmware_isid: Option<[u8; 6]>,
+}
+
+impl From<BootView> for Timeline {
+    fn from(view: BootView) -> Self {
+        Timeline { view, firmware_isid: None }
+    }
+}
+
+impl Timeline {
+    /// A boot that begins now.
+    pub fn begin(mac: MacAddr, client_id: Option<ClientId>, at: Timestamp) -> Self {
+        let pending = |hop| HopView { hop, state: HopState::Pending, started_at: None, finished_at: None };
+        BootView {
+            id: BootId(Uuid::now_v7()),
+            client_id,
+            mac,
+            address: None,
+            state: BootState::Booting,
+            started_at: at,
+            ended_at: None,
+            hops: Hop::ALL.map(pending).to_vec(),
+            cause: None,
+            facts: None,
+            notes: Vec::new(),
+        }
+        .into()
+    }
+
+    /// Whether this signal belongs to a boot after this one.
+    pub fn is_over_for(&self, at: Timestamp, signal: &Signal) -> bool {
+        let Signal::Discover { firmware } = signal else { return false };
+        if *firmware == Firmware::Other {
+            return false; // an operating system renews its address
+        }
+        if self.view.state != BootState::Booting {
+            return true;
+        }
+        match firmware {
+            // iPXE that our loader brought asks again from the start; that is still this boot.
+            Firmware::Ipxe if !self.reached(Hop::Ipxe) => self.silence(at) > SAME_TRY_SECONDS,
+            Firmware::Ipxe => true,
+            _ => self.reached(Hop::Loader) || self.silence(at) > SAME_TRY_SECONDS,
+        }
+    }
+
+    /// Whether a signal without a boot before it begins one: what only a booting machine does.
+    pub fn begins_with(signal: &Signal) -> bool {
+        match signal {
+            Signal::Discover { firmware } | Signal::Ack { firmware, .. } => *firmware != Firmware::Other,
+            Signal::LoaderAsked { .. } | Signal::Script | Signal::Refused { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Ends it because a newer boot of the same computer began.
+    pub fn supersede(&mut self, at: Timestamp) {
+        if self.view.state == BootState::Booting {
+            self.view.state = BootState::Superseded;
+            self.view.ended_at = Some(at);
+        }
+    }
+
+    /// Takes in one signal; false when it says nothing about this boot.
+    pub fn apply(&mut self, at: Timestamp, signal: Signal) -> bool {
+        if self.view.state == BootState::Superseded {
+            return false;
+        }
+        match signal {
+            Signal::Discover { firmware: Firmware::Other } => return false,
+            Signal::Discover { firmware } => self.discover(at, firmware),
+            Signal::Offer { address } => self.note(at, Hop::Dhcp, format!("OFFER {address}")),
+            Signal::Ack { address, firmware } => return self.ack(at, address, firmware),
+            Signal::NoAddress { cause } => self.fail(at, Hop::Dhcp, cause),
+            Signal::LoaderAsked { file } => {
+                self.advance(at, Hop::Loader);
+                self.note(at, Hop::Loader, format!("Loader {file} asked for"));
+            }
+            Signal::LoaderDone { file, bytes } => {
+                self.complete(at, Hop::Loader);
+                self.note(at, Hop::Loader, format!("Loader {file} fetched, {bytes} bytes"));
+            }
+            Signal::LoaderFailed { file, reason } => self.note(at, Hop::Loader, format!("Loader {file} broke off: {reason}")),
+            Signal::Script => {
+                self.complete(at, Hop::Ipxe);
+                self.note(at, Hop::Ipxe, "Boot script served".into());
+                self.advance(at, Hop::Disk);
+            }
+            Signal::Refused { hop, cause } => self.refuse(at, hop, cause),
+            Signal::DiskLogin { isid } => return self.disk_login(at, isid),
+            Signal::DiskRead { isid } => return self.disk_read(at, isid),
+            Signal::DiskRefused { cause } => self.fail(at, Hop::Disk, cause),
+            Signal::Ready { facts } => {
+                self.complete(at, Hop::Login);
+                self.view.facts = Some(*facts);
+                self.view.state = BootState::Ready;
+                self.view.ended_at = Some(at);
+                self.note(at, Hop::Login, "Userland reported ready".into());
+            }
+        }
+        true
+    }
+
+    /// Stops a boot of which nothing was seen for too long; whether it did.
+    pub fn check_stalled(&mut self, at: Timestamp) -> bool {
+        if self.view.state != BootState::Booting {
+            return false;
+        }
+        let hop = self.waiting_at();
+        if self.silence(at) <= causes::patience_seconds(hop) as f64 {
+            return false;
+        }
+        self.fail(at, hop, causes::stalled(hop));
+        true
+    }
+
+    fn discover(&mut self, at: Timestamp, firmware: Firmware) {
+        if !self.reached(Hop::Dhcp) {
+            self.complete(at, Hop::Link);
+            self.advance(at, Hop::Dhcp);
+        }
+        let who = match firmware {
+            Firmware::Ipxe => "iPXE",
+            Firmware::BiosPxe => "a BIOS PXE ROM",
+            Firmware::UefiPxe => "UEFI PXE",
+            Firmware::UefiHttp => "UEFI HTTP boot",
+            Firmware::Other => "an operating system",
+        };
+        let hop = self.waiting_at();
+        self.note(at, hop, format!("DISCOVER from {who}"));
+    }
+
+    fn ack(&mut self, at: Timestamp, address: std::net::Ipv4Addr, firmware: Firmware) -> bool {
+        if firmware == Firmware::Other && self.view.state != BootState::Booting {
+            return false;
+        }
+        self.view.address = Some(address);
+        if !self.reached(Hop::Loader) {
+            self.complete(at, Hop::Dhcp);
+        }
+        let hop = if firmware == Firmware::Other { self.waiting_at() } else { Hop::Dhcp };
+        self.note(at, hop, format!("ACK {address}"));
+        true
+    }
+
+    fn disk_login(&mut self, at: Timestamp, isid: [u8; 6]) -> bool {
+        if self.view.state == BootState::Ready {
+            // After a restart of the server or a cut cable the guest comes back to its disk.
+            self.note(at, Hop::Login, "Disk session recovered".into());
+            return true;
+        }
+        match self.firmware_isid {
+            Some(first) if first != isid => {
+                self.complete(at, Hop::Disk);
+                self.advance(at, Hop::Kernel);
+                self.note(at, Hop::Kernel, "The operating system logged in to the disk".into());
+            }
+            _ => {
+                self.firmware_isid = Some(isid);
+                self.advance(at, Hop::Disk);
+                self.note(at, Hop::Disk, "The firmware logged in to the disk".into());
+            }
+        }
+        true
+    }
+
+    fn disk_read(&mut self, at: Timestamp, isid: [u8; 6]) -> bool {
+        if self.view.state == BootState::Ready {
+            return false;
+        }
+        if self.firmware_isid.is_some_and(|first| first != isid) {
+            self.complete(at, Hop::Kernel);
+            self.advance(at, Hop::Login);
+            self.note(at, Hop::Kernel, "The operating system read its disk".into());
+        } else {
+            self.note(at, Hop::Disk, "First block read by the firmware".into());
+        }
+        true
+    }
+
+    /// A script was served that boots nothing. Its asking proves that iPXE runs.
+    fn refuse(&mut self, at: Timestamp, hop: Hop, cause: Cause) {
+        if hop > Hop::Ipxe {
+            self.complete(at, Hop::Ipxe);
+        }
+        let again = self.view.state == BootState::Stopped && self.view.cause.as_ref() == Some(&cause);
+        if !again {
+            self.fail(at, hop, cause);
+        }
+    }
+
+    fn index(hop: Hop) -> usize {
+        hop as usize
+    }
+
+    /// Whether this hop or a later one has begun.
+    fn reached(&self, hop: Hop) -> bool {
+        self.view.hops[Self::index(hop)..]
+            .iter()
+            .any(|h| !matches!(h.state, HopState::Pending | HopState::Skipped))
+    }
+
+    /// The hop that the next sign is expected of.
+    fn waiting_at(&self) -> Hop {
+        if let Some(h) = self.view.hops.iter().find(|h| h.state == HopState::Now) {
+            return h.hop;
+        }
+        // Between two hops: after the address comes the script, unless a loader was asked for.
+        let last = self.view.hops.iter().rposition(|h| h.state == HopState::Done).unwrap_or(0);
+        match Hop::ALL[last] {
+            Hop::Dhcp | Hop::Loader => Hop::Ipxe,
+            hop => hop,
+        }
+    }
+
+    fn silence(&self, at: Timestamp) -> f64 {
+        let last = self.view.notes.last().map_or(self.view.started_at, |n| n.at);
+        last.seconds_to(at)
+    }
+
+    /// This hop begins: those before it are over, or were not needed.
+    fn advance(&mut self, at: Timestamp, hop: Hop) {
+        let i = Self::index(hop);
+        for h in &mut self.view.hops[..i] {
+            match h.state {
+                HopState::Pending => h.state = HopState::Skipped,
+                HopState::Now | HopState::Failed => {
+                    h.state = HopState::Done;
+                    h.finished_at = Some(at);
+                }
+                HopState::Done | HopState::Skipped => {}
+            }
+        }
+        let h = &mut self.view.hops[i];
+        if !matches!(h.state, HopState::Now | HopState::Done) {
+            h.state = HopState::Now;
+            h.started_at.get_or_insert(at);
+            h.finished_at = None;
+        }
+        // What goes on after it counted as stopped was only slow.
+        if self.view.state == BootState::Stopped {
+            self.view.state = BootState::Booting;
+            self.view.ended_at = None;
+            self.view.cause = None;
+        }
+    }
+
+    fn complete(&mut self, at: Timestamp, hop: Hop) {
+        self.advance(at, hop);
+        let h = &mut self.view.hops[Self::index(hop)];
+        if h.state == HopState::Now {
+            h.state = HopState::Done;
+            h.finished_at = Some(at);
+        }
+    }
+
+    fn fail(&mut self, at: Timestamp, hop: Hop, cause: Cause) {
+        if self.view.state == BootState::Ready {
+            return;
+        }
+        self.advance(at, hop);
+        let h = &mut self.view.hops[Self::index(hop)];
+        h.state = HopState::Failed;
+        h.finished_at = Some(at);
+        self.view.state = BootState::Stopped;
+        self.view.ended_at = Some(at);
+        self.note(at, hop, cause.title.clone());
+        self.view.cause = Some(cause);
+    }
+
+    fn note(&mut self, at: Timestamp, hop: Hop, text: String) {
+        if self.view.notes.len() < MAX_NOTES {
+            self.view.notes.push(BootNote { at, hop, text });
+        }
+    }
+}

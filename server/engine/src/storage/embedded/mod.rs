@@ -1,0 +1,250 @@
+//! Storage on any file system: an image is a sparse file that never changes, an overlay is a sparse
+//! data file and a map of what is in it.
+
+mod import;
+mod map;
+mod overlay;
+mod states;
+
+#[cfg(test)]
+mod crash_tests;
+
+use super::{
+    ImportSink, StorageBackend,
+    files::{BlockFile, Files, OsFiles},
+};
+use crate::{Area, Error, Result, export::BlockDevice};
+use map::{Header, Map};
+use overlay::Overlay;
+use std::{
+    collections::HashMap,
+    io,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+use types::{ClientId, ImageId};
+
+/// Images in one folder, overlays in another.
+pub struct EmbeddedStorage {
+    images: Arc<dyn Files>,
+    overlays: Arc<dyn Files>,
+    /// Open base files, one for all overlays on an image.
+    bases: Mutex<HashMap<ImageId, Weak<dyn BlockFile>>>,
+    /// Open overlays: every session of a client shares one device. The lock also keeps two resets
+    /// of a client apart.
+    open: Mutex<HashMap<ClientId, Arc<Overlay>>>,
+}
+
+impl EmbeddedStorage {
+    /// Opens `images/` and `overlays/` below the data folder and sweeps what a crash left half done.
+    ///
+    /// # Errors
+    /// When the folders can't be made or read.
+    pub fn open(data_dir: &Path) -> Result<Self> {
+        let images = Arc::new(OsFiles::new(&data_dir.join("images"))?);
+        let overlays = Arc::new(OsFiles::new(&data_dir.join("overlays"))?);
+        Self::on(images, overlays).map_err(Error::io("opening the disk storage"))
+    }
+
+    /// As [`EmbeddedStorage::open`] on folders of any kind.
+    pub(crate) fn on(images: Arc<dyn Files>, overlays: Arc<dyn Files>) -> io::Result<Self> {
+        for name in images.list()? {
+            if name.ends_with(".part") {
+                images.remove(&name)?;
+            }
+        }
+        sweep_overlays(overlays.as_ref())?;
+        Ok(EmbeddedStorage {
+            images,
+            overlays,
+            bases: Mutex::default(),
+            open: Mutex::default(),
+        })
+    }
+
+    fn base(&self, image: ImageId) -> io::Result<Arc<dyn BlockFile>> {
+        let mut bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(base) = bases.get(&image).and_then(Weak::upgrade) {
+            return Ok(base);
+        }
+        let base = self.images.open(&image_name(image))?;
+        bases.retain(|_, b| b.strong_count() > 0);
+        bases.insert(image, Arc::downgrade(&base));
+        Ok(base)
+    }
+
+    /// The header on disk, if there is a whole map.
+    fn header(&self, client: ClientId) -> Option<Header> {
+        let file = self.overlays.open(&map_name(client)).ok()?;
+        Map::open(file, |_| {}).ok().map(|(h, _)| h)
+    }
+
+    fn load(&self, client: ClientId) -> io::Result<Arc<Overlay>> {
+        let overlay = Overlay::open(self.overlays.clone(), &map_name(client), |h| {
+            Ok((
+                self.base(h.image)?,
+                self.overlays.open(&data_name(client, h.generation))?,
+            ))
+        })?;
+        Ok(Arc::new(overlay))
+    }
+
+    /// The rename of the map is the moment of the change: before it the old overlay is whole,
+    /// after it the new one is.
+    fn replace(&self, client: ClientId, image: ImageId) -> io::Result<()> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = open
+            .get(&client)
+            .map(|o| *o.header())
+            .or_else(|| self.header(client));
+        let size_bytes = self.base(image)?.len()?;
+        let generation = old.map_or(1, |h| h.generation + 1);
+        let data = self.overlays.create(&data_name(client, generation))?;
+        data.set_len(size_bytes)?;
+        data.sync()?;
+        let temporary = format!("{}.new", map_name(client));
+        Map::create(
+            self.overlays.create(&temporary)?,
+            Header {
+                image,
+                size_bytes,
+                generation,
+            },
+            &[],
+        )?;
+        if let Some(device) = open.remove(&client) {
+            device.disown();
+        }
+        self.overlays.rename(&temporary, &map_name(client))?;
+        self.overlays.sync()?;
+        if let Some(old) = old {
+            self.overlays.remove(&data_name(client, old.generation))?;
+        }
+        Ok(())
+    }
+}
+
+impl StorageBackend for EmbeddedStorage {
+    fn begin_import(&self, image: ImageId) -> Result<Box<dyn ImportSink>> {
+        Ok(Box::new(import::Sink::begin(
+            self.images.clone(),
+            image_name(image),
+        )?))
+    }
+
+    fn remove_image(&self, image: ImageId) -> Result<()> {
+        self.bases
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&image);
+        self.images
+            .remove(&image_name(image))
+            .and_then(|()| self.images.sync())
+            .map_err(Error::io(format!("removing the file of image {image}")))
+    }
+
+    fn has_image(&self, image: ImageId) -> bool {
+        self.base(image).is_ok()
+    }
+
+    fn ensure_overlay(&self, client: ClientId, image: ImageId) -> Result<()> {
+        if self.header(client).is_some_and(|h| h.image == image) {
+            return Ok(());
+        }
+        self.reset_overlay(client, image)
+    }
+
+    fn reset_overlay(&self, client: ClientId, image: ImageId) -> Result<()> {
+        if !self.has_image(image) {
+            return Err(Error::not_found(Area::Image, image));
+        }
+        self.replace(client, image)
+            .map_err(Error::io(format!("making an empty overlay for {client}")))
+    }
+
+    fn open_overlay(&self, client: ClientId) -> Result<Arc<dyn BlockDevice>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(overlay) = open.get(&client) {
+            return Ok(overlay.clone());
+        }
+        let overlay = match self.load(client) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::not_found(Area::Disk, client));
+            }
+            other => other.map_err(Error::io(format!("opening the overlay of {client}")))?,
+        };
+        open.insert(client, overlay.clone());
+        Ok(overlay)
+    }
+
+    fn remove_overlay(&self, client: ClientId) -> Result<()> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let header = open
+            .get(&client)
+            .map(|o| *o.header())
+            .or_else(|| self.header(client));
+        if let Some(device) = open.remove(&client) {
+            device.disown();
+        }
+        let Some(header) = header else { return Ok(()) };
+        // The map goes first: a data file without a map is swept, a map without data is damage.
+        self.overlays
+            .remove(&map_name(client))
+            .and_then(|()| self.overlays.sync())
+            .and_then(|()| self.overlays.remove(&data_name(client, header.generation)))
+            .map_err(Error::io(format!("removing the overlay of {client}")))
+    }
+
+    fn overlay_bytes(&self, client: ClientId) -> u64 {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(overlay) = open.get(&client) {
+            return overlay.data_bytes();
+        }
+        // Not open: the data file holds nothing but this client's blocks.
+        self.header(client)
+            .and_then(|h| self.overlays.open(&data_name(client, h.generation)).ok())
+            .and_then(|f| f.allocated().ok())
+            .unwrap_or(0)
+    }
+}
+
+fn image_name(image: ImageId) -> String {
+    format!("{image}.raw")
+}
+
+fn map_name(client: ClientId) -> String {
+    format!("{client}.map")
+}
+
+fn data_name(client: ClientId, generation: u64) -> String {
+    format!("{client}.{generation}.data")
+}
+
+/// Removes half-made maps and the data files that no map names.
+fn sweep_overlays(files: &dyn Files) -> io::Result<()> {
+    let names = files.list()?;
+    let mut named = Vec::new();
+    for map in names.iter().filter(|n| n.ends_with(".map")) {
+        match Map::open(files.open(map)?, |_| {}) {
+            Ok((h, _)) => named.push(format!(
+                "{}.{}.data",
+                map.trim_end_matches(".map"),
+                h.generation
+            )),
+            // Kept for whoever wants to look; the data files of a damaged map are kept with it.
+            Err(e) => {
+                tracing::warn!(%map, error = %e, "an overlay can't be read and was set aside");
+                let client = map.trim_end_matches(".map");
+                named.extend(names.iter().filter(|n| n.starts_with(client)).cloned());
+            }
+        }
+    }
+    for name in &names {
+        let half_made = name.ends_with(".new");
+        let unnamed = name.ends_with(".data") && !named.contains(name);
+        if half_made || unnamed {
+            files.remove(name)?;
+        }
+    }
+    Ok(())
+}

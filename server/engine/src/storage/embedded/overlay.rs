@@ -1,0 +1,404 @@
+//! A client's disk: the image below, and what this client wrote above it.
+//!
+//! Crash safety rests on one order. A flush first syncs the data file, then appends to the map which
+//! blocks are now in it, then syncs the map, then returns. A block's first write always fills the
+//! whole block. So a map that was read back never names a block whose content was not safe before,
+//! and a block that the map does not name is still the image's.
+
+use super::{
+    map::{self, Change, Header, Map},
+    states::{BLOCK, State, States},
+};
+use crate::{
+    export::BlockDevice,
+    storage::files::{BlockFile, Files},
+};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+/// Locks for first writes and discards; a block's lock is chosen by its 1 MiB stretch.
+const STRIPES: usize = 64;
+const STRETCH: u64 = 256;
+/// A journal shorter than this is not worth rewriting.
+const COMPACT_AT: u64 = 65_536;
+
+/// An open overlay.
+pub struct Overlay {
+    header: Header,
+    base: Arc<dyn BlockFile>,
+    data: Arc<dyn BlockFile>,
+    states: States,
+    /// Held while blocks of a stretch change state, so that two first writes of one block don't
+    /// undo each other. Never held while another stripe of a lower number is awaited.
+    stripes: [Mutex<()>; STRIPES],
+    /// What changed since the last flush, with the state whose data that flush will sync.
+    dirty: Mutex<BTreeMap<u64, State>>,
+    /// Whether anything was written to the data file since its last sync. Set after the write and
+    /// before its answer, taken by a flush before it syncs.
+    unsynced: AtomicBool,
+    /// One flush at a time; holds the map.
+    map: Mutex<Map>,
+    /// Set when a sync failed: the kernel may have dropped what it could not write, so nothing
+    /// that follows can be vouched for until the overlay is opened anew.
+    broken: AtomicBool,
+    /// Blocks in state [`State::Data`].
+    data_blocks: AtomicU64,
+    /// Where a rewritten map goes: the folder and the map's name. None once this overlay was
+    /// replaced by a reset, so that it can't come back over its successor.
+    home: Mutex<Option<(Arc<dyn Files>, String)>>,
+}
+
+impl Overlay {
+    /// Opens from its map; `open_data` gives the data file of the header's generation.
+    pub fn open(
+        files: Arc<dyn Files>,
+        map_name: &str,
+        open: impl FnOnce(&Header) -> io::Result<(Arc<dyn BlockFile>, Arc<dyn BlockFile>)>,
+    ) -> io::Result<Overlay> {
+        let mut seen: Vec<Change> = Vec::new();
+        let (header, map) = Map::open(files.open(map_name)?, |c| seen.push(c))?;
+        let (base, data) = open(&header)?;
+        let states = States::new(header.size_bytes.div_ceil(BLOCK));
+        for (first, count, state) in seen {
+            (first..first + u64::from(count)).for_each(|b| states.set(b, state));
+        }
+        let overlay = Overlay {
+            header,
+            base,
+            data,
+            states,
+            stripes: [const { Mutex::new(()) }; STRIPES],
+            dirty: Mutex::default(),
+            unsynced: AtomicBool::new(false),
+            map: Mutex::new(map),
+            broken: AtomicBool::new(false),
+            data_blocks: AtomicU64::new(0),
+            home: Mutex::new(Some((files, map_name.into()))),
+        };
+        let all = overlay.live_changes();
+        let count = all
+            .iter()
+            .filter(|c| c.2 == State::Data)
+            .map(|c| u64::from(c.1))
+            .sum();
+        overlay.data_blocks.store(count, Ordering::Relaxed);
+        Ok(overlay)
+    }
+
+    /// Which image and generation this is.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Bytes that this client wrote and did not give back.
+    pub fn data_bytes(&self) -> u64 {
+        self.data_blocks.load(Ordering::Relaxed) * BLOCK
+    }
+
+    /// From now on nothing of this overlay touches the folder: another has its place.
+    pub fn disown(&self) {
+        *lock(&self.home) = None;
+    }
+
+    fn blocks(&self) -> u64 {
+        self.header.size_bytes.div_ceil(BLOCK)
+    }
+
+    /// Every run that is not the image's.
+    fn live_changes(&self) -> Vec<Change> {
+        let mut out = Vec::new();
+        let mut at = 0;
+        while at < self.blocks() {
+            let (state, end) = self.states.run(at, self.blocks());
+            let mut first = at;
+            while state != State::Base && first < end {
+                let count = (end - first).min(u64::from(u32::MAX)) as u32;
+                out.push((first, count, state));
+                first += u64::from(count);
+            }
+            at = end;
+        }
+        out
+    }
+
+    fn lock_stretches(&self, first: u64, last: u64) -> Vec<MutexGuard<'_, ()>> {
+        let (a, b) = (first / STRETCH, last / STRETCH);
+        let mut wanted: Vec<usize> = if b - a >= STRIPES as u64 {
+            (0..STRIPES).collect()
+        } else {
+            (a..=b).map(|s| (s % STRIPES as u64) as usize).collect()
+        };
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted.into_iter().map(|i| lock(&self.stripes[i])).collect()
+    }
+
+    /// Marks whole blocks; the caller holds their stripes.
+    fn mark(&self, first: u64, end: u64, state: State) {
+        let mut dirty = lock(&self.dirty);
+        for block in first..end {
+            let old = self.states.get(block);
+            if old == state {
+                continue;
+            }
+            self.states.set(block, state);
+            dirty.insert(block, state);
+            match (old, state) {
+                (_, State::Data) => _ = self.data_blocks.fetch_add(1, Ordering::Relaxed),
+                (State::Data, _) => _ = self.data_blocks.fetch_sub(1, Ordering::Relaxed),
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads one stretch of bytes that lies within blocks of one state.
+    fn read_run(&self, state: State, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        match state {
+            State::Base => self.base.read_at(offset, buf),
+            State::Data => self.data.read_at(offset, buf),
+            State::Zero => {
+                buf.fill(0);
+                Ok(())
+            }
+        }
+    }
+
+    /// The first write of some blocks: whole blocks reach the data file before they are marked.
+    fn write_first(&self, offset: u64, buf: &[u8]) -> io::Result<()> {
+        let end = offset + buf.len() as u64;
+        let (first, last) = (offset / BLOCK, (end - 1) / BLOCK);
+        let _stripes = self.lock_stretches(first, last);
+        let head = self.states.get(first);
+        if head != State::Data && offset % BLOCK != 0 {
+            self.fill(head, first * BLOCK, offset)?;
+        }
+        let tail = self.states.get(last);
+        let block_end = ((last + 1) * BLOCK).min(self.header.size_bytes);
+        if tail != State::Data && end < block_end {
+            self.fill(tail, end, block_end)?;
+        }
+        self.data.write_at(offset, buf)?;
+        self.unsynced.store(true, Ordering::Release);
+        self.mark(first, last + 1, State::Data);
+        Ok(())
+    }
+
+    /// Copies `[from, to)` of one block, as it reads now, into the data file.
+    fn fill(&self, state: State, from: u64, to: u64) -> io::Result<()> {
+        let mut rest = [0u8; BLOCK as usize];
+        let rest = &mut rest[..(to - from) as usize];
+        self.read_run(state, from, rest)?;
+        self.data.write_at(from, rest)
+    }
+
+    fn check_whole(&self) -> io::Result<()> {
+        if self.broken.load(Ordering::Acquire) {
+            return Err(io::Error::other(
+                "an earlier sync of this overlay failed; it must be opened anew",
+            ));
+        }
+        Ok(())
+    }
+
+    fn sync_or_break(&self, result: io::Result<()>) -> io::Result<()> {
+        if result.is_err() {
+            self.broken.store(true, Ordering::Release);
+        }
+        result
+    }
+
+    /// Writes the map anew when its journal is much longer than what it says. Best effort: the old
+    /// map is as true as the new one.
+    fn compact(&self, map: &mut Map) {
+        if map.records() < COMPACT_AT {
+            return;
+        }
+        let live = self.committed_changes();
+        if (live.len() as u64) * 4 > map.records() {
+            return;
+        }
+        let home = lock(&self.home);
+        let Some((files, name)) = home.as_ref() else {
+            return;
+        };
+        let temporary = format!("{name}.new");
+        let rewritten = files
+            .create(&temporary)
+            .and_then(|f| Map::create(f, self.header, &live))
+            .and_then(|new| files.rename(&temporary, name).map(|()| new))
+            .and_then(|new| files.sync().map(|()| new));
+        match rewritten {
+            Ok(new) => *map = new,
+            Err(e) => {
+                tracing::warn!(map = %name, error = %e, "the overlay's map could not be rewritten")
+            }
+        }
+    }
+
+    /// The live runs, without what no flush has synced yet: right after a flush, so the dirty
+    /// blocks are those written since.
+    fn committed_changes(&self) -> Vec<Change> {
+        let dirty = lock(&self.dirty);
+        if dirty.is_empty() {
+            return self.live_changes();
+        }
+        Vec::new() // writers are busy; the journal is rewritten after a calmer flush
+    }
+}
+
+impl BlockDevice for Overlay {
+    fn size_bytes(&self) -> u64 {
+        self.header.size_bytes
+    }
+
+    fn read_only(&self) -> bool {
+        false
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let end = offset + buf.len() as u64;
+        let mut at = offset;
+        while at < end {
+            let (state, next) = self.states.run(at / BLOCK, end.div_ceil(BLOCK));
+            let stop = (next * BLOCK).min(end);
+            self.read_run(
+                state,
+                at,
+                &mut buf[(at - offset) as usize..(stop - offset) as usize],
+            )?;
+            at = stop;
+        }
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, buf: &[u8]) -> io::Result<()> {
+        if buf.is_empty() {
+            return Ok(());
+        }
+        self.check_whole()?;
+        let (first, end) = (offset / BLOCK, (offset + buf.len() as u64).div_ceil(BLOCK));
+        if self.states.run(first, end) == (State::Data, end) {
+            self.data.write_at(offset, buf)?;
+            self.unsynced.store(true, Ordering::Release);
+            return Ok(());
+        }
+        self.write_first(offset, buf)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let mut map = lock(&self.map);
+        self.check_whole()?;
+        let changed = std::mem::take(&mut *lock(&self.dirty));
+        let unsynced = self.unsynced.swap(false, Ordering::AcqRel);
+        if unsynced || !changed.is_empty() {
+            self.sync_or_break(self.data.sync())?;
+        }
+        if changed.is_empty() {
+            return Ok(());
+        }
+        if let Err(e) = map.append(&map::runs(&changed)) {
+            // Nothing is lost: these blocks are told again by the next flush, unless changed since.
+            let mut dirty = lock(&self.dirty);
+            for (block, state) in changed {
+                dirty.entry(block).or_insert(state);
+            }
+            return Err(e);
+        }
+        self.sync_or_break(map.sync())?;
+        self.compact(&mut map);
+        Ok(())
+    }
+
+    fn discard(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.check_whole()?;
+        let end = offset + len;
+        // Parts of blocks are written as zeros; only whole ones are given back.
+        let first = offset.div_ceil(BLOCK);
+        let last = if end == self.header.size_bytes {
+            self.blocks()
+        } else {
+            end / BLOCK
+        };
+        if first >= last {
+            return self.write_zeros(offset, end);
+        }
+        self.write_zeros(offset, first * BLOCK)?;
+        self.write_zeros(last * BLOCK, end)?;
+        let mut at = first;
+        while at < last {
+            // By stretches, so that a discard of the whole disk does not keep writers out for long.
+            let stop = ((at / STRETCH + 1) * STRETCH).min(last);
+            let _stripes = self.lock_stretches(at, stop - 1);
+            self.discard_blocks(at, stop)?;
+            at = stop;
+        }
+        Ok(())
+    }
+
+    fn extents(&self, offset: u64, len: u64) -> io::Result<Vec<(u64, bool)>> {
+        let end = offset + len;
+        let mut out: Vec<(u64, bool)> = Vec::new();
+        let mut push = |n: u64, data: bool| match out.last_mut() {
+            Some((total, d)) if *d == data => *total += n,
+            _ => out.push((n, data)),
+        };
+        let mut at = offset;
+        while at < end {
+            let (state, next) = self.states.run(at / BLOCK, end.div_ceil(BLOCK));
+            let stop = (next * BLOCK).min(end);
+            match state {
+                State::Data => push(stop - at, true),
+                State::Zero => push(stop - at, false),
+                State::Base => {
+                    for (n, data) in self.base.runs(at, stop - at)? {
+                        push(n, data);
+                    }
+                }
+            }
+            at = stop;
+        }
+        Ok(out)
+    }
+}
+
+impl Overlay {
+    fn write_zeros(&self, from: u64, to: u64) -> io::Result<()> {
+        const ZEROS: [u8; BLOCK as usize] = [0; BLOCK as usize];
+        let mut at = from;
+        while at < to {
+            let n = (to - at).min(BLOCK - at % BLOCK);
+            self.write_at(at, &ZEROS[..n as usize])?;
+            at += n;
+        }
+        Ok(())
+    }
+
+    /// The caller holds the stripes of `[first, end)`.
+    fn discard_blocks(&self, first: u64, end: u64) -> io::Result<()> {
+        let mut at = first;
+        while at < end {
+            let (state, next) = self.states.run(at, end);
+            if state != State::Zero {
+                self.mark(at, next, State::Zero);
+            }
+            if state == State::Data {
+                let stop = (next * BLOCK).min(self.header.size_bytes);
+                self.data.punch(at * BLOCK, stop - at * BLOCK)?;
+                self.unsynced.store(true, Ordering::Release);
+            }
+            at = next;
+        }
+        Ok(())
+    }
+}
+
+/// A panic elsewhere while a lock was held leaves these values whole.
+fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
+}
