@@ -13,6 +13,7 @@ pub mod storage;
 pub mod users;
 // -- modules of parts that land later: one line each, in the order of the alphabet --
 
+pub use boot::Boots;
 pub use clients::{Clients, UnknownClients};
 pub use error::{Area, Error, Result};
 pub use events::EventBus;
@@ -66,6 +67,8 @@ struct Parts {
     clients: Clients,
     leases: Leases,
     storage: Arc<dyn StorageBackend>,
+    exports: export::Exports,
+    boots: Boots,
     // -- fields of parts that land later --
 }
 
@@ -104,10 +107,16 @@ impl Engine {
         )?;
         let leases = Leases::new(store.clone(), events.clone(), clients.clone());
         let storage: Arc<dyn StorageBackend> = Arc::new(EmbeddedStorage::open(&config.data_dir)?);
-        // -- parts that land later are made here, in the order of their needs:
-        //    exports, loaders, boots, lab --
-        // -- what views of clients join: clients.join_last_boot, join_address, join_overlay_bytes;
-        //    what goes with a removed client: clients.on_removed --
+        let exports = export::Exports::new();
+        let boots = Boots::open(boot::Needs {
+            store: store.clone(),
+            events: events.clone(),
+            clients: clients.clone(),
+            leases: leases.clone(),
+            storage: storage.clone(),
+            exports: exports.clone(),
+        })?;
+        // -- parts that land later are made here, in the order of their needs: lab --
         Ok(Engine {
             parts: Arc::new(Parts {
                 config,
@@ -120,6 +129,8 @@ impl Engine {
                 clients,
                 leases,
                 storage,
+                exports,
+                boots,
                 // -- fields of parts that land later --
             }),
         })
@@ -164,6 +175,14 @@ impl Engine {
     /// Where images and overlays live.
     pub fn storage(&self) -> &Arc<dyn StorageBackend> {
         &self.parts.storage
+    }
+    /// The disks that are offered, and who uses them.
+    pub fn exports(&self) -> &export::Exports {
+        &self.parts.exports
+    }
+    /// What each computer is told to boot, and how its boots went.
+    pub fn boots(&self) -> &Boots {
+        &self.parts.boots
     }
     // -- accessors of parts that land later: one each --
 }

@@ -19,7 +19,8 @@ use std::{
 use store::{BootKey, BootRecord, ClientRecord, Read, Store};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use types::{
-    BootId, BootState, BootView, Cause, ClientState, Event, Hop, MacAddr, OverlayMode, ReadyFacts, Timestamp,
+    BootId, BootState, BootView, Cause, ClientState, Event, Hop, MacAddr, OverlayMode, ReadyFacts,
+    Timestamp,
 };
 
 /// Boots kept of one computer.
@@ -111,17 +112,25 @@ impl Boots {
 
     /// An initiator reached the full feature phase, or read its first block.
     pub fn disk_signal(&self, session: &SessionInfo, at: Timestamp, first_read: bool) {
-        let Some(client) = identity::client_of(&session.target).and_then(|id| self.inner.needs.clients.get(id)) else {
+        let Some(client) =
+            identity::client_of(&session.target).and_then(|id| self.inner.needs.clients.get(id))
+        else {
             return;
         };
         let isid = session.isid;
-        let signal = if first_read { Signal::DiskRead { isid } } else { Signal::DiskLogin { isid } };
+        let signal = if first_read {
+            Signal::DiskRead { isid }
+        } else {
+            Signal::DiskLogin { isid }
+        };
         self.signal(Who::Mac(client.mac), at, signal);
     }
 
     /// A login to a disk was refused. Without a target of ours there is nobody to tell it of.
     pub fn disk_refused(&self, target: Option<&str>, why: &str, at: Timestamp) {
-        let client = target.and_then(identity::client_of).and_then(|id| self.inner.needs.clients.get(id));
+        let client = target
+            .and_then(identity::client_of)
+            .and_then(|id| self.inner.needs.clients.get(id));
         if let Some(client) = client {
             let cause = causes::disk_refused(why);
             self.signal(Who::Mac(client.mac), at, Signal::DiskRefused { cause });
@@ -136,7 +145,14 @@ impl Boots {
     pub async fn script(&self, mac: MacAddr, plane: &Plane, at: Timestamp) -> Result<String> {
         let client = self.inner.needs.clients.discovered(mac).await?;
         let refuse = |hop, cause: Cause| {
-            self.signal(Who::Mac(mac), at, Signal::Refused { hop, cause: cause.clone() });
+            self.signal(
+                Who::Mac(mac),
+                at,
+                Signal::Refused {
+                    hop,
+                    cause: cause.clone(),
+                },
+            );
             script::explain(plane, mac, &[cause.title, cause.hint])
         };
         if client.state == ClientState::Discovered {
@@ -147,15 +163,21 @@ impl Boots {
         };
         let inner = self.inner.clone();
         let record = client.clone();
-        let prepared = tokio::task::spawn_blocking(move || inner.prepare_disk(&record, image)).await;
-        match prepared.unwrap_or_else(|e| Err(Error::Internal(format!("preparing a disk broke off: {e}")))) {
+        let prepared =
+            tokio::task::spawn_blocking(move || inner.prepare_disk(&record, image)).await;
+        match prepared
+            .unwrap_or_else(|e| Err(Error::Internal(format!("preparing a disk broke off: {e}"))))
+        {
             Ok(export) => {
                 self.signal(Who::Mac(mac), at, Signal::Script);
                 Ok(script::san_boot(plane, mac, &client.name, &export))
             }
             Err(error) => {
                 tracing::error!(client = %client.name, %error, "its disk could not be prepared");
-                Ok(refuse(Hop::Disk, causes::disk_unavailable(&error.to_string())))
+                Ok(refuse(
+                    Hop::Disk,
+                    causes::disk_unavailable(&error.to_string()),
+                ))
             }
         }
     }
@@ -167,16 +189,33 @@ impl Boots {
     /// [`Error::Forbidden`] when one of these is not so.
     pub fn ready(&self, peer: Ipv4Addr, facts: ReadyFacts, at: Timestamp) -> Result<()> {
         let needs = &self.inner.needs;
-        let mac = needs.leases.address_owner(peer).ok_or(Error::Forbidden("this address has no lease of ours"))?;
-        let client = needs.clients.find_mac(mac).ok_or(Error::Forbidden("this computer is not one of ours"))?;
+        let mac = needs
+            .leases
+            .address_owner(peer)
+            .ok_or(Error::Forbidden("this address has no lease of ours"))?;
+        let client = needs
+            .clients
+            .find_mac(mac)
+            .ok_or(Error::Forbidden("this computer is not one of ours"))?;
         let target = identity::target(client.id);
-        if !needs.exports.sessions().iter().any(|s| s.target == target && s.peer.ip() == peer) {
+        if !needs
+            .exports
+            .sessions()
+            .iter()
+            .any(|s| s.target == target && s.peer.ip() == peer)
+        {
             return Err(Error::Forbidden("this computer has no disk of ours in use"));
         }
         if !lock(&self.inner.newest).contains_key(&mac) {
             return Err(Error::Forbidden("this computer has no boot under way"));
         }
-        self.signal(Who::Mac(mac), at, Signal::Ready { facts: Box::new(facts) });
+        self.signal(
+            Who::Mac(mac),
+            at,
+            Signal::Ready {
+                facts: Box::new(facts),
+            },
+        );
         Ok(())
     }
 
@@ -224,11 +263,18 @@ impl Inner {
     /// After a restart of the server, guests look for the disks that they run from.
     fn offer_existing_disks(&self) {
         for view in self.needs.clients.list() {
-            let (Some(client), Some(_)) = (self.needs.clients.get(view.id), view.image_id) else { continue };
+            let (Some(client), Some(_)) = (self.needs.clients.get(view.id), view.image_id) else {
+                continue;
+            };
             match self.needs.storage.open_overlay(client.id) {
-                Ok(device) => self.needs.exports.publish(identity::export(&client, device)),
+                Ok(device) => self
+                    .needs
+                    .exports
+                    .publish(identity::export(&client, device)),
                 Err(Error::NotFound { .. }) => {} // it never booted
-                Err(error) => tracing::error!(client = %client.name, %error, "its overlay can't be offered"),
+                Err(error) => {
+                    tracing::error!(client = %client.name, %error, "its overlay can't be offered")
+                }
             }
         }
     }
@@ -236,11 +282,17 @@ impl Inner {
     /// What views of clients show of boots and disks; what goes with a client.
     fn join_clients(self: &Arc<Self>) {
         let weak = Arc::downgrade(self);
-        self.needs.clients.join_last_boot(move |mac| Some(lock(&weak.upgrade()?.newest).get(&mac)?.view.clone()));
+        self.needs
+            .clients
+            .join_last_boot(move |mac| Some(lock(&weak.upgrade()?.newest).get(&mac)?.view.clone()));
         let leases = self.needs.leases.clone();
-        self.needs.clients.join_address(move |mac| leases.address_of(mac));
+        self.needs
+            .clients
+            .join_address(move |mac| leases.address_of(mac));
         let storage = self.needs.storage.clone();
-        self.needs.clients.join_overlay_bytes(move |id| storage.overlay_bytes(id));
+        self.needs
+            .clients
+            .join_overlay_bytes(move |id| storage.overlay_bytes(id));
         let (exports, storage) = (self.needs.exports.clone(), self.needs.storage.clone());
         self.needs.clients.on_removed(move |client| {
             exports.withdraw(&identity::target(client.id));
@@ -250,7 +302,11 @@ impl Inner {
         });
     }
 
-    fn prepare_disk(&self, client: &ClientRecord, image: types::ImageId) -> Result<crate::export::Export> {
+    fn prepare_disk(
+        &self,
+        client: &ClientRecord,
+        image: types::ImageId,
+    ) -> Result<crate::export::Export> {
         /// A session that was cut off finishes its last request within this, or is a dead machine's.
         const DRAIN: Duration = Duration::from_secs(5);
         let target = identity::target(client.id);
@@ -267,11 +323,19 @@ impl Inner {
     }
 
     /// Takes in one signal; the computer whose boots changed, and boots to be stored.
-    fn take(&self, who: Who, at: Timestamp, signal: Signal, changed: &mut HashMap<BootId, BootView>) -> Option<MacAddr> {
+    fn take(
+        &self,
+        who: Who,
+        at: Timestamp,
+        signal: Signal,
+        changed: &mut HashMap<BootId, BootView>,
+    ) -> Option<MacAddr> {
         let mac = self.mac_of(who)?;
         let client_id = self.needs.clients.find_mac(mac).map(|c| c.id);
         let mut newest = lock(&self.newest);
-        let over = newest.get(&mac).is_none_or(|t| t.is_over_for(at, &signal) || t.view.state == BootState::Superseded);
+        let over = newest
+            .get(&mac)
+            .is_none_or(|t| t.is_over_for(at, &signal) || t.view.state == BootState::Superseded);
         if over {
             if !Timeline::begins_with(&signal) {
                 return None;
@@ -292,7 +356,11 @@ impl Inner {
     }
 
     /// The computers whose boots were just found stopped.
-    fn look_for_silence(&self, at: Timestamp, changed: &mut HashMap<BootId, BootView>) -> Vec<MacAddr> {
+    fn look_for_silence(
+        &self,
+        at: Timestamp,
+        changed: &mut HashMap<BootId, BootView>,
+    ) -> Vec<MacAddr> {
         let mut stopped = Vec::new();
         for (mac, timeline) in lock(&self.newest).iter_mut() {
             if timeline.check_stalled(at) {
@@ -305,7 +373,9 @@ impl Inner {
 
     fn publish(&self, macs: &HashSet<MacAddr>, changed: &HashMap<BootId, BootView>) {
         for boot in changed.values() {
-            self.needs.events.publish(Event::BootChanged { boot: boot.clone() });
+            self.needs
+                .events
+                .publish(Event::BootChanged { boot: boot.clone() });
         }
         macs.iter().for_each(|mac| self.needs.clients.touch(*mac));
     }
@@ -317,7 +387,10 @@ impl Inner {
                 tx.put(&BootRecord::from(boot))?;
                 let all: Vec<BootRecord> = tx.list_under(&boot.mac)?;
                 for old in &all[..all.len().saturating_sub(KEPT)] {
-                    tx.remove::<BootRecord>(&BootKey { mac: old.mac, id: old.id });
+                    tx.remove::<BootRecord>(&BootKey {
+                        mac: old.mac,
+                        id: old.id,
+                    });
                 }
             }
             Ok::<(), Error>(())
@@ -329,7 +402,10 @@ impl Inner {
 }
 
 /// Folds signals for as long as the engine lives: the page learns first, then the store.
-async fn fold(inner: std::sync::Weak<Inner>, mut signals: mpsc::Receiver<(Who, Timestamp, Signal)>) {
+async fn fold(
+    inner: std::sync::Weak<Inner>,
+    mut signals: mpsc::Receiver<(Who, Timestamp, Signal)>,
+) {
     let mut tick = tokio::time::interval(LOOK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
@@ -364,7 +440,10 @@ async fn fold(inner: std::sync::Weak<Inner>, mut signals: mpsc::Receiver<(Who, T
 
 /// Whether this is a computer that we see for the first time.
 fn begins_unknown(inner: &Inner, who: Who, signal: &Signal) -> bool {
-    Timeline::begins_with(signal) && inner.mac_of(who).is_some_and(|mac| inner.needs.clients.find_mac(mac).is_none())
+    Timeline::begins_with(signal)
+        && inner
+            .mac_of(who)
+            .is_some_and(|mac| inner.needs.clients.find_mac(mac).is_none())
 }
 
 /// A panic elsewhere while a lock was held leaves these values whole.

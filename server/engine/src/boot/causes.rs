@@ -3,7 +3,11 @@
 use types::{Cause, Hop, MacAddr};
 
 fn cause(code: &str, title: impl Into<String>, hint: impl Into<String>) -> Cause {
-    Cause { code: code.into(), title: title.into(), hint: hint.into() }
+    Cause {
+        code: code.into(),
+        title: title.into(),
+        hint: hint.into(),
+    }
 }
 
 /// A computer that nobody adopted asked for its script.

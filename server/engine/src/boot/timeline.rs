@@ -2,7 +2,8 @@
 
 use super::{Firmware, Signal, causes};
 use types::{
-    BootId, BootNote, BootState, BootView, Cause, ClientId, Hop, HopState, HopView, MacAddr, Timestamp,
+    BootId, BootNote, BootState, BootView, Cause, ClientId, Hop, HopState, HopView, MacAddr,
+    Timestamp,
 };
 use uuid::Uuid;
 
@@ -21,14 +22,22 @@ pub struct Timeline {
 
 impl From<BootView> for Timeline {
     fn from(view: BootView) -> Self {
-        Timeline { view, firmware_isid: None }
+        Timeline {
+            view,
+            firmware_isid: None,
+        }
     }
 }
 
 impl Timeline {
     /// A boot that begins now.
     pub fn begin(mac: MacAddr, client_id: Option<ClientId>, at: Timestamp) -> Self {
-        let pending = |hop| HopView { hop, state: HopState::Pending, started_at: None, finished_at: None };
+        let pending = |hop| HopView {
+            hop,
+            state: HopState::Pending,
+            started_at: None,
+            finished_at: None,
+        };
         BootView {
             id: BootId(Uuid::now_v7()),
             client_id,
@@ -47,7 +56,9 @@ impl Timeline {
 
     /// Whether this signal belongs to a boot after this one.
     pub fn is_over_for(&self, at: Timestamp, signal: &Signal) -> bool {
-        let Signal::Discover { firmware } = signal else { return false };
+        let Signal::Discover { firmware } = signal else {
+            return false;
+        };
         if *firmware == Firmware::Other {
             return false; // an operating system renews its address
         }
@@ -65,7 +76,9 @@ impl Timeline {
     /// Whether a signal without a boot before it begins one: what only a booting machine does.
     pub fn begins_with(signal: &Signal) -> bool {
         match signal {
-            Signal::Discover { firmware } | Signal::Ack { firmware, .. } => *firmware != Firmware::Other,
+            Signal::Discover { firmware } | Signal::Ack { firmware, .. } => {
+                *firmware != Firmware::Other
+            }
             Signal::LoaderAsked { .. } | Signal::Script | Signal::Refused { .. } => true,
             _ => false,
         }
@@ -85,7 +98,9 @@ impl Timeline {
             return false;
         }
         match signal {
-            Signal::Discover { firmware: Firmware::Other } => return false,
+            Signal::Discover {
+                firmware: Firmware::Other,
+            } => return false,
             Signal::Discover { firmware } => self.discover(at, firmware),
             Signal::Offer { address } => self.note(at, Hop::Dhcp, format!("OFFER {address}")),
             Signal::Ack { address, firmware } => return self.ack(at, address, firmware),
@@ -96,9 +111,17 @@ impl Timeline {
             }
             Signal::LoaderDone { file, bytes } => {
                 self.complete(at, Hop::Loader);
-                self.note(at, Hop::Loader, format!("Loader {file} fetched, {bytes} bytes"));
+                self.note(
+                    at,
+                    Hop::Loader,
+                    format!("Loader {file} fetched, {bytes} bytes"),
+                );
             }
-            Signal::LoaderFailed { file, reason } => self.note(at, Hop::Loader, format!("Loader {file} broke off: {reason}")),
+            Signal::LoaderFailed { file, reason } => self.note(
+                at,
+                Hop::Loader,
+                format!("Loader {file} broke off: {reason}"),
+            ),
             Signal::Script => {
                 self.complete(at, Hop::Ipxe);
                 self.note(at, Hop::Ipxe, "Boot script served".into());
@@ -156,7 +179,11 @@ impl Timeline {
         if !self.reached(Hop::Loader) {
             self.complete(at, Hop::Dhcp);
         }
-        let hop = if firmware == Firmware::Other { self.waiting_at() } else { Hop::Dhcp };
+        let hop = if firmware == Firmware::Other {
+            self.waiting_at()
+        } else {
+            Hop::Dhcp
+        };
         self.note(at, hop, format!("ACK {address}"));
         true
     }
@@ -171,7 +198,11 @@ impl Timeline {
             Some(first) if first != isid => {
                 self.complete(at, Hop::Disk);
                 self.advance(at, Hop::Kernel);
-                self.note(at, Hop::Kernel, "The operating system logged in to the disk".into());
+                self.note(
+                    at,
+                    Hop::Kernel,
+                    "The operating system logged in to the disk".into(),
+                );
             }
             _ => {
                 self.firmware_isid = Some(isid);
@@ -198,13 +229,16 @@ impl Timeline {
 
     /// A script was served that boots nothing. Its asking proves that iPXE runs.
     fn refuse(&mut self, at: Timestamp, hop: Hop, cause: Cause) {
+        // It asks again every few seconds; the same answer is told once.
+        let again =
+            self.view.state == BootState::Stopped && self.view.cause.as_ref() == Some(&cause);
+        if again {
+            return;
+        }
         if hop > Hop::Ipxe {
             self.complete(at, Hop::Ipxe);
         }
-        let again = self.view.state == BootState::Stopped && self.view.cause.as_ref() == Some(&cause);
-        if !again {
-            self.fail(at, hop, cause);
-        }
+        self.fail(at, hop, cause);
     }
 
     fn index(hop: Hop) -> usize {
@@ -224,7 +258,12 @@ impl Timeline {
             return h.hop;
         }
         // Between two hops: after the address comes the script, unless a loader was asked for.
-        let last = self.view.hops.iter().rposition(|h| h.state == HopState::Done).unwrap_or(0);
+        let last = self
+            .view
+            .hops
+            .iter()
+            .rposition(|h| h.state == HopState::Done)
+            .unwrap_or(0);
         match Hop::ALL[last] {
             Hop::Dhcp | Hop::Loader => Hop::Ipxe,
             hop => hop,
@@ -232,7 +271,11 @@ impl Timeline {
     }
 
     fn silence(&self, at: Timestamp) -> f64 {
-        let last = self.view.notes.last().map_or(self.view.started_at, |n| n.at);
+        let last = self
+            .view
+            .notes
+            .last()
+            .map_or(self.view.started_at, |n| n.at);
         last.seconds_to(at)
     }
 
