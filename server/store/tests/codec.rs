@@ -35,7 +35,7 @@ fn mutate<R: Record>(record: &R, rounds: usize, state: &mut u64) {
                 _ => {}
             }
         }
-        if roll(state) % 8 == 0 {
+        if roll(state).is_multiple_of(8) {
             let _ = codec::decode::<R>(&bytes);
             continue;
         }

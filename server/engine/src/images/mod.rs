@@ -1,12 +1,22 @@
 //! Images: the disks that clients boot from.
 
-use crate::{Area, Error, EventBus, Result};
+mod containers;
+mod import;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub use import::ImportWriter;
+pub use rules::parse_sha256;
+
+use crate::{Area, Error, EventBus, Result, storage::StorageBackend};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError, RwLock},
 };
-use store::{ClientRecord, ImageRecord, Read, Store};
-use types::{Event, ImageId, ImageView};
+use store::{ClientRecord, ImageRecord, Read, Store, Tx};
+use tokio::runtime::Handle;
+use types::{Event, ImageId, ImageState, ImageView};
 
 /// The registry of images. Reading never touches the disk. Cheap to clone.
 #[derive(Clone)]
@@ -17,18 +27,55 @@ pub struct Images {
 struct Inner {
     store: Arc<Store>,
     events: EventBus,
+    storage: Arc<dyn StorageBackend>,
+    /// Where files are removed: never on the database's thread.
+    runtime: Handle,
     cache: RwLock<BTreeMap<ImageId, Arc<ImageRecord>>>,
+    /// Bytes received of imports under way.
+    received: RwLock<HashMap<ImageId, u64>>,
 }
 
 impl Images {
-    pub(crate) fn open(store: Arc<Store>, events: EventBus) -> Result<Self> {
-        let records: Vec<ImageRecord> = store.read(|tx| tx.list())?;
-        let cache = records.into_iter().map(|r| (r.id, Arc::new(r))).collect();
+    /// Reads the images. What a stop of the server cut short is failed now; so is an image whose
+    /// file is gone.
+    pub(crate) fn open(
+        store: Arc<Store>,
+        events: EventBus,
+        storage: Arc<dyn StorageBackend>,
+    ) -> Result<Self> {
+        let mut records: Vec<ImageRecord> = store.read(|tx| tx.list())?;
+        let mut broken = Vec::new();
+        for record in &mut records {
+            let why = match record.state {
+                ImageState::Importing => "the server stopped during the import; upload it again",
+                ImageState::Ready if !storage.has_image(record.id) => {
+                    "its file is gone from the data folder; remove the image and upload it again"
+                }
+                _ => continue,
+            };
+            tracing::warn!(image = %record.name, why, "an image can't be used");
+            if record.state == ImageState::Importing {
+                storage.remove_image(record.id)?;
+            }
+            mark_failed(record, why);
+            broken.push(record.clone());
+        }
+        if !broken.is_empty() {
+            store.write_wait(move |tx| {
+                broken.iter().try_for_each(|r| tx.put(r))?;
+                Ok::<_, Error>(())
+            })?;
+        }
+        let runtime = Handle::try_current()
+            .map_err(|e| Error::Internal(format!("the engine needs a tokio runtime: {e}")))?;
         Ok(Images {
             inner: Arc::new(Inner {
                 store,
                 events,
-                cache: RwLock::new(cache),
+                storage,
+                runtime,
+                cache: RwLock::new(records.into_iter().map(|r| (r.id, Arc::new(r))).collect()),
+                received: RwLock::default(),
             }),
         })
     }
@@ -69,11 +116,11 @@ impl Images {
         self.inner.view(r)
     }
 
-    /// Removes an image.
+    /// Removes an image and its file.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Conflict`] while clients boot
-    /// from it.
+    /// from it or it is being imported.
     pub async fn remove(&self, id: ImageId, if_match: Option<u64>) -> Result<()> {
         let inner = self.inner.clone();
         let write = self.inner.store.write(move |tx| {
@@ -86,26 +133,42 @@ impl Images {
                     current: record.revision,
                 });
             }
-            let clients: Vec<ClientRecord> = tx.list()?;
-            let users = clients.iter().filter(|c| c.image_id == Some(id));
-            if let Some(first) = users.clone().next() {
+            if record.state == ImageState::Importing {
                 return Err(Error::conflict(
                     Area::Image,
-                    format!(
-                        "{} computers boot from {:?}, {:?} among them",
-                        users.count(),
-                        record.name,
-                        first.name
-                    ),
-                    "Give them another image first.",
+                    format!("{:?} is being imported", record.name),
+                    "Cancel the upload, or wait for its end.",
                 ));
             }
-            tx.remove::<ImageRecord>(&id);
-            tx.on_commit(move || inner.gone(id));
+            require_unused(&tx.list()?, &record)?;
+            inner.forget(tx, id);
             Ok(())
         });
         write.await
     }
+}
+
+fn require_unused(clients: &[ClientRecord], image: &ImageRecord) -> Result<()> {
+    let users = clients.iter().filter(|c| c.image_id == Some(image.id));
+    match users.clone().next() {
+        None => Ok(()),
+        Some(first) => Err(Error::conflict(
+            Area::Image,
+            format!(
+                "{:?} is the image of {} computers, {:?} among them",
+                image.name,
+                users.count(),
+                first.name
+            ),
+            "Give them another image first.",
+        )),
+    }
+}
+
+fn mark_failed(record: &mut ImageRecord, why: &str) {
+    record.state = ImageState::Failed;
+    record.error = Some(why.into());
+    record.revision += 1;
 }
 
 impl Inner {
@@ -113,18 +176,82 @@ impl Inner {
         read(&self.cache.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn gone(&self, id: ImageId) {
-        self.cache
+    /// Stores a record; memory and page follow once it is durable.
+    fn save(self: &Arc<Self>, tx: &mut Tx<'_>, record: &ImageRecord) -> Result<()> {
+        tx.put(record)?;
+        let (inner, record) = (self.clone(), record.clone());
+        tx.on_commit(move || {
+            if record.state != ImageState::Importing {
+                inner.forget_progress(record.id);
+            }
+            let image = inner.view(&record);
+            inner
+                .cache
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(record.id, Arc::new(record));
+            inner.events.publish(Event::ImageChanged { image });
+        });
+        Ok(())
+    }
+
+    /// Takes the record away, then the file.
+    fn forget(self: &Arc<Self>, tx: &mut Tx<'_>, id: ImageId) {
+        tx.remove::<ImageRecord>(&id);
+        let inner = self.clone();
+        tx.on_commit(move || {
+            let cache = inner.cache.write();
+            cache.unwrap_or_else(PoisonError::into_inner).remove(&id);
+            inner.events.publish(Event::ImageRemoved { id });
+            inner.remove_file(id);
+        });
+    }
+
+    /// Marks an import as failed and takes its file away. An image that is ready stays.
+    fn fail(self: &Arc<Self>, tx: &mut Tx<'_>, id: ImageId, why: &str) -> Result<()> {
+        let Some(mut record) = tx.get::<ImageRecord>(&id)? else {
+            return Ok(());
+        };
+        if record.state != ImageState::Importing {
+            return Ok(());
+        }
+        mark_failed(&mut record, why);
+        let inner = self.clone();
+        tx.on_commit(move || inner.remove_file(id));
+        self.save(tx, &record)
+    }
+
+    fn forget_progress(&self, id: ImageId) {
+        let mut received = self.received.write().unwrap_or_else(PoisonError::into_inner);
+        received.remove(&id);
+    }
+
+    fn remove_file(self: &Arc<Self>, id: ImageId) {
+        self.forget_progress(id);
+        let inner = self.clone();
+        self.runtime.spawn_blocking(move || {
+            if let Err(e) = inner.storage.remove_image(id) {
+                tracing::error!(image = %id, error = %e, "the file of an image can't be removed");
+            }
+        });
+    }
+
+    /// Notes how far an import is, and tells the page.
+    fn progress(&self, id: ImageId, received: u64) {
+        self.received
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
-        self.events.publish(Event::ImageRemoved { id });
+            .insert(id, received);
+        if let Some(record) = self.cached(|c| c.get(&id).cloned()) {
+            let image = self.view(&record);
+            self.events.publish(Event::ImageChanged { image });
+        }
     }
 
     fn view(&self, r: &ImageRecord) -> ImageView {
         let clients: store::Result<Vec<ClientRecord>> = self.store.read(|tx| tx.list());
         let uses = |c: &&ClientRecord| c.image_id == Some(r.id);
-        let client_count = clients.map_or(0, |all| all.iter().filter(uses).count() as u32);
+        let received = self.received.read().unwrap_or_else(PoisonError::into_inner);
         ImageView {
             id: r.id,
             name: r.name.clone(),
@@ -134,9 +261,12 @@ impl Inner {
             sha256: r
                 .sha256
                 .map(|h| h.iter().map(|b| format!("{b:02x}")).collect()),
-            received_bytes: r.size_bytes,
+            received_bytes: match r.state {
+                ImageState::Ready => r.size_bytes,
+                _ => received.get(&r.id).copied().unwrap_or(0),
+            },
             created_at: r.created_at,
-            client_count,
+            client_count: clients.map_or(0, |all| all.iter().filter(uses).count() as u32),
             error: r.error.clone(),
             revision: r.revision,
         }

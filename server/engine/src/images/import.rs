@@ -1,0 +1,250 @@
+//! Importing an image: a stream of bytes becomes an immutable disk, or nothing.
+
+use super::{Inner, containers, rules};
+use crate::{
+    Area, Error, Result, now,
+    storage::{Imported, ImportSink, SECTOR},
+};
+use bytes::Bytes;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use store::{ImageRecord, Read};
+use types::{ImageId, ImageState, ImageView};
+use uuid::Uuid;
+
+/// Bytes gathered before they go to the disk together.
+const GATHER: usize = 1 << 20;
+
+/// Least time between two tellings of the progress.
+const TELL: Duration = Duration::from_millis(250);
+
+/// An import under way. Dropping it leaves the image as failed, with none of its bytes.
+pub struct ImportWriter {
+    inner: Arc<Inner>,
+    id: ImageId,
+    sink: Option<Box<dyn ImportSink>>,
+    expected: Option<u64>,
+    received: u64,
+    pending: Vec<u8>,
+    checked: bool,
+    told: Instant,
+    over: bool,
+}
+
+impl super::Images {
+    /// Begins an image. An image of that name whose import failed is replaced.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a bad name or length, [`Error::Conflict`] for a taken name, or why
+    /// the file system refused.
+    pub async fn begin_import(&self, name: &str, expected: Option<u64>) -> Result<ImportWriter> {
+        rules::name(name)?;
+        if let Some(len) = expected {
+            rules::length(len)?;
+        }
+        let id = ImageId(Uuid::now_v7());
+        let record = ImageRecord {
+            id,
+            name: name.into(),
+            state: ImageState::Importing,
+            size_bytes: expected.unwrap_or(0),
+            allocated_bytes: 0,
+            sha256: None,
+            created_at: now(),
+            error: None,
+            revision: 1,
+        };
+        let inner = self.inner.clone();
+        let write = self.inner.store.write(move |tx| {
+            for other in tx.list::<ImageRecord>()? {
+                if !other.name.eq_ignore_ascii_case(&record.name) {
+                    continue;
+                }
+                if other.state != ImageState::Failed {
+                    return Err(rules::taken(&other));
+                }
+                inner.forget(tx, other.id);
+            }
+            inner.save(tx, &record)
+        });
+        write.await?;
+        // From here on, dropping the writer tidies up.
+        let mut writer = ImportWriter {
+            inner: self.inner.clone(),
+            id,
+            sink: None,
+            expected,
+            received: 0,
+            pending: Vec::new(),
+            checked: false,
+            told: Instant::now(),
+            over: false,
+        };
+        let storage = self.inner.storage.clone();
+        match blocking(move || storage.begin_import(id)).await {
+            Ok(sink) => writer.sink = Some(sink),
+            Err(e) => return Err(writer.give_up(e).await),
+        }
+        Ok(writer)
+    }
+}
+
+impl ImportWriter {
+    /// The image's id.
+    pub fn id(&self) -> ImageId {
+        self.id
+    }
+
+    /// Takes the next bytes. After an error the image is gone and the writer of no use.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a file that is not a raw disk or longer than was said, or why the
+    /// file system refused.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        let step = self.take(bytes).await;
+        match step {
+            Ok(()) => Ok(()),
+            Err(e) => Err(self.give_up(e).await),
+        }
+    }
+
+    async fn take(&mut self, bytes: Bytes) -> Result<()> {
+        self.received += bytes.len() as u64;
+        if self.expected.is_some_and(|len| self.received > len) {
+            return Err(rules::wrong_length(self.expected, self.received));
+        }
+        self.pending.extend_from_slice(&bytes);
+        if !self.checked && self.pending.len() >= containers::HEAD {
+            self.check_head()?;
+        }
+        if self.pending.len() >= GATHER {
+            self.flush().await?;
+        }
+        if self.told.elapsed() >= TELL {
+            self.told = Instant::now();
+            self.inner.progress(self.id, self.received);
+        }
+        Ok(())
+    }
+
+    fn check_head(&mut self) -> Result<()> {
+        self.checked = true;
+        match containers::refuse(&self.pending) {
+            Some(why) => Err(Error::invalid(Area::Image, "file", why)),
+            None => Ok(()),
+        }
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        let bytes = std::mem::take(&mut self.pending);
+        let mut sink = self.sink.take().ok_or_else(over)?;
+        // The sink goes along: when this future is dropped, it ends with the work.
+        let (sink, bytes) = blocking(move || {
+            sink.write(&bytes)?;
+            Ok((sink, bytes))
+        })
+        .await?;
+        self.sink = Some(sink);
+        self.pending = bytes;
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Makes the image ready: its bytes are on stable storage before its record says so.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is empty, not a whole number of 512-byte sectors, shorter than
+    /// was said, or has another SHA-256 than `expected`; the image is gone then.
+    pub async fn finish(mut self, expected: Option<[u8; 32]>) -> Result<ImageView> {
+        match self.complete(expected).await {
+            Ok(record) => {
+                self.over = true;
+                Ok(self.inner.view(&record))
+            }
+            Err(e) => Err(self.give_up(e).await),
+        }
+    }
+
+    async fn complete(&mut self, expected: Option<[u8; 32]>) -> Result<ImageRecord> {
+        if !self.checked {
+            self.check_head()?;
+        }
+        rules::length(self.received)?;
+        if self.expected.is_some_and(|len| self.received != len) {
+            return Err(rules::wrong_length(self.expected, self.received));
+        }
+        self.flush().await?;
+        let sink = self.sink.take().ok_or_else(over)?;
+        debug_assert!(self.received.is_multiple_of(SECTOR));
+        let done: Imported = blocking(move || sink.finish()).await?;
+        if expected.is_some_and(|sum| sum != done.sha256) {
+            return Err(Error::invalid(
+                Area::Image,
+                "sha256",
+                "the bytes that arrived have another SHA-256; send the file again",
+            ));
+        }
+        let (inner, id) = (self.inner.clone(), self.id);
+        let write = self.inner.store.write(move |tx| {
+            let mut record: ImageRecord = tx
+                .get(&id)?
+                .ok_or_else(|| Error::not_found(Area::Image, id))?;
+            record.state = ImageState::Ready;
+            record.size_bytes = done.size_bytes;
+            record.allocated_bytes = done.allocated_bytes;
+            record.sha256 = Some(done.sha256);
+            record.revision += 1;
+            inner.save(tx, &record)?;
+            Ok::<_, Error>(record)
+        });
+        write.await
+    }
+
+    /// The caller learns why; the image goes as if it had never been begun.
+    async fn give_up(&mut self, why: Error) -> Error {
+        self.over = true;
+        self.sink = None;
+        let (inner, id) = (self.inner.clone(), self.id);
+        let write = self.inner.store.write(move |tx| {
+            inner.forget(tx, id);
+            Ok::<_, Error>(())
+        });
+        if let Err(e) = write.await {
+            tracing::error!(error = %e, "a failed import can't be taken back");
+        }
+        why
+    }
+}
+
+impl Drop for ImportWriter {
+    fn drop(&mut self) {
+        if !self.over {
+            // Its bytes go first, then what is visible of them, then the record says why.
+            self.sink = None;
+            let (inner, id) = (self.inner.clone(), self.id);
+            // Queued now; nobody has to wait for it.
+            drop(self.inner.store.write(move |tx| {
+                inner.fail(tx, id, "the upload ended before the file was complete")
+            }));
+        }
+    }
+}
+
+fn over() -> Error {
+    Error::conflict(
+        Area::Image,
+        "this import is over already",
+        "Begin the import again.",
+    )
+}
+
+/// File work off the threads that serve the network.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| Error::Internal(format!("importing an image failed: {e}")))?
+}

@@ -1,0 +1,258 @@
+//! What holds for images, seen from outside.
+
+use super::*;
+use crate::{Clients, UnknownClients, storage::EmbeddedStorage};
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use types::{CreateClientParams, MacAddr, OverlayMode};
+
+struct Box_ {
+    dir: tempfile::TempDir,
+}
+
+struct Parts {
+    images: Images,
+    clients: Clients,
+    events: EventBus,
+}
+
+impl Box_ {
+    fn new() -> Self {
+        Box_ {
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+    fn open(&self) -> Parts {
+        let store = Arc::new(Store::open(&self.dir.path().join("nsboot.redb")).unwrap());
+        let events = EventBus::default();
+        let storage = Arc::new(EmbeddedStorage::open(self.dir.path()).unwrap());
+        let images = Images::open(store.clone(), events.clone(), storage).unwrap();
+        let clients = Clients::open(
+            store.clone(),
+            events.clone(),
+            images.clone(),
+            UnknownClients::Discover,
+        )
+        .unwrap();
+        Parts {
+            images,
+            clients,
+            events,
+        }
+    }
+    /// Files of images, drafts included.
+    fn files(&self) -> Vec<String> {
+        let folder = self.dir.path().join("images");
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+}
+
+fn disk(len: usize) -> Bytes {
+    let mut bytes = vec![0u8; len];
+    bytes[0] = 0xeb;
+    bytes[len - 1] = 7;
+    bytes.into()
+}
+
+async fn import(images: &Images, name: &str, bytes: Bytes) -> Result<ImageView> {
+    let mut writer = images
+        .begin_import(name, Some(bytes.len() as u64))
+        .await?;
+    for chunk in bytes.chunks(300_000) {
+        writer.write(Bytes::copy_from_slice(chunk)).await?;
+    }
+    writer.finish(None).await
+}
+
+fn client(image: &str) -> CreateClientParams {
+    CreateClientParams {
+        name: "pc-1".into(),
+        mac: MacAddr([2, 0, 0, 0, 0, 1]),
+        image: Some(image.into()),
+        mode: OverlayMode::Reset,
+    }
+}
+
+#[tokio::test]
+async fn an_import_is_hashed_sparse_and_there_after_a_restart() {
+    let b = Box_::new();
+    let p = b.open();
+    let bytes = disk(5 << 20);
+    let sum: [u8; 32] = Sha256::digest(&bytes).into();
+    let mut writer = p.images.begin_import("debian-13", None).await.unwrap();
+    for chunk in bytes.chunks(70_001) {
+        writer.write(Bytes::copy_from_slice(chunk)).await.unwrap();
+    }
+    assert!(p.images.find("debian-13").unwrap().state == ImageState::Importing);
+    let view = writer.finish(Some(sum)).await.unwrap();
+    assert_eq!(view.state, ImageState::Ready);
+    assert_eq!((view.size_bytes, view.received_bytes), (5 << 20, 5 << 20));
+    assert!(view.allocated_bytes < 1 << 20, "{}", view.allocated_bytes);
+    assert_eq!(parse_sha256(&view.sha256.clone().unwrap()).unwrap(), sum);
+    drop(p);
+    let p = b.open();
+    let again = p.images.list();
+    assert_eq!(again, [view.clone()]);
+    assert_eq!(p.images.find("DEBIAN-13").unwrap().id, view.id);
+    assert_eq!(p.images.find(&view.id.to_string()).unwrap().id, view.id);
+}
+
+#[tokio::test]
+async fn bad_files_are_refused_by_name_and_leave_nothing() {
+    let b = Box_::new();
+    let p = b.open();
+    let mut gz = disk(4096).to_vec();
+    gz[..2].copy_from_slice(&[0x1f, 0x8b]);
+    let mut qcow2 = disk(1024).to_vec();
+    qcow2[..4].copy_from_slice(b"QFI\xfb");
+    for (bytes, why) in [
+        (gz.clone(), "gunzip"),
+        (qcow2, "qemu-img convert"),
+        (vec![], "empty"),
+        (vec![1; 511], "512-byte"),
+        (vec![1; 513], "512-byte"),
+        (b"\x1f\x8b".to_vec(), "512-byte"),
+    ] {
+        let e = import(&p.images, "x", bytes.into()).await.unwrap_err();
+        assert_eq!(e.code(), "NSB-IMAGE-001");
+        assert!(e.to_string().contains(why), "{e}");
+        assert!(p.images.list().is_empty());
+    }
+    // The length is not always said before.
+    for (bytes, why) in [(vec![1; 511], "512-byte"), (gz, "gunzip"), (b"BZh1".to_vec(), "bzip2")] {
+        let mut w = p.images.begin_import("x", None).await.unwrap();
+        let step = w.write(bytes.into()).await;
+        let e = match step {
+            Ok(()) => w.finish(None).await.unwrap_err(),
+            Err(e) => e,
+        };
+        assert!(e.to_string().contains(why), "{e}");
+    }
+    for (said, sent, why) in [(1024, 512, "512 of 1024"), (512, 1024, "more than the 512")] {
+        let mut w = p.images.begin_import("x", Some(said)).await.unwrap();
+        let step = w.write(disk(sent)).await;
+        let e = match step {
+            Ok(()) => w.finish(None).await.unwrap_err(),
+            Err(e) => e,
+        };
+        assert!(e.to_string().contains(why), "{e}");
+    }
+    let mut w = p.images.begin_import("x", Some(512)).await.unwrap();
+    w.write(disk(512)).await.unwrap();
+    let e = w.finish(Some([0; 32])).await.unwrap_err();
+    assert!(matches!(e, Error::Invalid { field: "sha256", .. }));
+    assert!(p.images.list().is_empty());
+    drop(p);
+    assert!(b.open().images.list().is_empty());
+}
+
+#[tokio::test]
+async fn bad_names_are_refused() {
+    let p = Box_::new().open();
+    let long = "a".repeat(65);
+    for name in ["", ".a", "-a", "a b", "a/b", "../x", "é", "a\0", long.as_str(),
+        "01934c5e-7b00-7000-8000-000000000001"]
+    {
+        let e = p.images.begin_import(name, None).await.err().unwrap();
+        assert!(matches!(e, Error::Invalid { field: "name", .. }), "{name:?}");
+    }
+    for bad in ["", "xyz", &"g".repeat(64), &"é".repeat(32)] {
+        assert!(parse_sha256(bad).is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_taken_once_whatever_its_case() {
+    let p = Box_::new().open();
+    import(&p.images, "debian", disk(512)).await.unwrap();
+    let e = p.images.begin_import("Debian", None).await.err().unwrap();
+    assert_eq!(e.code(), "NSB-IMAGE-002");
+    let running = p.images.begin_import("other", None).await.unwrap();
+    let e = p.images.begin_import("other", None).await.err().unwrap();
+    assert_eq!(e.code(), "NSB-IMAGE-002");
+    let e = p.images.remove(running.id(), None).await.unwrap_err();
+    assert_eq!(e.code(), "NSB-IMAGE-002");
+}
+
+#[tokio::test]
+async fn an_upload_that_ends_early_is_failed_and_can_be_repeated() {
+    let b = Box_::new();
+    let p = b.open();
+    let mut events = p.events.subscribe();
+    let mut w = p.images.begin_import("x", None).await.unwrap();
+    w.write(disk(4 << 20)).await.unwrap();
+    drop(w);
+    let failed = loop {
+        if let Event::ImageChanged { image } = &*events.recv().await.unwrap().1
+            && image.state == ImageState::Failed
+        {
+            break image.clone();
+        }
+    };
+    assert!(failed.error.unwrap().contains("upload ended"));
+    let again = import(&p.images, "x", disk(1024)).await.unwrap();
+    assert_eq!(p.images.list(), [again]);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_in_an_import_says_so_at_its_next_start() {
+    let b = Box_::new();
+    let p = b.open();
+    let mut w = p.images.begin_import("x", Some(8 << 20)).await.unwrap();
+    w.write(disk(4 << 20)).await.unwrap();
+    // As after a kill: nothing of the writer runs any more.
+    std::mem::forget(w);
+    let mut record: ImageRecord = (*p.images.find("x").unwrap()).clone();
+    assert_eq!(record.state, ImageState::Importing);
+    drop(p);
+    let copy = Box_::new();
+    record.revision = 1;
+    let store = Store::open(&copy.dir.path().join("nsboot.redb")).unwrap();
+    let put = record.clone();
+    store
+        .write_wait(move |tx| Ok::<_, Error>(tx.put(&put)?))
+        .unwrap();
+    drop(store);
+    for _ in 0..2 {
+        let p = copy.open();
+        let view = &p.images.list()[0];
+        assert_eq!((view.state, view.revision), (ImageState::Failed, 2));
+        assert!(view.error.as_deref().unwrap().contains("upload it again"));
+    }
+    assert!(copy.files().is_empty());
+}
+
+#[tokio::test]
+async fn an_image_in_use_can_not_be_removed() {
+    let b = Box_::new();
+    let p = b.open();
+    let image = import(&p.images, "x", disk(512)).await.unwrap();
+    let c = p.clients.create(client("x")).await.unwrap();
+    assert_eq!(p.images.list()[0].client_count, 1);
+    let e = p.images.remove(image.id, None).await.unwrap_err();
+    assert_eq!(e.code(), "NSB-IMAGE-002");
+    assert!(e.to_string().contains("pc-1"), "{e}");
+    p.clients.remove(c.id, None).await.unwrap();
+    let e = p.images.remove(image.id, Some(1)).await.unwrap_err();
+    assert!(matches!(e, Error::PreconditionFailed { current: 2, .. }));
+    p.images.remove(image.id, Some(2)).await.unwrap();
+    let e = p.images.remove(image.id, None).await.unwrap_err();
+    assert_eq!(e.code(), "NSB-IMAGE-004");
+}
+
+#[tokio::test]
+async fn an_image_without_its_file_is_failed() {
+    let b = Box_::new();
+    let p = b.open();
+    import(&p.images, "x", disk(512)).await.unwrap();
+    drop(p);
+    for file in b.files() {
+        std::fs::remove_file(b.dir.path().join("images").join(file)).unwrap();
+    }
+    let view = &b.open().images.list()[0];
+    assert_eq!(view.state, ImageState::Failed);
+    assert!(view.error.as_deref().unwrap().contains("gone"));
+}
