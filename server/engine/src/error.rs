@@ -264,3 +264,55 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_says_area_and_kind_and_a_problem_what_to_do() {
+        for (error, code, status) in [
+            (
+                Error::invalid(Area::Client, "name", "x"),
+                "NSB-CLIENT-001",
+                422,
+            ),
+            (Error::conflict(Area::Image, "x", "y"), "NSB-IMAGE-002", 409),
+            (
+                Error::PreconditionFailed {
+                    area: Area::Client,
+                    current: 2,
+                },
+                "NSB-CLIENT-003",
+                412,
+            ),
+            (Error::not_found(Area::Boot, "x"), "NSB-BOOT-004", 404),
+            (Error::unavailable(Area::Lab, "x", "y"), "NSB-LAB-005", 503),
+            (
+                Error::TooMany {
+                    area: Area::Auth,
+                    retry_after_seconds: 3,
+                },
+                "NSB-AUTH-006",
+                429,
+            ),
+            (Error::Unauthorized("x"), "NSB-AUTH-010", 401),
+            (Error::Forbidden("x"), "NSB-AUTH-011", 403),
+            (store::Error::Closed.into(), "NSB-SYSTEM-020", 500),
+            (Error::Internal("x".into()), "NSB-SYSTEM-029", 500),
+        ] {
+            let problem = error.problem();
+            assert_eq!((problem.code.as_str(), problem.status), (code, status));
+            assert!(!problem.hint.is_empty() && !problem.title.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_the_system_answered_stays_inside() {
+        let e = Error::io("reading /secret/path")(std::io::ErrorKind::NotFound.into());
+        assert!(e.to_string().contains("/secret/path"), "for the log");
+        assert!(!e.problem().to_string().contains("secret"));
+        let e = Error::invalid(Area::Client, "mac", "not one computer's").problem();
+        assert_eq!(e.fields[0].field, "mac");
+    }
+}

@@ -46,3 +46,32 @@ impl EventBus {
         *self.seq.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::ImageId;
+
+    #[tokio::test]
+    async fn numbers_arrive_in_order_from_many_threads() {
+        let bus = EventBus::default();
+        let mut reader = bus.subscribe();
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let bus = bus.clone();
+                std::thread::spawn(move || {
+                    for _ in 0..500 {
+                        bus.publish(Event::ImageRemoved {
+                            id: ImageId(uuid::Uuid::nil()),
+                        });
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|t| t.join().unwrap());
+        for seq in 1..=2000 {
+            assert_eq!(reader.recv().await.unwrap().0, seq);
+        }
+        assert_eq!(bus.seq(), 2000);
+    }
+}

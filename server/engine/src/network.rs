@@ -90,3 +90,42 @@ impl Networks {
             .clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(namespace: Option<&str>, interface: &str) -> BootNetworkView {
+        BootNetworkView {
+            interface: interface.into(),
+            namespace: namespace.map(Into::into),
+            mode: DhcpMode::Full,
+            address: None,
+            prefix_len: 24,
+            range: None,
+            leases_active: 0,
+            leases_total: 0,
+            lease_seconds: LEASE_SECONDS,
+            error: None,
+            is_lab: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_same_interface_in_two_namespaces_is_two_networks() {
+        let events = EventBus::default();
+        let networks = Networks::new(events.clone());
+        networks.set(view(None, "br0"));
+        networks.set(view(Some("lab1"), "br0"));
+        networks.set(view(None, "br0"));
+        assert_eq!(
+            (networks.list().len(), events.seq()),
+            (2, 2),
+            "no change, no event"
+        );
+        networks.update("lab1/br0", |v| v.leases_active = 3);
+        networks.update("lab2/br0", |v| v.leases_active = 9);
+        let active: Vec<u32> = networks.list().iter().map(|v| v.leases_active).collect();
+        assert_eq!(active, [0, 3]);
+    }
+}

@@ -10,17 +10,49 @@ const KNOWN: &[(&[u8], &str, &str)] = &[
     (b"QFI\xfb", "a qcow2 disk", CONVERT),
     (b"KDMV", "a VMDK disk", CONVERT),
     (b"COWD", "a VMDK disk", CONVERT),
-    (b"# Disk DescriptorFile", "the description of a VMDK disk", CONVERT),
+    (
+        b"# Disk DescriptorFile",
+        "the description of a VMDK disk",
+        CONVERT,
+    ),
     (b"vhdxfile", "a VHDX disk", CONVERT),
     (b"conectix", "a VHD disk", CONVERT),
     (b"<<< ", "a VirtualBox disk", CONVERT),
-    (b"\x1f\x8b", "compressed with gzip", "unpack it first: gunzip FILE"),
-    (b"\xfd7zXZ\0", "compressed with xz", "unpack it first: unxz FILE"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it first: unzstd FILE"),
-    (b"BZh", "compressed with bzip2", "unpack it first: bunzip2 FILE"),
-    (b"\x04\x22\x4d\x18", "compressed with lz4", "unpack it first: unlz4 FILE"),
-    (b"PK\x03\x04", "a zip archive", "unpack it first: unzip FILE"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first: 7z x FILE"),
+    (
+        b"\x1f\x8b",
+        "compressed with gzip",
+        "unpack it first: gunzip FILE",
+    ),
+    (
+        b"\xfd7zXZ\0",
+        "compressed with xz",
+        "unpack it first: unxz FILE",
+    ),
+    (
+        b"\x28\xb5\x2f\xfd",
+        "compressed with zstd",
+        "unpack it first: unzstd FILE",
+    ),
+    (
+        b"BZh",
+        "compressed with bzip2",
+        "unpack it first: bunzip2 FILE",
+    ),
+    (
+        b"\x04\x22\x4d\x18",
+        "compressed with lz4",
+        "unpack it first: unlz4 FILE",
+    ),
+    (
+        b"PK\x03\x04",
+        "a zip archive",
+        "unpack it first: unzip FILE",
+    ),
+    (
+        b"7z\xbc\xaf\x27\x1c",
+        "a 7z archive",
+        "unpack it first: 7z x FILE",
+    ),
 ];
 
 /// Why a file that begins so is not a raw disk; None when it may be one.

@@ -3,7 +3,7 @@
 use super::{Inner, containers, rules};
 use crate::{
     Area, Error, Result, now,
-    storage::{Imported, ImportSink, SECTOR},
+    storage::{ImportSink, Imported, SECTOR},
 };
 use bytes::Bytes;
 use std::{

@@ -222,15 +222,18 @@ impl Inner {
     }
 
     fn forget_progress(&self, id: ImageId) {
-        let mut received = self.received.write().unwrap_or_else(PoisonError::into_inner);
+        let mut received = self
+            .received
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         received.remove(&id);
     }
 
     fn remove_file(self: &Arc<Self>, id: ImageId) {
         self.forget_progress(id);
-        let inner = self.clone();
+        let storage = self.storage.clone();
         self.runtime.spawn_blocking(move || {
-            if let Err(e) = inner.storage.remove_image(id) {
+            if let Err(e) = storage.remove_image(id) {
                 tracing::error!(image = %id, error = %e, "the file of an image can't be removed");
             }
         });

@@ -58,9 +58,7 @@ fn disk(len: usize) -> Bytes {
 }
 
 async fn import(images: &Images, name: &str, bytes: Bytes) -> Result<ImageView> {
-    let mut writer = images
-        .begin_import(name, Some(bytes.len() as u64))
-        .await?;
+    let mut writer = images.begin_import(name, Some(bytes.len() as u64)).await?;
     for chunk in bytes.chunks(300_000) {
         writer.write(Bytes::copy_from_slice(chunk)).await?;
     }
@@ -95,7 +93,7 @@ async fn an_import_is_hashed_sparse_and_there_after_a_restart() {
     drop(p);
     let p = b.open();
     let again = p.images.list();
-    assert_eq!(again, [view.clone()]);
+    assert_eq!(again, std::slice::from_ref(&view));
     assert_eq!(p.images.find("DEBIAN-13").unwrap().id, view.id);
     assert_eq!(p.images.find(&view.id.to_string()).unwrap().id, view.id);
 }
@@ -122,7 +120,11 @@ async fn bad_files_are_refused_by_name_and_leave_nothing() {
         assert!(p.images.list().is_empty());
     }
     // The length is not always said before.
-    for (bytes, why) in [(vec![1; 511], "512-byte"), (gz, "gunzip"), (b"BZh1".to_vec(), "bzip2")] {
+    for (bytes, why) in [
+        (vec![1; 511], "512-byte"),
+        (gz, "gunzip"),
+        (b"BZh1".to_vec(), "bzip2"),
+    ] {
         let mut w = p.images.begin_import("x", None).await.unwrap();
         let step = w.write(bytes.into()).await;
         let e = match step {
@@ -143,7 +145,13 @@ async fn bad_files_are_refused_by_name_and_leave_nothing() {
     let mut w = p.images.begin_import("x", Some(512)).await.unwrap();
     w.write(disk(512)).await.unwrap();
     let e = w.finish(Some([0; 32])).await.unwrap_err();
-    assert!(matches!(e, Error::Invalid { field: "sha256", .. }));
+    assert!(matches!(
+        e,
+        Error::Invalid {
+            field: "sha256",
+            ..
+        }
+    ));
     assert!(p.images.list().is_empty());
     drop(p);
     assert!(b.open().images.list().is_empty());
@@ -151,13 +159,26 @@ async fn bad_files_are_refused_by_name_and_leave_nothing() {
 
 #[tokio::test]
 async fn bad_names_are_refused() {
-    let p = Box_::new().open();
+    let b = Box_::new();
+    let p = b.open();
     let long = "a".repeat(65);
-    for name in ["", ".a", "-a", "a b", "a/b", "../x", "é", "a\0", long.as_str(),
-        "01934c5e-7b00-7000-8000-000000000001"]
-    {
+    for name in [
+        "",
+        ".a",
+        "-a",
+        "a b",
+        "a/b",
+        "../x",
+        "é",
+        "a\0",
+        long.as_str(),
+        "01934c5e-7b00-7000-8000-000000000001",
+    ] {
         let e = p.images.begin_import(name, None).await.err().unwrap();
-        assert!(matches!(e, Error::Invalid { field: "name", .. }), "{name:?}");
+        assert!(
+            matches!(e, Error::Invalid { field: "name", .. }),
+            "{name:?}"
+        );
     }
     for bad in ["", "xyz", &"g".repeat(64), &"é".repeat(32)] {
         assert!(parse_sha256(bad).is_err());
@@ -166,7 +187,8 @@ async fn bad_names_are_refused() {
 
 #[tokio::test]
 async fn a_name_is_taken_once_whatever_its_case() {
-    let p = Box_::new().open();
+    let b = Box_::new();
+    let p = b.open();
     import(&p.images, "debian", disk(512)).await.unwrap();
     let e = p.images.begin_import("Debian", None).await.err().unwrap();
     assert_eq!(e.code(), "NSB-IMAGE-002");

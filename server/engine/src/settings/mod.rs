@@ -55,3 +55,31 @@ impl Settings {
         self.store.write(move |tx| Ok(tx.put(&record)?)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_setting_is_kept_and_a_bad_one_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(&dir.path().join("nsboot.redb")).unwrap());
+        let settings = Settings::new(store);
+        settings.set("clients.unknown", "adopt").await.unwrap();
+        settings.set("clients.unknown", "discover").await.unwrap();
+        let long = "x".repeat(MAX_VALUE + 1);
+        for (key, value) in [
+            ("", "x"),
+            ("A", "x"),
+            ("a b", "x"),
+            ("é", "x"),
+            ("a", &long),
+        ] {
+            let e = settings.set(key, value).await.unwrap_err();
+            assert_eq!(e.code(), "NSB-SETTING-001");
+            assert_eq!(settings.get(key).unwrap(), None);
+        }
+        let now = settings.get("clients.unknown").unwrap();
+        assert_eq!(now.as_deref(), Some("discover"));
+    }
+}
