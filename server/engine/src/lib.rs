@@ -98,7 +98,8 @@ impl Engine {
             config.admin_password.as_deref(),
         )?;
         let networks = Networks::new(events.clone());
-        let images = Images::open(store.clone(), events.clone())?;
+        let storage: Arc<dyn StorageBackend> = Arc::new(EmbeddedStorage::open(&config.data_dir)?);
+        let images = Images::open(store.clone(), events.clone(), storage.clone())?;
         let clients = Clients::open(
             store.clone(),
             events.clone(),
@@ -106,7 +107,6 @@ impl Engine {
             config.unknown_clients,
         )?;
         let leases = Leases::new(store.clone(), events.clone(), clients.clone());
-        let storage: Arc<dyn StorageBackend> = Arc::new(EmbeddedStorage::open(&config.data_dir)?);
         let exports = export::Exports::new();
         let boots = Boots::open(boot::Needs {
             store: store.clone(),
