@@ -1,0 +1,122 @@
+// What an admin does: upload an image, add a computer, change it, boot a virtual one to Login.
+import { expect, test } from '@playwright/test';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { complaints, open, signIn } from '../fixtures/page';
+
+test.beforeEach(async ({ page }) => signIn(page));
+
+test('an upload shows its progress and lands in the list', async ({ page }) => {
+  const errors = complaints(page);
+  const file = join(process.env.E2E_DATA!, 'upload.raw');
+  writeFileSync(file, Buffer.alloc(24 << 20, 'nsboot'));
+  await open(page, '/images');
+  // What the progress bar said, each time it changed.
+  await page.evaluate(() => {
+    const seen: number[] = ((window as any).seen = []);
+    new MutationObserver(() => {
+      const bar = document.querySelector('progress');
+      if (bar) seen.push(bar.value);
+    }).observe(document.body, { subtree: true, childList: true, attributes: true });
+  });
+  await page.getByLabel('Name').fill('uploaded');
+  await page.getByLabel('File').setInputFiles(file);
+  await page.getByRole('button', { name: 'Upload', exact: true }).click();
+  await expect(page.getByText('Upload complete')).toBeVisible({ timeout: 30_000 });
+  const row = page.locator('tr[data-image=uploaded]');
+  await expect(row).toContainText('Ready');
+  await expect(row).toContainText('24 MiB');
+  const seen: number[] = await page.evaluate(() => (window as any).seen);
+  expect(seen.length).toBeGreaterThan(1);
+  expect(Math.max(...seen)).toBeGreaterThan(0);
+  expect(seen).toEqual([...seen].sort((a, b) => a - b));
+  expect(errors).toEqual([]);
+});
+
+test('a computer is added, edited and removed', async ({ page }) => {
+  await page.getByText('Add a computer…').click();
+  const form = page.locator('details[open] form');
+  await form.getByLabel('Name').fill('bench-1');
+  await form.getByLabel('MAC address').fill('52-54-00-AA-00-01');
+  await form.getByLabel('Image').selectOption({ label: 'uploaded' });
+  await form.getByRole('button', { name: 'Add computer' }).click();
+  const row = page.locator('tr[data-client=bench-1]');
+  await expect(row).toContainText('52:54:00:aa:00:01');
+  await expect(row).toContainText('uploaded');
+  await row.getByRole('link', { name: 'bench-1' }).click();
+  await page.getByText('Edit…').click();
+  const edit = page.locator('details[open] form');
+  await edit.getByLabel('Name').fill('bench-2');
+  await edit.getByLabel('Changes on the disk').selectOption('keep');
+  await edit.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('bench-2');
+  await expect(page.getByText('Kept').first()).toBeVisible();
+});
+
+test('an image in use is not deleted, and the page says why', async ({ page }) => {
+  await open(page, '/images');
+  const row = page.locator('tr[data-image=uploaded]');
+  await row.getByText('Delete…').click();
+  await row.getByRole('button', { name: 'Delete uploaded' }).click();
+  await expect(row.getByRole('alert')).toContainText('NSB-IMAGE');
+});
+
+test('a bad MAC address is refused under the form, with what was typed kept', async ({ page }) => {
+  await page.getByText('Add a computer…').click();
+  const form = page.locator('details[open] form');
+  await form.getByLabel('Name').fill('typo');
+  await form.getByLabel('MAC address').fill('52:54:00');
+  await form.getByRole('button', { name: 'Add computer' }).click();
+  await expect(page.getByRole('alert')).toContainText('NSB-CLIENT');
+  await expect(form.getByLabel('Name')).toHaveValue('typo');
+});
+
+test('the page says when it lost the server, and is live again by itself', async ({ page }) => {
+  // The socket goes through the test, which cuts it: what a pulled cable looks like to the page.
+  let cut: (() => Promise<void>) | undefined;
+  let refuse = false;
+  await page.routeWebSocket('**/api/v1/ws', (ws) => {
+    if (refuse) { void ws.close(); return; }
+    ws.connectToServer();
+    cut = () => ws.close();
+  });
+  await open(page, '/floor');
+  const banner = page.getByRole('banner');
+  await expect(banner.getByText('Live', { exact: true })).toBeVisible();
+  refuse = true;
+  await cut!();
+  await expect(banner.getByText(/Reconnecting, last update \d+ s ago/)).toBeVisible();
+  await expect(page.locator('main[data-stale]')).toHaveCount(1);
+  refuse = false;
+  await expect(banner.getByText('Live', { exact: true })).toBeVisible({ timeout: 15_000 });
+  await expect(page.locator('main[data-stale]')).toHaveCount(0);
+});
+
+test('a virtual computer boots to Login, its rail moving by WebSocket frames', async ({ page }) => {
+  test.skip(!process.env.E2E_CAN_BOOT, 'needs root, QEMU and SELFTEST_IMAGE');
+  test.setTimeout(180_000);
+  const frames: string[] = [];
+  page.on('websocket', (socket) => socket.on('framereceived', (f) => frames.push(String(f.payload))));
+  await open(page, '/floor');
+  const before = await page.locator('tr[data-client]').count();
+  // Each state that a rail showed, in the order it was drawn.
+  await page.evaluate(() => {
+    const seen: string[] = ((window as any).rails = []);
+    new MutationObserver(() => {
+      for (const rail of document.querySelectorAll('tr[data-client] .rail')) {
+        const now = [...rail.children].map((i) => (i as HTMLElement).dataset.p).join(' ');
+        if (seen.at(-1) !== now) seen.push(now);
+      }
+    }).observe(document.body, { subtree: true, childList: true, attributes: true });
+  });
+  await page.getByRole('button', { name: 'Boot a virtual computer' }).click();
+  await expect(page.locator('tr[data-client]')).toHaveCount(before + 1, { timeout: 30_000 });
+  const row = page.locator('tr[data-client]', { has: page.locator('i[data-p=now], i[data-p=done]') }).first();
+  await expect(row.locator('.st')).toContainText('Ready', { timeout: 150_000 });
+  expect(frames.filter((f) => f.includes('"boot_changed"')).length).toBeGreaterThan(4);
+  const rails: string[] = await page.evaluate(() => (window as any).rails);
+  expect(rails.length).toBeGreaterThan(4);
+  await row.getByRole('link').click();
+  await expect(page.getByRole('heading', { name: 'Boots', exact: true })).toBeVisible();
+  await expect(page.locator('.hops').first()).toContainText(/Login\s*\d+\.\d s/);
+});

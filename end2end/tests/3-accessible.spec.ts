@@ -1,0 +1,47 @@
+// Every page with data in it, light and dark, desk and phone: no fault by axe, nothing sideways.
+// E2E_SHOTS=folder keeps a picture of each.
+import { expect, test } from '@playwright/test';
+import { accessible, fits, hydrated, open, signIn, url } from '../fixtures/page';
+
+const widths = [[1440, 1000], [390, 844]] as const;
+const shots = process.env.E2E_SHOTS;
+
+for (const theme of ['light', 'dark'] as const) {
+  for (const [width, height] of widths) {
+    test(`${theme} at ${width}`, async ({ page }) => {
+      test.setTimeout(120_000);
+      await page.emulateMedia({ colorScheme: theme });
+      await page.setViewportSize({ width, height });
+      const look = async (name: string) => {
+        await fits(page);
+        await accessible(page);
+        if (shots) await page.screenshot({ path: `${shots}/${name}-${theme}-${width}.png`, fullPage: name !== 'floor' });
+      };
+      await open(page, '/login');
+      await look('login');
+      await signIn(page);
+      await expect(page.getByRole('banner').getByText('Live', { exact: true })).toBeVisible();
+      await look('floor');
+      const link = page.locator('tr[data-client] a').first();
+      await link.click();
+      await expect(page.getByRole('heading', { name: 'Boots', exact: true })).toBeVisible();
+      await look('computer');
+      for (const name of ['images', 'network']) {
+        await open(page, `/${name}`);
+        await look(name);
+      }
+      await page.goto(url('/nothing-here'));
+      await hydrated(page);
+      await look('missing');
+    });
+  }
+}
+
+test('the theme is kept and comes with the page, before any script', async ({ page }) => {
+  await signIn(page);
+  await page.getByRole('banner').locator('summary').click();
+  await page.getByRole('button', { name: 'Dark' }).click();
+  await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
+  const html = await (await page.request.get(url('/floor'))).text();
+  expect(html).toContain('data-theme="dark"');
+});
