@@ -108,7 +108,9 @@ impl Images {
         let records: Vec<_> = self
             .inner
             .cached(|c| c.values().cloned().collect::<Vec<_>>());
-        records.iter().map(|r| self.view(r)).collect()
+        let counts = self.inner.client_counts();
+        let view = |r: &Arc<ImageRecord>| self.inner.view_with(r, &counts);
+        records.iter().map(view).collect()
     }
 
     /// An image as shown.
@@ -251,9 +253,26 @@ impl Inner {
         }
     }
 
-    fn view(&self, r: &ImageRecord) -> ImageView {
+    /// How many clients boot from each image. One look at the database, however many images.
+    fn client_counts(&self) -> HashMap<ImageId, u32> {
         let clients: store::Result<Vec<ClientRecord>> = self.store.read(|tx| tx.list());
-        let uses = |c: &&ClientRecord| c.image_id == Some(r.id);
+        let mut counts = HashMap::new();
+        match clients {
+            Ok(all) => {
+                for id in all.iter().filter_map(|c| c.image_id) {
+                    *counts.entry(id).or_insert(0) += 1;
+                }
+            }
+            Err(e) => tracing::error!(error = %e, "the clients of images can't be counted"),
+        }
+        counts
+    }
+
+    fn view(&self, r: &ImageRecord) -> ImageView {
+        self.view_with(r, &self.client_counts())
+    }
+
+    fn view_with(&self, r: &ImageRecord, counts: &HashMap<ImageId, u32>) -> ImageView {
         let received = self.received.read().unwrap_or_else(PoisonError::into_inner);
         ImageView {
             id: r.id,
@@ -269,7 +288,7 @@ impl Inner {
                 _ => received.get(&r.id).copied().unwrap_or(0),
             },
             created_at: r.created_at,
-            client_count: clients.map_or(0, |all| all.iter().filter(uses).count() as u32),
+            client_count: counts.get(&r.id).copied().unwrap_or(0),
             error: r.error.clone(),
             revision: r.revision,
         }

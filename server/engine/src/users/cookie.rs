@@ -2,7 +2,7 @@
 //! every request. It is not swapped there, since a page sends many requests at once.
 
 use super::{Identity, Users, sessions};
-use crate::{Error, Result, now};
+use crate::{Result, now};
 use types::SessionId;
 
 impl Users {
@@ -13,21 +13,7 @@ impl Users {
     pub fn resume(&self, refresh_token: &str) -> Result<Identity> {
         let claims = self.inner.tokens.check_refresh(refresh_token)?;
         self.inner
-            .live(|l| {
-                let session = l.sessions.get(&claims.sid)?;
-                let user = l.users.get(&session.user_id)?;
-                let holds = session.user_id == claims.sub
-                    && session.expires_at > now()
-                    && sessions::is_newest(session, &claims);
-                holds.then(|| Identity {
-                    user_id: user.id,
-                    username: user.name.clone(),
-                    role: user.role,
-                    session_id: session.id,
-                    session_expires_at: session.expires_at,
-                })
-            })
-            .ok_or(Error::Unauthorized("the session has ended"))
+            .who(&claims, |session| sessions::is_newest(session, &claims))
     }
 
     /// Whether a session is there and has not expired; its access tokens may have.

@@ -19,7 +19,7 @@ use std::{
 };
 use store::{Read, SessionRecord, Store, UserRecord};
 use throttle::Throttle;
-use token::Tokens;
+use token::{Claims, Tokens};
 use types::{LoginParams, MeView, Role, SessionId, Timestamp, TokenView, UserId};
 use uuid::Uuid;
 
@@ -76,7 +76,14 @@ impl Users {
         if users.is_empty()
             && let Some(password) = admin_password
         {
-            password::check(ADMIN, password)?;
+            password::check(ADMIN, password).map_err(|e| match e {
+                Error::Invalid { area, message, .. } => Error::Invalid {
+                    area,
+                    field: "NSBOOT_ADMIN_PASSWORD",
+                    message,
+                },
+                e => e,
+            })?;
             let admin = new_user(ADMIN, password::hash(password)?, Role::Admin);
             let record = admin.clone();
             store.write_wait(move |tx| Ok::<_, Error>(tx.put(&record)?))?;
@@ -134,20 +141,7 @@ impl Users {
     /// [`Error::Unauthorized`] unless the token is valid and its session and user are there.
     pub fn authenticate(&self, access_token: &str) -> Result<Identity> {
         let claims = self.inner.tokens.check_access(access_token)?;
-        self.inner
-            .live(|l| {
-                let session = l.sessions.get(&claims.sid)?;
-                let user = l.users.get(&session.user_id)?;
-                let holds = session.user_id == claims.sub && session.expires_at > now();
-                holds.then(|| Identity {
-                    user_id: user.id,
-                    username: user.name.clone(),
-                    role: user.role,
-                    session_id: session.id,
-                    session_expires_at: session.expires_at,
-                })
-            })
-            .ok_or(Error::Unauthorized("the session has ended"))
+        self.inner.who(&claims, |_| true)
     }
 
     /// What `/auth/me` answers.
@@ -174,6 +168,23 @@ impl Identity {
 }
 
 impl Inner {
+    /// Whose live session a good token names, when `holds` agrees, too.
+    fn who(&self, claims: &Claims, holds: impl FnOnce(&SessionRecord) -> bool) -> Result<Identity> {
+        self.live(|l| {
+            let session = l.sessions.get(&claims.sid)?;
+            let user = l.users.get(&session.user_id)?;
+            let live = session.user_id == claims.sub && session.expires_at > now();
+            (live && holds(session)).then(|| Identity {
+                user_id: user.id,
+                username: user.name.clone(),
+                role: user.role,
+                session_id: session.id,
+                session_expires_at: session.expires_at,
+            })
+        })
+        .ok_or(Error::Unauthorized("the session has ended"))
+    }
+
     fn live<T>(&self, read: impl FnOnce(&Live) -> T) -> T {
         read(&self.live.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -128,7 +128,7 @@ async fn bad_names_and_passwords_make_no_account() {
     assert!(matches!(
         Box_::new().open(Some("short")),
         Err(Error::Invalid {
-            field: "password",
+            field: "NSBOOT_ADMIN_PASSWORD",
             ..
         })
     ));
@@ -254,4 +254,27 @@ async fn a_user_has_a_bounded_number_of_sessions() {
     }
     assert_eq!(users.inner.live(|l| l.sessions.len()), 50);
     assert!(is_unauthorized(users.authenticate(&first.access_token)));
+}
+
+#[tokio::test]
+async fn a_browser_keeps_its_session_by_the_newest_refresh_token() {
+    let users = Box_::new().open(Some("correct horse")).unwrap();
+    let t = users
+        .login(login("admin", "correct horse"), HERE)
+        .await
+        .unwrap();
+    let who = users.resume(&t.refresh_token).unwrap();
+    assert_eq!(
+        who,
+        users.resume(&t.refresh_token).unwrap(),
+        "many requests at once"
+    );
+    assert_eq!(who, users.authenticate(&t.access_token).unwrap());
+    assert!(is_unauthorized(users.resume(&t.access_token)));
+    let next = users.refresh(&t.refresh_token).await.unwrap();
+    assert!(is_unauthorized(users.resume(&t.refresh_token)));
+    assert!(users.resume(&next.refresh_token).is_ok() && users.session_lives(who.session_id));
+    users.logout(who.session_id).await.unwrap();
+    assert!(is_unauthorized(users.resume(&next.refresh_token)));
+    assert!(!users.session_lives(who.session_id));
 }
