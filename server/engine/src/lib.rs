@@ -6,8 +6,10 @@ mod error;
 mod events;
 pub mod export;
 pub mod images;
+pub mod lab;
 pub mod leases;
 pub mod network;
+pub mod os;
 pub mod settings;
 pub mod storage;
 pub mod users;
@@ -18,6 +20,7 @@ pub use clients::{Clients, UnknownClients};
 pub use error::{Area, Error, Result};
 pub use events::EventBus;
 pub use images::Images;
+pub use lab::Lab;
 pub use leases::Leases;
 pub use network::{BootNetworkConfig, Networks};
 pub use settings::Settings;
@@ -69,6 +72,7 @@ struct Parts {
     storage: Arc<dyn StorageBackend>,
     exports: export::Exports,
     boots: Boots,
+    lab: Lab,
     // -- fields of parts that land later --
 }
 
@@ -116,6 +120,12 @@ impl Engine {
             storage: storage.clone(),
             exports: exports.clone(),
         })?;
+        let lab = Lab::new(
+            &config.data_dir,
+            config.lab,
+            clients.clone(),
+            images.clone(),
+        );
         // -- parts that land later are made here, in the order of their needs: lab --
         Ok(Engine {
             parts: Arc::new(Parts {
@@ -131,6 +141,7 @@ impl Engine {
                 storage,
                 exports,
                 boots,
+                lab,
                 // -- fields of parts that land later --
             }),
         })
@@ -183,6 +194,10 @@ impl Engine {
     /// What each computer is told to boot, and how its boots went.
     pub fn boots(&self) -> &Boots {
         &self.parts.boots
+    }
+    /// Virtual computers on this box.
+    pub fn lab(&self) -> &Lab {
+        &self.parts.lab
     }
     // -- accessors of parts that land later: one each --
 }
