@@ -8,6 +8,7 @@ pub mod export;
 pub mod images;
 pub mod lab;
 pub mod leases;
+pub mod loaders;
 pub mod network;
 pub mod os;
 pub mod settings;
@@ -22,6 +23,7 @@ pub use events::EventBus;
 pub use images::Images;
 pub use lab::Lab;
 pub use leases::Leases;
+pub use loaders::Loaders;
 pub use network::{BootNetworkConfig, Networks};
 pub use settings::Settings;
 pub use storage::{EmbeddedStorage, StorageBackend};
@@ -70,6 +72,7 @@ struct Parts {
     clients: Clients,
     leases: Leases,
     storage: Arc<dyn StorageBackend>,
+    loaders: Loaders,
     exports: export::Exports,
     boots: Boots,
     lab: Lab,
@@ -111,6 +114,7 @@ impl Engine {
             config.unknown_clients,
         )?;
         let leases = Leases::new(store.clone(), events.clone(), clients.clone());
+        let loaders = Loaders::open(&config.data_dir)?;
         let exports = export::Exports::new();
         let boots = Boots::open(boot::Needs {
             store: store.clone(),
@@ -139,6 +143,7 @@ impl Engine {
                 clients,
                 leases,
                 storage,
+                loaders,
                 exports,
                 boots,
                 lab,
@@ -186,6 +191,10 @@ impl Engine {
     /// Where images and overlays live.
     pub fn storage(&self) -> &Arc<dyn StorageBackend> {
         &self.parts.storage
+    }
+    /// The files that firmware loads.
+    pub fn loaders(&self) -> &Loaders {
+        &self.parts.loaders
     }
     /// The disks that are offered, and who uses them.
     pub fn exports(&self) -> &export::Exports {

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod auth;
+pub mod boot;
 mod etag;
 mod events;
 mod guard;
