@@ -16,6 +16,6 @@ mod params;
 mod scsi;
 mod session;
 mod text;
-mod wire;
+pub mod wire;
 
 pub use daemon::{IscsiServer, Limits, serve};
