@@ -8,14 +8,16 @@ use daemons::{
 };
 use engine::{
     BootNetworkConfig, Engine, EngineConfig,
-    boot::{BootFile, Machine, Signal, Who},
+    boot::{BootFile, Firmware, Machine, Signal, Who},
 };
 use std::{
     net::Ipv4Addr,
     path::Path,
     process::{Command, Output},
-    sync::{Arc, Mutex},
+    sync::Arc,
+    time::Duration,
 };
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 use types::{AddressRange, DhcpMode, MacAddr, Timestamp};
 
@@ -96,9 +98,10 @@ impl Drop for Cable {
     }
 }
 
-/// Keeps what was signalled.
-#[derive(Default)]
-struct Witness(Mutex<Vec<(Who, Timestamp, Signal)>>);
+type Seen = (Who, Timestamp, Signal);
+
+/// Passes on what was signalled.
+struct Witness(UnboundedSender<Seen>);
 impl BootAdvisor for Witness {
     fn boot_file(&self, _: &Machine) -> BootFile {
         BootFile::None
@@ -109,7 +112,8 @@ impl BootAdvisor for Witness {
 }
 impl Boots for Witness {
     fn signal(&self, who: Who, at: Timestamp, signal: Signal) {
-        self.0.lock().expect("no panic").push((who, at, signal));
+        // Nobody listens any more once the test has seen enough.
+        let _ = self.0.send((who, at, signal));
     }
 }
 
@@ -158,23 +162,23 @@ fn network(cable: &Cable, first: [u8; 4], last: [u8; 4]) -> BootNetworkConfig {
     }
 }
 
-/// A running server, its witness, and how to end it.
+/// A running server, what it signals, and how to end it.
 struct Running {
-    witness: Arc<Witness>,
+    signals: UnboundedReceiver<Seen>,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
 
 fn serve(engine: &Engine, network: &BootNetworkConfig) -> Running {
-    let witness = Arc::new(Witness::default());
+    let (sender, signals) = unbounded_channel();
     let net = NetThread::enter(network.namespace.as_deref()).expect("the namespace is there");
-    let dhcp = Dhcp::open(&net, engine, network, witness.clone())
+    let dhcp = Dhcp::with_boots(&net, engine, network, Arc::new(Witness(sender)))
         .expect("the interface is there")
         .expect("mode full");
     let stop = CancellationToken::new();
     let task = tokio::spawn(dhcp.run(stop.clone()));
     Running {
-        witness,
+        signals,
         stop,
         task,
     }
@@ -212,7 +216,7 @@ async fn real_clients_get_durable_leases_on_the_chosen_interface_only() {
     let first = Ipv4Addr::new(10, 99, 1, 0);
     {
         let engine = engine(folder.path());
-        let running = serve(&engine, &network);
+        let mut running = serve(&engine, &network);
         let args = [&UDHCPC[..], &["-i", "vc", "-x", "hostname:pc31"]].concat();
         let before = engine::now();
         let out = cable.on_client_side("busybox", &args).await;
@@ -222,11 +226,13 @@ async fn real_clients_get_durable_leases_on_the_chosen_interface_only() {
         let lease = &engine.leases().list()[0];
         assert_eq!((lease.address, lease.mac), (first, CLIENT_MAC));
         assert_eq!(lease.hostname.as_deref(), Some("pc31"));
-        let (who, at, signal) = running.witness.0.lock().expect("no panic")[0].clone();
-        assert_eq!(
-            (who, signal),
-            (Who::Mac(CLIENT_MAC), Signal::Offer { address: first })
-        );
+        let signal = tokio::time::timeout(Duration::from_secs(5), running.signals.recv()).await;
+        let (who, at, signal) = signal.expect("in time").expect("still running");
+        let acked = Signal::Ack {
+            address: first,
+            firmware: Firmware::Other,
+        };
+        assert_eq!((who, signal), (Who::Mac(CLIENT_MAC), acked));
         assert!(before <= at && at <= engine::now());
 
         let args = [&UDHCPC[..], &["-i", "vy"]].concat();
@@ -275,7 +281,12 @@ async fn what_can_not_run_says_why() {
     let engine = engine(folder.path());
     let net = NetThread::enter(Some(&cable.server)).expect("the namespace is there");
     let open = |network: &BootNetworkConfig| {
-        Dhcp::open(&net, &engine, network, Arc::new(Witness::default()))
+        Dhcp::with_boots(
+            &net,
+            &engine,
+            network,
+            Arc::new(Witness(unbounded_channel().0)),
+        )
     };
     let mut wanted = network(&cable, [10, 99, 1, 0], [10, 100, 0, 0]);
     assert!(matches!(open(&wanted), Err(DhcpError::RangeOutside { .. })));

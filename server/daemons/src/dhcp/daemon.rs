@@ -5,11 +5,12 @@
 //! says that they are durable. The loop itself never waits for the database.
 
 use super::{
+    boots::EngineBoots,
     dispatch::{Batch, Boots, Dispatch, Outlet},
     reply::{Destination, Settings},
 };
 use crate::net::{FrameSender, Interface, NetError, NetThread, datagram};
-use engine::{BootNetworkConfig, Engine};
+use engine::{BootNetworkConfig, Engine, boot::Plane};
 use std::{
     io,
     net::{Ipv4Addr, SocketAddrV4},
@@ -91,6 +92,23 @@ impl Dhcp {
     /// # Errors
     /// When the range does not fit the interface, the interface is not there, or port 67 is taken.
     pub fn open(
+        net: &NetThread,
+        engine: &Engine,
+        network: &BootNetworkConfig,
+        plane: Plane,
+    ) -> Result<Option<Dhcp>, DhcpError> {
+        let boots = EngineBoots {
+            engine: engine.clone(),
+            plane,
+        };
+        Dhcp::with_boots(net, engine, network, Arc::new(boots))
+    }
+
+    /// As [`Dhcp::open`], with something else that answers for the boots.
+    ///
+    /// # Errors
+    /// As [`Dhcp::open`].
+    pub fn with_boots(
         net: &NetThread,
         engine: &Engine,
         network: &BootNetworkConfig,

@@ -1,5 +1,6 @@
 //! DHCP in full mode (RFC 2131): one scope on each boot network.
 
+mod boots;
 mod daemon;
 mod dispatch;
 mod facts;

@@ -259,7 +259,7 @@ impl Case<'_> {
             packet: nak(request, self.settings, why),
             to: nak_destination(request),
             // An operating system with an old lease is not a boot that stops.
-            sent: (self.machine.firmware != Firmware::Other).then_some(sent),
+            sent: self.is_booting().then_some(sent),
         }))
     }
 
@@ -267,23 +267,27 @@ impl Case<'_> {
         Outcome::Answer(Box::new(Answer {
             packet,
             to: destination(self.arrival.packet, self.machine.mac, yours),
-            sent: Some(sent),
+            sent: Some(sent).filter(|s| self.is_booting() || !matches!(s, Signal::Offer { .. })),
         }))
     }
 
     fn asked(&self) -> Asked<'_> {
-        let is_booting = self.machine.firmware != Firmware::Other;
         Asked {
             request: self.arrival.packet,
             machine: self.machine,
             settings: self.settings,
-            boot: if is_booting {
+            boot: if self.is_booting() {
                 self.advisor.boot_file(self.machine)
             } else {
                 BootFile::None
             },
             host_name: self.advisor.host_name(self.machine.mac),
         }
+    }
+
+    /// An operating system that asks for its address is no boot.
+    fn is_booting(&self) -> bool {
+        self.machine.firmware != Firmware::Other
     }
 
     fn is_for_us(&self) -> bool {
