@@ -42,6 +42,19 @@ pub struct Recorder {
 struct State {
     disk: Vec<u8>,
     log: Vec<Op>,
+    /// The disk breaks once so many operations were recorded.
+    breaks_at: Option<usize>,
+}
+
+impl State {
+    /// Records an operation, unless the disk is broken.
+    fn record(&mut self, op: Op) -> io::Result<()> {
+        if self.breaks_at.is_some_and(|n| self.log.len() >= n) {
+            return Err(io::Error::other("the disk is broken, by order of a test"));
+        }
+        self.log.push(op);
+        Ok(())
+    }
 }
 
 impl Recorder {
@@ -69,6 +82,11 @@ impl Recorder {
     pub fn note(&self, text: impl Into<String>) {
         let text = text.into();
         self.lock().log.push(Op::Note(text));
+    }
+
+    /// From the operation of this number on, every write and sync fails.
+    pub fn break_at(&self, ops: usize) {
+        self.lock().breaks_at = Some(ops);
     }
 
     /// What happened so far.
@@ -152,21 +170,23 @@ impl StorageBackend for Recorder {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = self.lock();
+        state.record(Op::SetLen(len))?;
         state.disk.resize(len as usize, 0);
-        state.log.push(Op::SetLen(len));
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.lock().log.push(Op::Sync);
-        Ok(())
+        self.lock().record(Op::Sync)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut state = self.lock();
+        let op = Op::Write {
+            offset,
+            data: data.to_vec(),
+        };
+        state.record(op)?;
         put(&mut state.disk, offset as usize, data);
-        let data = data.to_vec();
-        state.log.push(Op::Write { offset, data });
         Ok(())
     }
 }

@@ -128,7 +128,10 @@ impl Store {
         F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
         let job: Job = Box::new(move |batch| {
-            let outcome = batch.run(change);
+            let outcome = match batch {
+                Ok(batch) => batch.run(change),
+                Err(e) => Err(e.into()),
+            };
             Box::new(move |committed| {
                 reply(match (outcome, committed) {
                     (Ok(_), Err(e)) => Err(e.clone().into()),

@@ -21,8 +21,9 @@ const MAX_BATCH: usize = 1024;
 /// Tells the caller how the commit went.
 pub(crate) type Ack = Box<dyn FnOnce(&Result<()>) + Send>;
 
-/// A queued change: runs its closure and gives back its acknowledgement.
-pub(crate) type Job = Box<dyn FnOnce(&mut Batch) -> Ack + Send>;
+/// A queued change: runs its closure and gives back its acknowledgement. Without a batch it can't
+/// run, and its caller learns why.
+pub(crate) type Job = Box<dyn FnOnce(Result<&mut Batch>) -> Ack + Send>;
 
 /// Counters of the writer.
 #[derive(Default)]
@@ -70,15 +71,15 @@ pub(crate) fn serve(db: &Database, jobs: &mpsc::Receiver<Job>, counters: &Arc<Co
                 hooks: Vec::new(),
             },
             Err(e) => {
-                // Dropping the job tells its caller that the store is closed; say why in the log.
                 tracing::error!(error = %e, "the database can't be read");
+                first(Err(e))(&Ok(()));
                 continue;
             }
         };
         // What queued up while the last commit was on its way shares the next one.
         let acks: Vec<Ack> = std::iter::once(first)
             .chain(jobs.try_iter().take(MAX_BATCH - 1))
-            .map(|job| job(&mut batch))
+            .map(|job| job(Ok(&mut batch)))
             .collect();
         counters.changes.fetch_add(acks.len() as u64, Relaxed);
         let Batch {
@@ -88,7 +89,9 @@ pub(crate) fn serve(db: &Database, jobs: &mpsc::Receiver<Job>, counters: &Arc<Co
         } = batch;
         drop(base);
         let outcome = commit(db, changes, counters);
-        if outcome.is_ok() {
+        if let Err(e) = &outcome {
+            tracing::error!(error = %e, changes = acks.len(), "changes could not be stored");
+        } else {
             for hook in hooks {
                 if catch_unwind(AssertUnwindSafe(hook)).is_err() {
                     tracing::error!("a commit hook panicked");

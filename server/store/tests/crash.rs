@@ -170,6 +170,43 @@ async fn a_store_goes_on_after_a_crash_of_its_recovery() {
     }
 }
 
+#[tokio::test]
+async fn whichever_operation_fails_its_callers_learn_it_and_nothing_acknowledged_is_lost() {
+    let born = Recorder::new();
+    drop(born.open().unwrap());
+    let disk = born.disk();
+    let mut failures = 0;
+    for breaks_at in 0..60 {
+        let recorder = Recorder::with_disk(disk.clone());
+        recorder.break_at(breaks_at);
+        let Ok(store) = recorder.open() else {
+            failures += 1;
+            continue;
+        };
+        let mut acked = Vec::new();
+        for n in 0..6 {
+            let id = format!("0.{n}");
+            let key = id.clone();
+            let change = store.write(move |tx| {
+                tx.put(&setting(format!("a{key}"), "x"))?;
+                tx.put(&setting(format!("b{key}"), "y"))
+            });
+            match change.await {
+                Ok(()) => acked.push(id),
+                Err(e) => {
+                    assert!(matches!(e, Error::Backend { .. }), "{e}");
+                    failures += 1;
+                }
+            }
+        }
+        drop(store);
+        let ids: Vec<&str> = acked.iter().map(String::as_str).collect();
+        let again = Recorder::with_disk(recorder.disk());
+        check(&again, &ids, &format!("operation {breaks_at} failed"));
+    }
+    assert!(failures > 60, "{failures}");
+}
+
 #[test]
 fn opening_an_empty_or_cut_file_is_an_error_or_works_but_never_panics() {
     let dir = tempfile::tempdir().unwrap();
