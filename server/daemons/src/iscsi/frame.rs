@@ -181,3 +181,7 @@ impl<W: Write> Outbox<W> {
         self.sink.write_all(&self.buf[..len])
     }
 }
+
+#[cfg(test)]
+#[path = "frame_tests.rs"]
+mod tests;

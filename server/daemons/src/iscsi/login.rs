@@ -381,3 +381,7 @@ impl Stage {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "login_tests.rs"]
+mod tests;

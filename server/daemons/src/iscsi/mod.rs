@@ -15,6 +15,8 @@ mod login;
 mod params;
 mod scsi;
 mod session;
+#[cfg(test)]
+mod testing;
 mod text;
 pub mod wire;
 

@@ -470,3 +470,7 @@ impl Cutter {
         Some(piece)
     }
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -578,3 +578,7 @@ impl Reply {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;
