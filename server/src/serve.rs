@@ -205,7 +205,7 @@ fn local_socket(path: &Path) -> std::io::Result<UnixListener> {
 /// What a person or a script that started us waits for: where the page is, and how to get in.
 fn announce(at: SocketAddr, engine: &Engine) {
     let host = match at.ip().is_unspecified() {
-        true => crate::http::api::system::hostname(),
+        true => crate::http::views::hostname(),
         false if at.is_ipv6() => format!("[{}]", at.ip()),
         false => at.ip().to_string(),
     };

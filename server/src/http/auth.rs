@@ -8,13 +8,13 @@ use axum::{
 };
 use axum_extra::extract::cookie::CookieJar;
 use engine::{Identity, now};
-use http::header;
+use http::{HeaderValue, header};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use types::{Role, SESSION_COOKIE, SessionId, UserId};
 use uuid::Uuid;
 
-/// The caller of a request, in the request's extensions when there is one. Pages find the
-/// [`Identity`] there as well.
+/// The caller of a request, in the request's extensions when there is one. Pages find a
+/// [`types::MeView`] there as well.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub identity: Identity,
@@ -37,12 +37,21 @@ impl Caller {
     }
 }
 
+/// The peer's address, for those that see only a request's headers. Set by us on every request,
+/// whatever the peer wrote there.
+pub const PEER_HEADER: &str = "x-nsboot-peer";
+
 /// Finds out who asks and puts it into the request. A wrong proof is as good as none: whether one
 /// is needed is decided by [`require`] and by the pages.
 pub async fn identify(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     if let Some(caller) = caller(&state, &request) {
-        request.extensions_mut().insert(caller.identity.clone());
+        // What pages look for.
+        let me = state.engine.users().me(&caller.identity);
+        request.extensions_mut().insert(me);
         request.extensions_mut().insert(caller);
+    }
+    if let Ok(peer) = HeaderValue::try_from(peer(request.extensions()).to_string()) {
+        request.headers_mut().insert(PEER_HEADER, peer);
     }
     next.run(request).await
 }

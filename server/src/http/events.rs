@@ -1,6 +1,6 @@
 //! `/api/v1/ws`: a snapshot with its number, then each change with the next number.
 
-use super::{AppState, auth::Caller};
+use super::{AppState, auth::Caller, views};
 use axum::{
     Extension,
     extract::{
@@ -14,7 +14,7 @@ use tokio::{
     sync::broadcast::error::RecvError,
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
-use types::{Event, ServerFrame, Snapshot};
+use types::{Event, ServerFrame};
 
 /// A reader that says nothing for two of these is gone. Its session is looked at as often.
 const PING: Duration = Duration::from_secs(5);
@@ -95,15 +95,9 @@ async fn feed(
 
 /// Sends the whole state and gives the number that it is as of.
 async fn snapshot(socket: &mut WebSocket, state: &AppState) -> Result<u64, axum::Error> {
-    let engine = &state.engine;
     // The number first: what changes while we read is in the snapshot and comes once more.
-    let seq = engine.events().seq();
-    let snapshot = Snapshot {
-        clients: engine.clients().list(),
-        images: engine.images().list(),
-        leases: engine.leases().list(),
-        networks: engine.networks().list(),
-    };
+    let seq = state.engine.events().seq();
+    let snapshot = views::snapshot(state);
     frame(
         socket,
         &ServerFrame::Snapshot {

@@ -46,7 +46,7 @@ fn check(headers: &HeaderMap, uri_host: Option<&str>) -> ApiResult<()> {
 }
 
 fn foreign(detail: String) -> ApiError {
-    ApiError(
+    ApiError::from(
         Problem::new(
             403,
             "NSB-HTTP-403",

@@ -6,9 +6,12 @@ pub mod boot;
 mod etag;
 mod events;
 mod guard;
+mod host;
 pub mod listener;
 mod page;
 mod problem;
+mod site;
+pub mod views;
 
 use axum::{
     Extension, Router,
@@ -70,7 +73,7 @@ pub fn router(state: AppState, door: Door) -> Router {
         .nest("/api/v1", v1)
         .route("/api/{*rest}", axum::routing::any(problem::not_found))
         .merge(api::system::probes())
-        .fallback(problem::not_found)
+        .merge(site::routes())
         .layer(from_fn_with_state(state.clone(), auth::identify))
         .layer(Extension(door))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

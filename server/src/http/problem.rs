@@ -14,7 +14,7 @@ use types::Problem;
 
 /// What a handler fails with.
 #[derive(Debug)]
-pub struct ApiError(pub Problem);
+pub struct ApiError(pub Box<Problem>);
 
 pub type ApiResult<T> = Result<T, ApiError>;
 
@@ -24,13 +24,13 @@ impl From<engine::Error> for ApiError {
         if problem.status >= 500 {
             tracing::error!(code = problem.code, error = %e, "request failed");
         }
-        ApiError(problem)
+        ApiError(Box::new(problem))
     }
 }
 
 impl From<Problem> for ApiError {
     fn from(p: Problem) -> Self {
-        ApiError(p)
+        ApiError(Box::new(p))
     }
 }
 
@@ -58,7 +58,7 @@ impl IntoResponse for ApiError {
 
 /// No session, or one that has ended.
 pub fn unauthorized() -> ApiError {
-    ApiError(Problem::new(
+    ApiError::from(Problem::new(
         401,
         "NSB-AUTH-001",
         "Not signed in",
@@ -68,7 +68,7 @@ pub fn unauthorized() -> ApiError {
 
 /// No such path.
 pub async fn not_found(uri: http::Uri) -> ApiError {
-    ApiError(
+    ApiError::from(
         Problem::new(
             404,
             "NSB-HTTP-404",
@@ -81,7 +81,7 @@ pub async fn not_found(uri: http::Uri) -> ApiError {
 
 /// The path is there, the method is not.
 pub async fn method_not_allowed(method: http::Method) -> ApiError {
-    ApiError(
+    ApiError::from(
         Problem::new(
             405,
             "NSB-HTTP-405",
@@ -94,7 +94,7 @@ pub async fn method_not_allowed(method: http::Method) -> ApiError {
 
 /// What a panic in a handler becomes; the panic itself is in the log.
 pub fn panicked() -> Response {
-    ApiError(Problem::new(
+    ApiError::from(Problem::new(
         500,
         "NSB-HTTP-500",
         "The server made a mistake with this request",
@@ -131,7 +131,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                     }
                     _ => ("NSB-HTTP-400", "Send the request again."),
                 };
-                ApiError(
+                ApiError::from(
                     Problem::new(status, code, "The body of the request can't be used", hint)
                         .detail(e.body_text()),
                 )
@@ -169,7 +169,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
 
 /// A query or path that does not parse.
 pub fn bad_query(detail: impl Into<String>) -> ApiError {
-    ApiError(
+    ApiError::from(
         Problem::new(
             400,
             "NSB-HTTP-400",
