@@ -1,1 +1,10 @@
-//! Skeleton.
+//! The server as other programs meet it: a real process, real HTTP, its own data directory.
+
+mod api;
+mod auth;
+mod bad_inputs;
+mod cli;
+mod imports;
+mod live;
+mod page;
+mod server;

@@ -1,0 +1,646 @@
+//! Bad inputs of many kinds: each is refused with its code, and nothing has changed.
+
+use crate::{
+    api::{add, upload},
+    server::{Answer, Server, Session, nsboot},
+};
+use serde_json::Value;
+
+/// method, path, headers, body, status, code
+type Case = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static str,
+    u16,
+    &'static str,
+);
+
+const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
+const STALE: &[(&str, &str)] = &[
+    ("content-type", "application/json"),
+    ("if-match", "\"999\""),
+];
+const ODD_TAG: &[(&str, &str)] = &[("content-type", "application/json"), ("if-match", "yes")];
+const WEAK_TAG: &[(&str, &str)] = &[
+    ("content-type", "application/json"),
+    ("if-match", "W/\"1\""),
+];
+const FORM: &[(&str, &str)] = &[("content-type", "application/x-www-form-urlencoded")];
+const RAW: &[(&str, &str)] = &[("content-type", "application/octet-stream")];
+const FOREIGN: &[(&str, &str)] = &[
+    ("content-type", "application/json"),
+    ("origin", "http://evil.example"),
+];
+const CROSS: &[(&str, &str)] = &[
+    ("content-type", "application/json"),
+    ("sec-fetch-site", "cross-site"),
+];
+const C: &str = "/api/v1/clients";
+
+const REST: &[Case] = &[
+    // Not what was asked for at all.
+    ("POST", C, JSON, "", 400, "NSB-HTTP-400"),
+    ("POST", C, JSON, "{", 400, "NSB-HTTP-400"),
+    ("POST", C, JSON, "nonsense", 400, "NSB-HTTP-400"),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"b\",\"mac\":\"52:54:00:00:00:09\"} more",
+        400,
+        "NSB-HTTP-400",
+    ),
+    ("POST", C, FORM, "name=b", 415, "NSB-HTTP-415"),
+    ("POST", C, &[], "{}", 415, "NSB-HTTP-415"),
+    ("POST", C, JSON, "[]", 422, "NSB-HTTP-422"),
+    ("POST", C, JSON, "null", 422, "NSB-HTTP-422"),
+    ("POST", C, JSON, "{}", 422, "NSB-HTTP-422"),
+    // Fields.
+    ("POST", C, JSON, "{\"name\":\"b\"}", 422, "NSB-HTTP-422"),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"b\",\"mac\":\"52:54:00:00:00\"}",
+        422,
+        "NSB-HTTP-422",
+    ),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"b\",\"mac\":\"zz:54:00:00:00:01\"}",
+        422,
+        "NSB-HTTP-422",
+    ),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"b\",\"mac\":17}",
+        422,
+        "NSB-HTTP-422",
+    ),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":7,\"mac\":\"52:54:00:00:00:09\"}",
+        422,
+        "NSB-HTTP-422",
+    ),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"b\",\"mac\":\"52:54:00:00:00:09\",\"mode\":\"maybe\"}",
+        422,
+        "NSB-HTTP-422",
+    ),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"b\",\"mac\":\"52:54:00:00:00:09\",\"extra\":1}",
+        422,
+        "NSB-HTTP-422",
+    ),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"\",\"mac\":\"52:54:00:00:00:09\"}",
+        422,
+        "NSB-CLIENT-001",
+    ),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"a b\",\"mac\":\"52:54:00:00:00:09\"}",
+        422,
+        "NSB-CLIENT-001",
+    ),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"<script>\",\"mac\":\"52:54:00:00:00:09\"}",
+        422,
+        "NSB-CLIENT-001",
+    ),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"../../etc\",\"mac\":\"52:54:00:00:00:09\"}",
+        422,
+        "NSB-CLIENT-001",
+    ),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"\\u0000\",\"mac\":\"52:54:00:00:00:09\"}",
+        422,
+        "NSB-CLIENT-001",
+    ),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"b\",\"mac\":\"ff:ff:ff:ff:ff:ff\"}",
+        422,
+        "NSB-CLIENT-001",
+    ),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"b\",\"mac\":\"00:00:00:00:00:00\"}",
+        422,
+        "NSB-CLIENT-001",
+    ),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"b\",\"mac\":\"01:00:5e:00:00:01\"}",
+        422,
+        "NSB-CLIENT-001",
+    ),
+    // What contradicts what is there, or is not there.
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"b\",\"mac\":\"52:54:00:00:00:01\"}",
+        409,
+        "NSB-CLIENT-002",
+    ),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"a01\",\"mac\":\"52:54:00:00:00:09\"}",
+        409,
+        "NSB-CLIENT-002",
+    ),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"A01\",\"mac\":\"52:54:00:00:00:09\"}",
+        409,
+        "NSB-CLIENT-002",
+    ),
+    (
+        "POST",
+        C,
+        JSON,
+        "{\"name\":\"b\",\"mac\":\"52:54:00:00:00:09\",\"image\":\"none\"}",
+        404,
+        "NSB-IMAGE-004",
+    ),
+    (
+        "GET",
+        "/api/v1/clients/none",
+        &[],
+        "",
+        404,
+        "NSB-CLIENT-004",
+    ),
+    (
+        "GET",
+        "/api/v1/clients/00000000-0000-0000-0000-000000000000",
+        &[],
+        "",
+        404,
+        "NSB-CLIENT-004",
+    ),
+    (
+        "PATCH",
+        "/api/v1/clients/none",
+        JSON,
+        "{}",
+        404,
+        "NSB-CLIENT-004",
+    ),
+    (
+        "DELETE",
+        "/api/v1/clients/none",
+        &[],
+        "",
+        404,
+        "NSB-CLIENT-004",
+    ),
+    (
+        "PATCH",
+        "/api/v1/clients/a01",
+        STALE,
+        "{\"name\":\"z\"}",
+        412,
+        "NSB-CLIENT-003",
+    ),
+    (
+        "PATCH",
+        "/api/v1/clients/a01",
+        ODD_TAG,
+        "{\"name\":\"z\"}",
+        400,
+        "NSB-HTTP-400",
+    ),
+    (
+        "PATCH",
+        "/api/v1/clients/a01",
+        WEAK_TAG,
+        "{\"name\":\"z\"}",
+        400,
+        "NSB-HTTP-400",
+    ),
+    (
+        "DELETE",
+        "/api/v1/clients/a01",
+        STALE,
+        "",
+        412,
+        "NSB-CLIENT-003",
+    ),
+    (
+        "PATCH",
+        "/api/v1/clients/a01",
+        JSON,
+        "{\"name\":\"a02\"}",
+        409,
+        "NSB-CLIENT-002",
+    ),
+    (
+        "PATCH",
+        "/api/v1/clients/a01",
+        JSON,
+        "{\"mac\":\"52:54:00:00:00:09\"}",
+        422,
+        "NSB-HTTP-422",
+    ),
+    (
+        "PATCH",
+        "/api/v1/clients/a01",
+        JSON,
+        "{\"adopt\":false}",
+        422,
+        "NSB-CLIENT-001",
+    ),
+    (
+        "PATCH",
+        "/api/v1/clients/a01",
+        JSON,
+        "{\"image\":\"none\"}",
+        404,
+        "NSB-IMAGE-004",
+    ),
+    // Addresses of the request.
+    (
+        "PUT",
+        "/api/v1/clients/a01",
+        JSON,
+        "{}",
+        405,
+        "NSB-HTTP-405",
+    ),
+    ("DELETE", C, &[], "", 405, "NSB-HTTP-405"),
+    ("GET", "/api/v1/nothing", &[], "", 404, "NSB-HTTP-404"),
+    ("GET", "/api/v2/clients", &[], "", 404, "NSB-HTTP-404"),
+    ("GET", "/api/v1/clients/%ff", &[], "", 400, "NSB-HTTP-400"),
+    (
+        "GET",
+        "/api/v1/clients?limit=0",
+        &[],
+        "",
+        400,
+        "NSB-HTTP-400",
+    ),
+    (
+        "GET",
+        "/api/v1/clients?limit=501",
+        &[],
+        "",
+        400,
+        "NSB-HTTP-400",
+    ),
+    (
+        "GET",
+        "/api/v1/clients?limit=-1",
+        &[],
+        "",
+        400,
+        "NSB-HTTP-400",
+    ),
+    (
+        "GET",
+        "/api/v1/clients?limit=many",
+        &[],
+        "",
+        400,
+        "NSB-HTTP-400",
+    ),
+    (
+        "GET",
+        "/api/v1/clients?cursor=xyz",
+        &[],
+        "",
+        400,
+        "NSB-HTTP-400",
+    ),
+    (
+        "GET",
+        "/api/v1/clients?colour=red",
+        &[],
+        "",
+        400,
+        "NSB-HTTP-400",
+    ),
+    (
+        "GET",
+        "/api/v1/boots/nonsense",
+        &[],
+        "",
+        404,
+        "NSB-BOOT-004",
+    ),
+    // Images.
+    ("POST", "/api/v1/images", RAW, "x", 400, "NSB-HTTP-400"),
+    (
+        "POST",
+        "/api/v1/images?name=",
+        RAW,
+        "x",
+        422,
+        "NSB-IMAGE-001",
+    ),
+    (
+        "POST",
+        "/api/v1/images?name=a%2Fb",
+        RAW,
+        "x",
+        422,
+        "NSB-IMAGE-001",
+    ),
+    (
+        "POST",
+        "/api/v1/images?name=..",
+        RAW,
+        "x",
+        422,
+        "NSB-IMAGE-001",
+    ),
+    (
+        "POST",
+        "/api/v1/images?name=disk",
+        RAW,
+        "x",
+        409,
+        "NSB-IMAGE-002",
+    ),
+    (
+        "POST",
+        "/api/v1/images?name=empty",
+        RAW,
+        "",
+        422,
+        "NSB-IMAGE-001",
+    ),
+    (
+        "POST",
+        "/api/v1/images?name=form",
+        FORM,
+        "a=b",
+        415,
+        "NSB-HTTP-415",
+    ),
+    (
+        "POST",
+        "/api/v1/images?name=json",
+        JSON,
+        "{}",
+        415,
+        "NSB-HTTP-415",
+    ),
+    (
+        "POST",
+        "/api/v1/images?name=sum&sha256=12",
+        RAW,
+        "x",
+        400,
+        "NSB-HTTP-400",
+    ),
+    (
+        "POST",
+        "/api/v1/images?name=sum&colour=red",
+        RAW,
+        "x",
+        400,
+        "NSB-HTTP-400",
+    ),
+    ("GET", "/api/v1/images/none", &[], "", 404, "NSB-IMAGE-004"),
+    (
+        "DELETE",
+        "/api/v1/images/none",
+        &[],
+        "",
+        404,
+        "NSB-IMAGE-004",
+    ),
+    (
+        "DELETE",
+        "/api/v1/images/disk",
+        STALE,
+        "",
+        412,
+        "NSB-IMAGE-003",
+    ),
+    // Sign-in, and requests in others' names.
+    (
+        "POST",
+        "/api/v1/auth/login",
+        JSON,
+        "{\"username\":\"admin\"}",
+        422,
+        "NSB-HTTP-422",
+    ),
+    (
+        "POST",
+        "/api/v1/auth/login",
+        JSON,
+        "{\"username\":\"admin\",\"password\":\"x\",\"role\":\"admin\"}",
+        422,
+        "NSB-HTTP-422",
+    ),
+    (
+        "POST",
+        "/api/v1/auth/refresh",
+        JSON,
+        "{\"refresh_token\":\"a.b.c\"}",
+        401,
+        "NSB-AUTH-010",
+    ),
+    (
+        "POST",
+        "/api/v1/auth/setup",
+        JSON,
+        "{\"code\":\"A\",\"username\":\"b\",\"password\":\"long enough 1\"}",
+        409,
+        "NSB-USER-002",
+    ),
+    (
+        "POST",
+        C,
+        FOREIGN,
+        "{\"name\":\"b\",\"mac\":\"52:54:00:00:00:09\"}",
+        403,
+        "NSB-HTTP-403",
+    ),
+    (
+        "DELETE",
+        "/api/v1/clients/a01",
+        CROSS,
+        "",
+        403,
+        "NSB-HTTP-403",
+    ),
+    (
+        "POST",
+        "/api/v1/lab/actions/boot",
+        JSON,
+        "{\"colour\":\"red\"}",
+        422,
+        "NSB-HTTP-422",
+    ),
+];
+
+#[test]
+fn each_is_refused_with_its_code_and_changes_nothing() {
+    let server = Server::start();
+    let session = server.login();
+    add(&session, "a01", 1);
+    add(&session, "a02", 2);
+    upload(&session, "disk", &[9; 4096]);
+    let before = state(&session);
+    for (method, path, headers, body, status, code) in REST {
+        let answer = session.send(method, path, headers, body.as_bytes());
+        check(
+            &answer,
+            *status,
+            code,
+            &format!("{method} {path} {headers:?} {body}"),
+        );
+    }
+    let long = format!(
+        "{{\"name\":\"{}\",\"mac\":\"52:54:00:00:00:09\"}}",
+        "n".repeat(5000)
+    );
+    check(
+        &session.send("POST", C, JSON, long.as_bytes()),
+        422,
+        "NSB-CLIENT-001",
+        "long name",
+    );
+    let huge = format!("{{\"name\":\"{}\"}}", "n".repeat(100_000));
+    check(
+        &session.send("POST", C, JSON, huge.as_bytes()),
+        413,
+        "NSB-HTTP-413",
+        "huge body",
+    );
+    let deep = "[".repeat(30_000);
+    check(
+        &session.send("POST", C, JSON, deep.as_bytes()),
+        400,
+        "NSB-HTTP-400",
+        "deep body",
+    );
+    check(
+        &session.send("POST", C, JSON, b"{\"name\":\"\xff\xfe\"}"),
+        400,
+        "NSB-HTTP-400",
+        "not UTF-8",
+    );
+    let other = "0".repeat(64);
+    let path = format!("/api/v1/images?name=sum&sha256={other}");
+    check(
+        &session.send("POST", &path, RAW, &[1; 4096]),
+        422,
+        "NSB-IMAGE-001",
+        "other checksum",
+    );
+    assert_eq!(state(&session), before, "something changed");
+}
+
+fn check(answer: &Answer, status: u16, code: &str, what: &str) {
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (status, code),
+        "{what}: {answer:?}"
+    );
+}
+
+fn state(session: &Session<'_>) -> Vec<Vec<Value>> {
+    ["clients", "images", "leases", "boots", "networks"]
+        .map(|noun| session.items(&format!("/api/v1/{noun}")))
+        .into()
+}
+
+/// Settings that can't be used stop the server before it makes anything.
+#[test]
+fn bad_settings_stop_the_start_and_leave_no_trace() {
+    let flags: &[(&[&str], &str, i32)] = &[
+        (&["--listen", "nowhere"], "NSB-CONFIG-001", 2),
+        (&["--listen", "127.0.0.1"], "NSB-CONFIG-001", 2),
+        (&["--listen", "127.0.0.1:99999"], "NSB-CONFIG-001", 2),
+        (&["--config", "/nonexistent.toml"], "NSB-CONFIG-004", 2),
+        (&["--colour", "red"], "unexpected argument", 2),
+    ];
+    for (flags, says, exit) in flags {
+        refused_start(flags, None, says, *exit);
+    }
+    for (text, says) in [
+        ("[http\n", "NSB-CONFIG-002"),
+        ("[http]\nlisten = 80\n", "NSB-CONFIG-001"),
+        ("[clients]\nunknown = \"maybe\"\n", "NSB-CONFIG-001"),
+        ("[[boot]]\nmode = \"off\"\n", "NSB-CONFIG-003"),
+        (
+            "[[boot]]\ninterface = \"a b\"\nmode = \"off\"\n",
+            "NSB-CONFIG-001",
+        ),
+        (
+            "[[boot]]\ninterface = \"br0\"\nrange = \"10.0.0.2\"\n",
+            "NSB-CONFIG-001",
+        ),
+    ] {
+        refused_start(&[], Some(text), says, 2);
+    }
+}
+
+fn refused_start(flags: &[&str], file: Option<&str>, says: &str, exit: i32) {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let mut command = nsboot();
+    command
+        .args(["serve", "--data"])
+        .arg(dir.path().join("data"))
+        .args(flags);
+    if let Some(text) = file {
+        let path = dir.path().join("nsboot.toml");
+        std::fs::write(&path, text).expect("written");
+        command.arg("--config").arg(path);
+    }
+    let output = command.output().expect("nsboot runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        output.status.code(),
+        Some(exit),
+        "{flags:?} {file:?}: {said}"
+    );
+    assert!(said.contains(says), "{flags:?} {file:?}: {said}");
+    assert!(!dir.path().join("data/nsboot.redb-journal").exists());
+    assert!(output.stdout.is_empty(), "nothing was announced");
+}

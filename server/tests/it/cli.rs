@@ -1,0 +1,167 @@
+//! Commands, their output and their exit codes.
+
+use crate::server::{Server, nsboot};
+use serde_json::Value;
+use std::process::Output;
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn ok(output: &Output) -> String {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn failed(output: &Output, exit: i32, says: &str) {
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(exit), "{said}");
+    assert!(said.contains(says), "{said}");
+}
+
+#[test]
+fn the_smallest_path_to_a_client_works_as_documented() {
+    let server = Server::start();
+    let disk = server.data().join("disk.raw");
+    std::fs::write(&disk, vec![5u8; 1 << 20]).expect("written");
+    let disk = disk.to_str().expect("text").to_string();
+    ok(&server.run(&["image", "import", &disk, "--name", "debian"]));
+    ok(&server.run(&[
+        "client",
+        "add",
+        "52:54:00:00:00:01",
+        "--name",
+        "a01",
+        "--image",
+        "debian",
+        "--mode",
+        "keep",
+    ]));
+    let clients: Value =
+        serde_json::from_str(&ok(&server.run(&["client", "ls", "-o", "json"]))).expect("JSON");
+    assert_eq!(
+        (
+            &clients[0]["name"],
+            &clients[0]["image_name"],
+            &clients[0]["mode"]
+        ),
+        (&"a01".into(), &"debian".into(), &"keep".into())
+    );
+    let images: Value =
+        serde_json::from_str(&ok(&server.run(&["image", "ls", "-o", "json"]))).expect("JSON");
+    assert_eq!(
+        (&images[0]["state"], &images[0]["size_bytes"]),
+        (&"ready".into(), &(1 << 20).into())
+    );
+    assert!(ok(&server.run(&["client", "ls"])).contains("a01"));
+    assert!(ok(&server.run(&["client", "ls", "-o", "yaml"])).contains("name: \"a01\""));
+    assert!(ok(&server.run(&["client", "why", "a01"])).contains("not been seen booting"));
+    assert!(ok(&server.run(&["lease", "ls"])).contains("none"));
+    assert!(ok(&server.run(&["status"])).contains(env!("CARGO_PKG_VERSION")));
+
+    failed(
+        &server.run(&["client", "add", "52:54:00:00:00:01", "--name", "b"]),
+        5,
+        "NSB-CLIENT-002",
+    );
+    failed(&server.run(&["client", "why", "none"]), 4, "NSB-CLIENT-004");
+    failed(
+        &server.run(&["image", "import", "/nonexistent", "--name", "x"]),
+        1,
+        "NSB-CLI-005",
+    );
+    failed(
+        &server.run(&["image", "import", "/", "--name", "x"]),
+        1,
+        "NSB-CLI-005",
+    );
+    failed(&server.run(&["image", "rm", "debian"]), 5, "NSB-IMAGE-002");
+    failed(
+        &server.run(&["client", "add", "nonsense", "--name", "b"]),
+        2,
+        "not a MAC address",
+    );
+    failed(
+        &server.run(&["lab", "boot", "--firmware", "uefi", "--name", "x"]),
+        2,
+        "next version",
+    );
+}
+
+#[test]
+fn a_server_that_is_not_there_or_wants_a_token_says_so() {
+    let server = Server::start();
+    let over = |url: &str, token: Option<&str>| {
+        let mut command = nsboot();
+        command.args(["client", "ls", "--server", url]);
+        if let Some(token) = token {
+            command.args(["--token", token]);
+        }
+        command.output().expect("nsboot runs")
+    };
+    failed(&over(&server.base, None), 3, "NSB-AUTH-001");
+    failed(&over(&server.base, Some("nonsense")), 3, "NSB-AUTH-001");
+    ok(&over(&server.base, Some(&server.login().access)));
+    failed(&over("http://127.0.0.1:1", None), 6, "NSB-CLI-001");
+    let empty = tempfile::tempdir().expect("temp dir");
+    let output = nsboot()
+        .args(["status", "--data"])
+        .arg(empty.path())
+        .output()
+        .expect("nsboot runs");
+    failed(&output, 6, "NSB-CLI-001");
+}
+
+#[test]
+fn only_the_owner_may_open_the_local_socket() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = Server::start();
+    let mode = std::fs::metadata(server.data().join("nsboot.sock"))
+        .expect("there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_second_server_on_the_same_data_says_why_it_does_not_start() {
+    let server = Server::start();
+    let output = nsboot()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(server.data())
+        .output()
+        .expect("nsboot runs");
+    failed(&output, 1, "NSB-SYSTEM-020");
+    assert_eq!(
+        server.send("GET", "/readyz", &[], b"").status,
+        200,
+        "the first goes on"
+    );
+}
+
+#[test]
+fn a_plane_whose_interface_is_missing_is_shown_and_the_server_stays() {
+    let server = Server::with_file("[[boot]]\ninterface = \"none0\"\nmode = \"off\"\n");
+    let session = server.login();
+    let shown = (0..100).find_map(|_| {
+        let networks = session.items("/api/v1/networks");
+        networks
+            .first()
+            .and_then(|n| n["error"].as_str().map(str::to_string))
+            .or_else(|| {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                None
+            })
+    });
+    assert!(shown.expect("shown").contains("none0"));
+}
+
+#[test]
+fn it_stops_within_eight_seconds() {
+    let server = Server::start();
+    let begun = std::time::Instant::now();
+    let (status, dir) = server.stop();
+    assert!(status.success(), "{status}");
+    assert!(begun.elapsed().as_secs() < 8, "{:?}", begun.elapsed());
+    assert!(!dir.path().join("nsboot.sock").exists());
+}
