@@ -1,13 +1,19 @@
 //! Boot planes: one for each chosen interface, started and stopped while the server runs. A plane
 //! that can't start says why on the page and is tried again; the rest of the server goes on.
 
-use daemons::net::{Interface, NetError, NetThread};
-use engine::{BootNetworkConfig, Engine};
+use crate::observer::BootObserver;
+use daemons::{
+    iscsi::{self, IscsiServer, Limits},
+    net::{Interface, NetError, NetThread},
+};
+use engine::{BootNetworkConfig, Engine, boot::Plane};
 use std::{
     collections::HashMap,
+    net::SocketAddrV4,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use tokio::task::JoinSet;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use types::BootNetworkView;
 
@@ -33,6 +39,15 @@ struct Inner {
 enum PlaneError {
     #[error(transparent)]
     Net(#[from] NetError),
+    #[error("{part} failed: {source}; it is started again")]
+    Part {
+        part: &'static str,
+        source: std::io::Error,
+    },
+    #[error("{part} ended by itself; it is started again")]
+    Ended { part: &'static str },
+    #[error("a part of the boot plane broke: {0}; it is started again. Please report it")]
+    Broke(String),
 }
 
 impl Planes {
@@ -100,7 +115,7 @@ async fn keep_running(engine: Engine, network: BootNetworkConfig, stop: Cancella
     tracing::info!(scope = network.scope(), "boot plane stopped");
 }
 
-/// Opens the sockets inside the namespace and serves until `stop` or until a daemon fails.
+/// Opens the sockets inside the namespace and serves until `stop` or until a part of it ends.
 async fn run(
     engine: &Engine,
     network: &BootNetworkConfig,
@@ -108,6 +123,17 @@ async fn run(
 ) -> Result<(), PlaneError> {
     let net = NetThread::enter(network.namespace.as_deref())?;
     let interface = net.interface(&network.interface)?;
+    let plane = Plane::at(interface.address);
+    let listen = |port| net.tcp_listen(&interface.name, SocketAddrV4::new(plane.server, port));
+    let disks = listen(plane.iscsi_port)?;
+    let observer = Arc::new(BootObserver(engine.clone()));
+    let target = IscsiServer::new(engine.exports().clone(), observer, Limits::default());
+
+    // From here on everything runs; one part that ends takes the plane down, to be made anew.
+    let ending = stop.child_token();
+    let mut parts = JoinSet::new();
+    let end = ending.clone();
+    parts.spawn(async move { ("iSCSI", iscsi::serve(disks, Arc::new(target), end).await) });
     engine.networks().set(view(network, Some(&interface), None));
     tracing::info!(
         scope = network.scope(),
@@ -115,8 +141,16 @@ async fn run(
         prefix_len = interface.prefix_len,
         "boot plane runs"
     );
-    stop.cancelled().await;
-    Ok(())
+    let first = parts.join_next().await;
+    ending.cancel();
+    while parts.join_next().await.is_some() {}
+    match first {
+        _ if stop.is_cancelled() => Ok(()),
+        Some(Ok((part, Err(source)))) => Err(PlaneError::Part { part, source }),
+        Some(Ok((part, Ok(())))) => Err(PlaneError::Ended { part }),
+        Some(Err(e)) => Err(PlaneError::Broke(e.to_string())),
+        None => Ok(()),
+    }
 }
 
 fn view(

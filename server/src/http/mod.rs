@@ -63,6 +63,7 @@ pub fn router(state: AppState, door: Door) -> Router {
         .merge(api::images::routes())
         .merge(api::leases::routes())
         .merge(api::networks::routes())
+        .merge(api::boots::routes())
         .route("/ws", get(events::upgrade))
         .route_layer(from_fn_with_state(state.clone(), auth::require));
     let v1 = open

@@ -2,7 +2,7 @@
 
 use super::AppState;
 use std::path::Path;
-use types::{LabView, Snapshot, SystemInfoView};
+use types::{BootView, ClientId, LabView, Snapshot, SystemInfoView};
 
 /// Everything the live pages show, as of now.
 pub fn snapshot(state: &AppState) -> Snapshot {
@@ -31,9 +31,11 @@ pub fn system(state: &AppState) -> SystemInfoView {
     }
 }
 
-/// The boots of a client, the newest first.
-pub fn boots(_: &AppState, _: types::ClientId) -> Vec<types::BootView> {
-    Vec::new()
+/// The boots of a client, the newest first; none when it or its history can't be found.
+pub fn boots(state: &AppState, client: ClientId) -> Vec<BootView> {
+    let mac = state.engine.clients().get(client).map(|c| c.mac);
+    mac.and_then(|mac| state.engine.boots().history(mac).ok())
+        .unwrap_or_default()
 }
 
 /// Starts a virtual computer.

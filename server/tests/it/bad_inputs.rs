@@ -431,8 +431,8 @@ const REST: &[Case] = &[
         "/api/v1/images?name=sum&sha256=12",
         RAW,
         "x",
-        400,
-        "NSB-HTTP-400",
+        422,
+        "NSB-IMAGE-001",
     ),
     (
         "POST",

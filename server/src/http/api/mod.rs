@@ -1,6 +1,7 @@
 //! REST, `/api/v1`: one file a noun, each a thin adapter on the engine.
 
 pub mod auth;
+pub mod boots;
 pub mod clients;
 pub mod images;
 pub mod leases;

@@ -1,0 +1,38 @@
+//! Tells the boots what the iSCSI sessions do.
+
+use engine::{
+    Engine,
+    export::{Refusal, SessionInfo, SessionObserver},
+};
+use std::net::SocketAddr;
+use types::Timestamp;
+
+/// Hands session events to the boot timelines. Called from the threads that serve disks: the
+/// boots only put a signal into a queue.
+pub struct BootObserver(pub Engine);
+
+impl SessionObserver for BootObserver {
+    fn logged_in(&self, session: &SessionInfo, at: Timestamp) {
+        self.0.boots().disk_signal(session, at, false);
+    }
+
+    fn first_read(&self, session: &SessionInfo, at: Timestamp) {
+        self.0.boots().disk_signal(session, at, true);
+    }
+
+    fn refused(
+        &self,
+        peer: SocketAddr,
+        initiator: &str,
+        target: Option<&str>,
+        why: Refusal,
+        at: Timestamp,
+    ) {
+        tracing::warn!(%peer, initiator, target, why = why.text(), "iSCSI login refused");
+        self.0.boots().disk_refused(target, why.text(), at);
+    }
+
+    fn closed(&self, session: &SessionInfo, _: Timestamp) {
+        tracing::debug!(target_name = session.target, peer = %session.peer, "iSCSI session ended");
+    }
+}
