@@ -1,7 +1,13 @@
 //! Boot planes: one for each chosen interface, started and stopped while the server runs. A plane
 //! that can't start says why on the page and is tried again; the rest of the server goes on.
 
-use crate::observer::BootObserver;
+use crate::{
+    http::{
+        boot,
+        listener::{self, Socket},
+    },
+    observer::BootObserver,
+};
 use daemons::{
     iscsi::{self, IscsiServer, Limits},
     net::{Interface, NetError, NetThread},
@@ -13,7 +19,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::task::JoinSet;
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use types::BootNetworkView;
 
@@ -31,7 +37,15 @@ struct Inner {
     stopping: CancellationToken,
     tasks: TaskTracker,
     /// By scope name.
-    planes: Mutex<HashMap<String, CancellationToken>>,
+    planes: Mutex<HashMap<String, Handle>>,
+}
+
+/// A plane that was started.
+struct Handle {
+    stop: CancellationToken,
+    is_lab: bool,
+    /// Cancelled once all its sockets are closed.
+    ended: CancellationToken,
 }
 
 /// Why a plane does not run.
@@ -76,9 +90,37 @@ impl Planes {
             return;
         }
         let stop = self.inner.stopping.child_token();
-        planes.insert(scope, stop.clone());
+        let ended = CancellationToken::new();
+        let handle = Handle {
+            stop: stop.clone(),
+            is_lab: network.is_lab,
+            ended: ended.clone(),
+        };
+        planes.insert(scope, handle);
         let engine = self.inner.engine.clone();
-        self.inner.tasks.spawn(keep_running(engine, network, stop));
+        self.inner.tasks.spawn(async move {
+            let _ended = ended.drop_guard();
+            keep_running(engine, network, stop).await;
+        });
+    }
+
+    /// Ends the planes of the lab and waits until their sockets are closed.
+    pub async fn stop_lab(&self) {
+        let stopped: Vec<Handle> = {
+            let mut planes = self
+                .inner
+                .planes
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            planes
+                .extract_if(|_, handle| handle.is_lab)
+                .map(|(_, handle)| handle)
+                .collect()
+        };
+        stopped.iter().for_each(|handle| handle.stop.cancel());
+        for handle in stopped {
+            handle.ended.cancelled().await;
+        }
     }
 
     /// Waits for all planes to end, after `stopping`.
@@ -126,6 +168,7 @@ async fn run(
     let plane = Plane::at(interface.address);
     let listen = |port| net.tcp_listen(&interface.name, SocketAddrV4::new(plane.server, port));
     let disks = listen(plane.iscsi_port)?;
+    let files = tcp(listen(plane.http_port)?)?;
     let observer = Arc::new(BootObserver(engine.clone()));
     let target = IscsiServer::new(engine.exports().clone(), observer, Limits::default());
 
@@ -134,6 +177,11 @@ async fn run(
     let mut parts = JoinSet::new();
     let end = ending.clone();
     parts.spawn(async move { ("iSCSI", iscsi::serve(disks, Arc::new(target), end).await) });
+    let (router, end) = (boot::router(engine.clone(), plane), ending.clone());
+    parts.spawn(async move {
+        listener::serve(Socket::Tcp(files), router, end).await;
+        ("HTTP", Ok(()))
+    });
     engine.networks().set(view(network, Some(&interface), None));
     tracing::info!(
         scope = network.scope(),
@@ -151,6 +199,13 @@ async fn run(
         Some(Err(e)) => Err(PlaneError::Broke(e.to_string())),
         None => Ok(()),
     }
+}
+
+fn tcp(listener: std::net::TcpListener) -> Result<TcpListener, PlaneError> {
+    TcpListener::from_std(listener).map_err(|source| PlaneError::Part {
+        part: "HTTP",
+        source,
+    })
 }
 
 fn view(

@@ -6,11 +6,11 @@ use crate::{
     http::{
         AppState, Door,
         listener::{Socket, serve},
-        router,
+        router, views,
     },
     planes::Planes,
 };
-use engine::{Engine, EngineConfig};
+use engine::{Engine, EngineConfig, lab::SELF_TEST};
 use std::{
     io::{IsTerminal, Write},
     net::SocketAddr,
@@ -20,11 +20,14 @@ use std::{
 };
 use store::{Read, SettingRecord, Store};
 use tokio::{
+    io::AsyncReadExt,
     net::{TcpListener, UnixListener},
     signal::unix::{SignalKind, signal},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+/// What is read of a disk at a time, bytes.
+const IMPORT_PIECE: usize = 1 << 20;
 /// From the signal to the end of the process at the latest.
 const STOP_LIMIT: Duration = Duration::from_secs(7);
 
@@ -63,6 +66,7 @@ pub fn main(args: ServeArgs, data_dir: Option<PathBuf>) -> Result<(), ServeError
         listen: args.listen,
         lab: args.lab,
     };
+    let lab_image = args.lab_image;
     let sources = Sources::gather(&flags, std::env::vars())?;
     for warning in &sources.warnings {
         tracing::warn!("{warning}");
@@ -74,13 +78,13 @@ pub fn main(args: ServeArgs, data_dir: Option<PathBuf>) -> Result<(), ServeError
             "could not start the runtime",
             "Raise the limit of threads (ulimit -u).",
         ))?;
-    let result = runtime.block_on(run(sources));
+    let result = runtime.block_on(run(sources, lab_image));
     // Whatever still waits on a disk must not hold the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-async fn run(sources: Sources) -> Result<(), ServeError> {
+async fn run(sources: Sources, lab_image: Option<PathBuf>) -> Result<(), ServeError> {
     let (config, engine) = open_engine(sources)?;
     let stopping = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
@@ -102,7 +106,17 @@ async fn run(sources: Sources) -> Result<(), ServeError> {
         engine: engine.clone(),
         started_at: engine::now(),
         stopping: stopping.clone(),
+        planes: planes.clone(),
     };
+    if let Some(file) = lab_image {
+        tokio::spawn(import_lab_image(engine.clone(), file));
+    }
+    if config.lab {
+        // No lab is no reason to have no server: the page says why.
+        if let Err(e) = views::lab_up(&state).await {
+            tracing::warn!(error = %e, "the virtual lab is not up");
+        }
+    }
     let http = TaskTracker::new();
     http.spawn(serve(
         Socket::Tcp(page),
@@ -135,6 +149,9 @@ async fn run(sources: Sources) -> Result<(), ServeError> {
     let ended = async {
         http.wait().await;
         planes.finished().await;
+        if let Err(e) = engine.lab().down().await {
+            tracing::warn!(error = %e, "the virtual lab is not down; the next start sweeps it");
+        }
     };
     if tokio::time::timeout(STOP_LIMIT, ended).await.is_err() {
         tracing::warn!("not everything ended in time");
@@ -184,6 +201,35 @@ fn admin_password() -> Result<Option<String>, ServeError> {
         "NSBOOT_ADMIN_PASSWORD_FILE has to name a file with the password in its first line.",
     ))?;
     Ok(text.lines().next().map(str::to_string))
+}
+
+/// Imports the disk of new virtual computers, unless an earlier start did.
+async fn import_lab_image(engine: Engine, file: PathBuf) {
+    if engine.images().find(SELF_TEST).is_some() {
+        return;
+    }
+    match import(&engine, &file).await {
+        Ok(()) => tracing::info!(image = SELF_TEST, "imported the virtual computers' disk"),
+        Err(e) => tracing::error!(
+            file = %file.display(), error = %e,
+            "the virtual computers' disk was not imported; import one as the image `self-test`"
+        ),
+    }
+}
+
+async fn import(engine: &Engine, file: &Path) -> Result<(), engine::Error> {
+    let reading = || engine::Error::io(format!("reading {}", file.display()));
+    let mut disk = tokio::fs::File::open(file).await.map_err(reading())?;
+    let len = disk.metadata().await.map_err(reading())?.len();
+    let mut import = engine.images().begin_import(SELF_TEST, Some(len)).await?;
+    loop {
+        let mut piece = bytes::BytesMut::with_capacity(IMPORT_PIECE);
+        if disk.read_buf(&mut piece).await.map_err(reading())? == 0 {
+            break;
+        }
+        import.write(piece.freeze()).await?;
+    }
+    import.finish(None).await.map(drop)
 }
 
 /// The socket for commands on this box: whoever may open it is root or our own user.

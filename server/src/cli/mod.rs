@@ -91,6 +91,9 @@ pub struct ServeArgs {
     /// Bring the virtual lab up
     #[arg(long)]
     pub lab: bool,
+    /// Raw disk that new virtual computers boot, imported once as the image `self-test`
+    #[arg(long, value_name = "FILE", requires = "lab")]
+    pub lab_image: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]

@@ -13,6 +13,7 @@ mod problem;
 mod site;
 pub mod views;
 
+use crate::planes::Planes;
 use axum::{
     Extension, Router,
     extract::DefaultBodyLimit,
@@ -42,6 +43,7 @@ pub struct AppState {
     pub started_at: Timestamp,
     /// Ends when the server stops; long answers watch it.
     pub stopping: CancellationToken,
+    pub planes: Planes,
 }
 
 /// How requests of a listener prove who they come from.
@@ -64,6 +66,7 @@ pub fn router(state: AppState, door: Door) -> Router {
         .merge(api::leases::routes())
         .merge(api::networks::routes())
         .merge(api::boots::routes())
+        .merge(api::lab::routes())
         .route("/ws", get(events::upgrade))
         .route_layer(from_fn_with_state(state.clone(), auth::require));
     let v1 = open

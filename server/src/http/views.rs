@@ -1,8 +1,9 @@
 //! Views that REST, WebSocket and page share.
 
 use super::AppState;
+use engine::Error;
 use std::path::Path;
-use types::{BootView, ClientId, LabView, Snapshot, SystemInfoView};
+use types::{BootView, ClientId, ClientView, Snapshot, SystemInfoView};
 
 /// Everything the live pages show, as of now.
 pub fn snapshot(state: &AppState) -> Snapshot {
@@ -27,7 +28,7 @@ pub fn system(state: &AppState) -> SystemInfoView {
         disk_free_bytes,
         disk_total_bytes,
         memory_rss_bytes: resident_bytes(),
-        lab: lab(state),
+        lab: state.engine.lab().view(),
     }
 }
 
@@ -38,27 +39,33 @@ pub fn boots(state: &AppState, client: ClientId) -> Vec<BootView> {
         .unwrap_or_default()
 }
 
-/// Starts a virtual computer.
+/// Makes the lab's network and serves it; nothing changes when it is up.
 ///
 /// # Errors
-/// When there is no lab here.
-pub async fn boot_virtual(
-    _: &AppState,
-    _: Option<String>,
-) -> Result<types::ClientView, engine::Error> {
-    Err(engine::Error::unavailable(
-        engine::Area::Lab,
-        "there is no lab in this build",
-        "Use a later one.",
-    ))
+/// When there can be no lab here, with the reason.
+pub async fn lab_up(state: &AppState) -> Result<(), Error> {
+    let network = state.engine.lab().up().await?;
+    state.planes.start(network);
+    Ok(())
 }
 
-fn lab(_: &AppState) -> LabView {
-    LabView {
-        available: false,
-        reason: Some("not built in yet".into()),
-        running: Vec::new(),
-    }
+/// Powers all virtual computers off and takes the lab's network away.
+///
+/// # Errors
+/// When the network can't be taken away.
+pub async fn lab_down(state: &AppState) -> Result<(), Error> {
+    state.planes.stop_lab().await;
+    state.engine.lab().down().await
+}
+
+/// Powers a virtual computer on, in the lab's network.
+///
+/// # Errors
+/// When it runs already, or there can be no lab here.
+pub async fn boot_virtual(state: &AppState, name: Option<&str>) -> Result<ClientView, Error> {
+    // Its boot plane first: the computer asks as soon as it has power.
+    lab_up(state).await?;
+    state.engine.lab().boot(name).await
 }
 
 /// (free for us, whole) of the file system under `dir`; zeros when it can't be asked.

@@ -4,6 +4,7 @@ pub mod auth;
 pub mod boots;
 pub mod clients;
 pub mod images;
+pub mod lab;
 pub mod leases;
 pub mod networks;
 pub mod system;
