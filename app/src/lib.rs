@@ -1,6 +1,9 @@
 //! Every page, component and server function of NSBoot; compiles to WASM (`hydrate`) and natively
 //! (`ssr`). `shell` is the document, `App` what is in it; `pages` is the list of pages.
 
+// Views are types nested as deep as the page.
+#![recursion_limit = "512"]
+
 mod api;
 mod fault;
 mod live;

@@ -27,4 +27,5 @@ pub fn Scripts(options: LeptosOptions) -> impl IntoView {
             {script}
         </script>
     }
+    .into_any()
 }

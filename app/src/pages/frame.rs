@@ -64,6 +64,7 @@ fn Navigation() -> impl IntoView {
             <ul>{navigation(i18n).into_iter().map(item).collect_view()}</ul>
         </nav>
     }
+    .into_any()
 }
 
 /// How the page hangs on the server, in words.
@@ -90,6 +91,7 @@ fn Connection() -> impl IntoView {
             <span>{words}</span>
         </span>
     }
+    .into_any()
 }
 
 /// Who is signed in, the theme, the way out. Plain forms: they work before and without WASM.
@@ -122,6 +124,7 @@ fn Account() -> impl IntoView {
             </div>
         </details>
     }
+    .into_any()
 }
 
 /// No such page.
@@ -136,4 +139,5 @@ pub fn Missing() -> impl IntoView {
             <p><a class="link" href="/floor">{t!(i18n, missing.back)}</a></p>
         </main>
     }
+    .into_any()
 }

@@ -67,4 +67,5 @@ pub fn App() -> impl IntoView {
             </Router>
         </I18nContextProvider>
     }
+    .into_any()
 }

@@ -58,4 +58,5 @@ pub fn StateShape(#[prop(into)] shape: Signal<Shape>) -> impl IntoView {
             <path d=move || shape.get().paths().2 stroke=marks/>
         </svg>
     }
+    .into_any()
 }

@@ -25,6 +25,7 @@ pub fn Field(
             {help}
         </div>
     }
+    .into_any()
 }
 
 /// A native select with `(value, text)` options.
@@ -49,6 +50,7 @@ pub fn Select(
             }}
         </select>
     }
+    .into_any()
 }
 
 /// What went wrong: what happened, why, what to do, and the code.

@@ -57,6 +57,7 @@ pub fn Rail(
             {segments.into_iter().collect_view()}
         </span>
     }
+    .into_any()
 }
 
 /// The names below a big rail, each with the time its hop took.
@@ -88,5 +89,5 @@ pub fn HopLabels(
             </li>
         }
     });
-    view! { <ol class="hops">{labels.into_iter().collect_view()}</ol> }
+    view! { <ol class="hops">{labels.into_iter().collect_view()}</ol> }.into_any()
 }

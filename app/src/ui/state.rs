@@ -85,4 +85,5 @@ pub fn StateBadge(#[prop(into)] status: Signal<Status>) -> impl IntoView {
             {move || word(i18n, status.get())}
         </span>
     }
+    .into_any()
 }

@@ -43,6 +43,7 @@ pub fn Boots(id: ClientId) -> impl IntoView {
             </Suspense>
         </section>
     }
+    .into_any()
 }
 
 /// The boot takes the place of its older view, or the first place.
@@ -71,6 +72,7 @@ fn List(all: RwSignal<Vec<BootView>>) -> impl IntoView {
             </ul>
         </Show>
     }
+    .into_any()
 }
 
 fn shape(state: BootState) -> Shape {
@@ -121,6 +123,7 @@ fn Entry(boot: Memo<Option<BootView>>) -> impl IntoView {
             </details>
         </li>
     }
+    .into_any()
 }
 
 /// What was seen, with seconds since the first packet.

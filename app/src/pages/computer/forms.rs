@@ -53,6 +53,7 @@ pub fn Edit(client: Signal<ClientView>) -> impl IntoView {
             </div>
         </details>
     }
+    .into_any()
 }
 
 /// Removing, with a second step that says what is lost.
@@ -87,4 +88,5 @@ pub fn Remove(client: Signal<ClientView>) -> impl IntoView {
             </div>
         </details>
     }
+    .into_any()
 }

@@ -124,4 +124,5 @@ fn Facts(client: Signal<ClientView>) -> impl IntoView {
             {fact(tu_string!(i18n, computer.memory), move || measured().and_then(|f| f.memory_bytes).map(format::bytes))}
         </dl>
     }
+    .into_any()
 }

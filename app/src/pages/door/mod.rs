@@ -37,6 +37,7 @@ fn Password(autocomplete: &'static str, #[prop(optional, into)] help: String) ->
             </div>
         </Field>
     }
+    .into_any()
 }
 
 /// The value as an error, for [`Problems`].
@@ -69,6 +70,7 @@ pub fn Login() -> impl IntoView {
             </ActionForm>
         </main>
     }
+    .into_any()
 }
 
 /// `/setup`: the first account. The link that the server prints carries the code in its fragment,
@@ -111,4 +113,5 @@ pub fn Setup() -> impl IntoView {
             </ActionForm>
         </main>
     }
+    .into_any()
 }

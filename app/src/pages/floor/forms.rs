@@ -67,6 +67,7 @@ pub fn BootVirtual() -> impl IntoView {
             <Problems fault=Signal::derive(move || value.get().and_then(Result::err))/>
         </div>
     }
+    .into_any()
 }
 
 /// A computer that is not on yet.
@@ -107,6 +108,7 @@ pub fn AddComputer() -> impl IntoView {
             </div>
         </details>
     }
+    .into_any()
 }
 
 /// One discovered computer with its form.
@@ -141,4 +143,5 @@ pub fn Adopt(view: ArcRwSignal<ClientView>) -> impl IntoView {
             <Problems fault=Signal::derive(move || value.get().and_then(Result::err))/>
         </li>
     }
+    .into_any()
 }

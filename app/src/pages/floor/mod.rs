@@ -148,6 +148,7 @@ fn NeedsYou() -> impl IntoView {
             {live.client(id).map(|view| view! { <StoppedCard view/> })}
         </For>
     }
+    .into_any()
 }
 
 #[component]
@@ -198,6 +199,7 @@ fn StoppedCard(view: ArcRwSignal<types::ClientView>) -> impl IntoView {
             </div>
         </article>
     }
+    .into_any()
 }
 
 /// Computers that asked for a boot and are not ours yet.
@@ -219,4 +221,5 @@ fn Discovered() -> impl IntoView {
             </section>
         </Show>
     }
+    .into_any()
 }

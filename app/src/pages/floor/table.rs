@@ -56,6 +56,7 @@ pub fn Table() -> impl IntoView {
             </Show>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -97,4 +98,5 @@ fn Line(row: ClientRow) -> impl IntoView {
             <td class="num" data-label=tu_string!(i18n, floor.since)><When at=since/></td>
         </tr>
     }
+    .into_any()
 }

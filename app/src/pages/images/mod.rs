@@ -130,6 +130,7 @@ fn Line(row: ImageRow) -> impl IntoView {
             <td><Delete image/></td>
         </tr>
     }
+    .into_any()
 }
 
 /// Deleting, with a second step; the refusal is shown where it was asked.
@@ -156,4 +157,5 @@ fn Delete(image: Signal<ImageView>) -> impl IntoView {
             </div>
         </details>
     }
+    .into_any()
 }

@@ -84,6 +84,7 @@ pub fn Upload() -> impl IntoView {
             </form>
         </section>
     }
+    .into_any()
 }
 
 #[cfg(feature = "hydrate")]

@@ -186,4 +186,5 @@ fn Leases() -> impl IntoView {
             </Show>
         </section>
     }
+    .into_any()
 }
