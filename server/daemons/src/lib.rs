@@ -5,3 +5,4 @@ pub mod dhcp;
 pub mod iscsi;
 pub mod net;
 mod sys;
+pub mod tftp;

@@ -1,0 +1,293 @@
+//! The sockets of one boot network: requests on port 69, each transfer on a port of its own, always
+//! from the address that was asked.
+
+use super::{
+    session::{self, Step, Transfer},
+    wire::{self, Mode, Packet, Request, code},
+};
+use crate::net::{NetError, NetThread};
+use engine::{
+    Loaders,
+    boot::{Signal, Who},
+    loaders::LoaderFile,
+};
+use std::{
+    collections::HashMap,
+    io::{self, Read},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::SystemTime,
+};
+use tokio::{net::UdpSocket, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use types::Timestamp;
+
+/// The well-known port.
+const PORT: u16 = 69;
+/// Transfers at once of one address; more is a flood or a forged source.
+const PER_SOURCE: usize = 8;
+/// Transfers at once in all.
+const IN_ALL: usize = 1024;
+/// The largest file that is held in memory for a transfer, bytes.
+const MAX_FILE: u64 = 512 << 20;
+
+/// What TFTP tells the boots. Returns at once.
+pub trait Signals: Send + Sync + 'static {
+    /// Something was seen at that moment.
+    fn signal(&self, who: Who, at: Timestamp, signal: Signal);
+}
+
+/// TFTP on one interface, ready to run.
+pub struct Tftp {
+    shared: Arc<Shared>,
+    socket: UdpSocket,
+}
+
+struct Shared {
+    net: NetThread,
+    device: String,
+    address: Ipv4Addr,
+    loaders: Loaders,
+    signals: Arc<dyn Signals>,
+    /// Files in use: twenty computers that load one file share one copy.
+    files: Mutex<HashMap<String, Cached>>,
+}
+
+struct Cached {
+    len: u64,
+    modified: SystemTime,
+    data: Weak<[u8]>,
+}
+
+impl Tftp {
+    /// Opens port 69 of `device`. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the interface is not there or the port is taken.
+    pub fn open(
+        net: &NetThread,
+        device: &str,
+        loaders: Loaders,
+        signals: Arc<dyn Signals>,
+    ) -> Result<Tftp, NetError> {
+        let address = net.interface(device)?.address;
+        let socket = tokio_socket(net.udp(device, SocketAddrV4::new(address, PORT))?)?;
+        let shared = Shared {
+            net: net.clone(),
+            device: device.into(),
+            address,
+            loaders,
+            signals,
+            files: Mutex::default(),
+        };
+        Ok(Tftp {
+            shared: Arc::new(shared),
+            socket,
+        })
+    }
+
+    /// Serves until `cancel`.
+    pub async fn run(self, cancel: CancellationToken) {
+        let mut buffer = [0u8; 2048];
+        let mut transfers: JoinSet<Ipv4Addr> = JoinSet::new();
+        let mut live: HashMap<Ipv4Addr, usize> = HashMap::new();
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                Some(ended) = transfers.join_next() => {
+                    if let Ok(source) = ended && let Some(n) = live.get_mut(&source) {
+                        *n -= 1;
+                        if *n == 0 { live.remove(&source); }
+                    }
+                }
+                received = self.socket.recv_from(&mut buffer) => {
+                    let Ok((len, SocketAddr::V4(peer))) = received else { continue };
+                    let request = match Packet::decode(&buffer[..len]) {
+                        Ok(Packet::Read(request)) => request,
+                        Ok(Packet::Write) => {
+                            self.refuse(peer, code::ACCESS, "nothing can be written here").await;
+                            continue;
+                        }
+                        // An answer to a wrong request would be an answer to a forged one.
+                        Ok(_) | Err(_) => continue,
+                    };
+                    let mine = live.entry(*peer.ip()).or_default();
+                    if *mine >= PER_SOURCE || transfers.len() >= IN_ALL {
+                        tracing::debug!(%peer, "too many transfers at once");
+                        continue;
+                    }
+                    *mine += 1;
+                    transfers.spawn(serve(self.shared.clone(), peer, request, engine::now()));
+                }
+            }
+        }
+    }
+
+    async fn refuse(&self, peer: SocketAddrV4, code: u16, text: &str) {
+        let _ = self.socket.send_to(&wire::error(code, text), peer).await;
+    }
+}
+
+fn tokio_socket(socket: std::net::UdpSocket) -> Result<UdpSocket, NetError> {
+    UdpSocket::from_std(socket).map_err(|source| NetError::Socket {
+        what: "watch a TFTP socket".into(),
+        source,
+    })
+}
+
+/// One request from beginning to end; gives back who it was for.
+async fn serve(
+    shared: Arc<Shared>,
+    peer: SocketAddrV4,
+    request: Request,
+    at: Timestamp,
+) -> Ipv4Addr {
+    if let Err(error) = transfer(&shared, peer, &request, at).await {
+        tracing::debug!(%peer, %error, "a TFTP transfer ended badly");
+    }
+    *peer.ip()
+}
+
+async fn transfer(
+    shared: &Arc<Shared>,
+    peer: SocketAddrV4,
+    request: &Request,
+    at: Timestamp,
+) -> io::Result<()> {
+    let socket = shared
+        .net
+        .udp(&shared.device, SocketAddrV4::new(shared.address, 0))
+        .and_then(tokio_socket)
+        .map_err(io::Error::other)?;
+    // From here on only this peer is heard; a packet of another one never reaches the transfer.
+    socket.connect(peer).await?;
+    let who = Who::Address(*peer.ip());
+    let name = String::from_utf8_lossy(&request.file)
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(128)
+        .collect::<String>();
+    if request.mode != Mode::Octet {
+        socket
+            .send(&wire::error(code::ILLEGAL, "only mode octet is served"))
+            .await?;
+        return Ok(());
+    }
+    let Some((file, data)) = load(shared, request.file.clone()).await? else {
+        socket
+            .send(&wire::error(code::NOT_FOUND, "no such file"))
+            .await?;
+        let reason =
+            "there is no such file; put it into the folder loaders of the data directory".into();
+        shared
+            .signals
+            .signal(who, at, Signal::LoaderFailed { file: name, reason });
+        return Ok(());
+    };
+    let bytes = data.len() as u64;
+    let (transfer, first) = Transfer::begin(data, session::agree(request, bytes));
+    let asked = || {
+        shared
+            .signals
+            .signal(who, at, Signal::LoaderAsked { file: file.clone() })
+    };
+    match drive(&socket, transfer, first).await? {
+        Step::Probed => {}
+        Step::Failed(reason) => {
+            asked();
+            shared.signals.signal(
+                who,
+                engine::now(),
+                Signal::LoaderFailed {
+                    file: file.clone(),
+                    reason,
+                },
+            );
+        }
+        _ => {
+            asked();
+            shared.signals.signal(
+                who,
+                engine::now(),
+                Signal::LoaderDone {
+                    file: file.clone(),
+                    bytes,
+                },
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Sends and waits until the transfer is over; gives back how.
+async fn drive(socket: &UdpSocket, mut transfer: Transfer, first: Step) -> io::Result<Step> {
+    let mut step = first;
+    let mut out = Vec::new();
+    let mut buffer = [0u8; 1024];
+    let mut deadline = tokio::time::Instant::now();
+    loop {
+        match &step {
+            Step::OptionAck => _ = socket.send(&transfer.option_ack()).await?,
+            Step::Blocks => {
+                for (number, bytes) in transfer.outgoing() {
+                    wire::data(number, bytes, &mut out);
+                    socket.send(&out).await?;
+                }
+            }
+            Step::Wait => {}
+            Step::Done | Step::Probed | Step::Failed(_) => return Ok(step),
+        }
+        if step != Step::Wait {
+            // A packet that says nothing new must not put the repeat off.
+            deadline = tokio::time::Instant::now() + transfer.patience();
+        }
+        step = match tokio::time::timeout_at(deadline, socket.recv(&mut buffer)).await {
+            Err(_) => transfer.silence(),
+            Ok(Ok(len)) => {
+                Packet::decode(&buffer[..len]).map_or(Step::Wait, |p| transfer.packet(&p))
+            }
+            // The peer closed its port without a word, as EDK2 does after reading the size.
+            Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => Step::Probed,
+            Ok(Err(e)) => return Err(e),
+        };
+    }
+}
+
+/// The file's clean name and bytes; None when there is none.
+async fn load(shared: &Arc<Shared>, asked: Vec<u8>) -> io::Result<Option<(String, Arc<[u8]>)>> {
+    let shared = shared.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let Some(found) = shared.loaders.find(&asked).filter(|f| f.len <= MAX_FILE) else {
+            return Ok(None);
+        };
+        let name = found.name.clone();
+        shared.bytes(found).map(|data| Some((name, data)))
+    });
+    read.await.map_err(io::Error::other)?
+}
+
+impl Shared {
+    fn bytes(&self, mut found: LoaderFile) -> io::Result<Arc<[u8]>> {
+        let files = || self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |c: &&Cached| c.len == found.len && c.modified == found.modified;
+        if let Some(data) = files()
+            .get(&found.name)
+            .filter(same)
+            .and_then(|c| c.data.upgrade())
+        {
+            return Ok(data);
+        }
+        let mut bytes = Vec::with_capacity(found.len as usize);
+        found.file.read_to_end(&mut bytes)?;
+        let data: Arc<[u8]> = bytes.into();
+        let cached = Cached {
+            len: found.len,
+            modified: found.modified,
+            data: Arc::downgrade(&data),
+        };
+        let mut files = files();
+        files.retain(|_, c| c.data.strong_count() > 0);
+        files.insert(found.name, cached);
+        Ok(data)
+    }
+}
