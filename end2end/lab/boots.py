@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Real machines boot from the real binary. usage: boots.py [--rounds N] [NAME...]
+
+Environment: NSBOOT_BIN (the binary), SELFTEST_IMAGE (made by selftest/build.sh).
+"""
+import argparse
+import datetime
+import os
+import sys
+import time
+import traceback
+
+import capture
+from harness import Lab, until
+
+MAC = "52:54:00:77:00:%02x"
+# How far the rail may be from the wire, seconds.
+TOLERANCE = 0.3
+
+
+def seconds_of(stamp):
+    return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+
+
+def with_image(lab):
+    lab.start_server()
+    lab.nsboot("image", "import", os.environ["SELFTEST_IMAGE"], "--name", "self-test")
+
+
+def hop(boot, name):
+    return next(h for h in boot["hops"] if h["hop"] == name)
+
+
+def check(condition, text):
+    if not condition:
+        raise AssertionError(text)
+
+
+def boots_and_tells_the_truth(lab):
+    """From power-on to ready by our own DHCP, HTTP and iSCSI; the rail agrees with the wire."""
+    with_image(lab)
+    lab.nsboot("client", "add", MAC % 1, "--name", "pc-1", "--image", "self-test", "--mode", "reset")
+    pcap = lab.capture()
+    pc = lab.machine("pc-1", MAC % 1)
+    pc.power_on()
+    boot = lab.wait_ready("pc-1")
+    print(f"   power-on to ready: {seconds_of(boot['ended_at']) - pc.on_at:.1f} s")
+    check(boot["facts"]["disk_read_bytes_per_second"] > 0, f"no disk speed in {boot['facts']}")
+    check(" rw" in boot["facts"]["root"], f"the root is not writable: {boot['facts']}")
+    wire = until("the capture", 10, lambda: (lambda w: w if "ready" in w else None)(capture.hops(pcap, MAC % 1, pc.on_at)))
+    pairs = [("link", "started_at", "discover"), ("dhcp", "finished_at", "ack"), ("ipxe", "finished_at", "script"),
+             ("disk", "login1", None), ("kernel", "login2", None), ("login", "finished_at", "ready")]
+    late = []
+    for name, field, sign in pairs:
+        if sign is None:
+            # The note says when the login was seen; the hop's own times also hold what went before.
+            notes = [n for n in boot["notes"] if n["hop"] == name]
+            if not notes or field not in wire:
+                late.append(f"{name}: {'no note' if not notes else 'no ' + field + ' on the wire'}")
+                continue
+            rail, real = min((seconds_of(n["at"]) for n in notes), key=lambda t: abs(t - wire[field])), wire[field]
+        else:
+            rail, real = seconds_of(hop(boot, name)[field]), wire[sign]
+        print(f"   {name:7} rail {rail - pc.on_at:7.3f} s, wire {real - pc.on_at:7.3f} s, apart {abs(rail - real) * 1000:4.0f} ms")
+        if abs(rail - real) > TOLERANCE:
+            late.append(f"{name}: rail and wire are {rail - real:+.3f} s apart")
+    check(not late, "; ".join(late))
+
+
+def reboot(lab, pc, cut=False):
+    """Starts the machine again and waits until it is ready."""
+    last = lab.boot_of(pc.name)["id"]
+    if cut:
+        pc.power_off()
+        pc.power_on()
+    else:
+        pc.send("reboot")
+    return lab.wait_ready(pc.name, after=last)
+
+
+def keep_keeps_and_reset_forgets(lab):
+    """A file written in mode keep is there after a reboot; in mode reset it is gone."""
+    with_image(lab)
+    lab.nsboot("client", "add", MAC % 2, "--name", "pc-2", "--image", "self-test", "--mode", "keep")
+    pc = lab.machine("pc-2", MAC % 2)
+    pc.power_on()
+    lab.wait_ready("pc-2")
+    pc.run("echo kept > /root/proof && sync")
+    reboot(lab, pc)
+    check(pc.run("cat /root/proof") == "kept", "the file is not there after a reboot in mode keep")
+    lab.nsboot("client", "set", "pc-2", "--mode", "reset")
+    reboot(lab, pc)
+    check(pc.run("test -e /root/proof && echo there || echo gone") == "gone", "the file outlived a reset")
+
+
+def a_guest_outlives_the_server(lab):
+    """The server is killed with -9 while the guest writes: the guest goes on, nothing flushed is lost."""
+    with_image(lab)
+    lab.nsboot("client", "add", MAC % 3, "--name", "pc-3", "--image", "self-test", "--mode", "keep")
+    pc = lab.machine("pc-3", MAC % 3)
+    pc.power_on()
+    lab.wait_ready("pc-3")
+    # Each round is on the disk before it is counted on the console.
+    pc.send("stty -echo; (for i in $(seq 60); do dd if=/dev/urandom of=/root/f$i bs=64k count=4 conv=fsync 2>/dev/null "
+            "&& sha256sum /root/f$i >>/root/sums && sync && echo ROUND''-$i-; done; echo ALL''-WRITTEN) &")
+    pc.hear("ROUND-10-", 120)
+    lab.kill_server()
+    time.sleep(3)  # the guest must meet the outage, not a quick restart
+    lab.start_server()
+    pc.hear("ALL-WRITTEN", 240)
+    check(pc.run("wc -l < /root/sums").strip() == "60", "the guest lost rounds")
+    reboot(lab, pc, cut=True)
+    check(pc.run("cat /run/fsck.code") == "0", f"fsck after the power cut: {pc.run('cat /run/fsck.log')}")
+    check(pc.run("sha256sum -c /root/sums >/tmp/sums && wc -l < /tmp/sums", 120).strip() == "60", "flushed data is gone")
+
+
+def the_rail_stops_where_the_boot_stops(lab):
+    """Without a script (unknown computer) and without a disk (no image) the boot stops there, with its cause."""
+    lab.start_server()
+    unknown = lab.machine("unknown", MAC % 4)
+    unknown.power_on()
+
+    def found(mac):
+        return next((c for c in lab.api("GET", "/clients")["items"] if c["mac"] == mac), None)
+
+    def stopped(mac, code):
+        client = found(mac)
+        boot = client and client["last_boot"]
+        return boot if boot and boot["state"] == "stopped" and boot["cause"]["code"] == code else None
+
+    boot = until("the unknown computer to stop", 90, lambda: stopped(MAC % 4, "not_adopted"))
+    check(hop(boot, "dhcp")["state"] == "done" and hop(boot, "ipxe")["state"] == "failed", f"rail: {boot['hops']}")
+    check(hop(boot, "disk")["state"] == "pending", f"rail: {boot['hops']}")
+    check(found(MAC % 4)["state"] == "discovered", "it is not shown as discovered")
+    unknown.power_off()
+
+    lab.nsboot("client", "add", MAC % 5, "--name", "pc-5")
+    bare = lab.machine("pc-5", MAC % 5)
+    bare.power_on()
+    boot = until("the computer without an image to stop", 90, lambda: stopped(MAC % 5, "no_image"))
+    failed = [h["hop"] for h in boot["hops"] if h["state"] == "failed"]
+    check(failed and failed[0] in ("ipxe", "disk"), f"rail: {boot['hops']}")
+    check(hop(boot, "kernel")["state"] == "pending", f"rail: {boot['hops']}")
+
+
+TESTS = [boots_and_tells_the_truth, keep_keeps_and_reset_forgets, a_guest_outlives_the_server,
+         the_rail_stops_where_the_boot_stops]
+
+
+def run(test):
+    """One test on a stage of its own. Emulated machines share two cores with much else: one more try, told."""
+    for attempt in (1, 2):
+        started = time.monotonic()
+        print(f"== {test.__name__}", flush=True)
+        lab = Lab()
+        good = False
+        try:
+            test(lab)
+            good = True
+        except (AssertionError, RuntimeError, TimeoutError, OSError):
+            traceback.print_exc()
+            print(f"   the server said last:\n{lab.log('server.log')[-2000:]}")
+        finally:
+            lab.close(keep=not good)
+        print(f"   {'ok' if good else 'FAILED'} after {time.monotonic() - started:.0f} s", flush=True)
+        if good:
+            return True
+        if attempt == 1:
+            print("   RETRIED once", flush=True)
+    return False
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args()
+    if os.geteuid() or not os.environ.get("SELFTEST_IMAGE"):
+        sys.exit("lab tests need root, and the self-test image in SELFTEST_IMAGE (scripts/selftest-image.sh prints it)")
+    tests = [t for t in TESTS if not args.names or t.__name__ in args.names]
+    failed = [t.__name__ for _ in range(args.rounds) for t in tests if not run(t)]
+    sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""The stage of the lab tests: a network namespace, the real binary, QEMU machines with a BIOS.
+
+Nothing here reaches the host's own network, and nothing outlives the test. The namespace is made by
+the test, not by `nsboot lab`, because these machines must go on while the server is killed.
+"""
+import contextlib
+import ctypes
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PASSWORD = "correct-horse-battery"
+SERVER = "10.77.0.1"
+
+
+def _die_with_us():
+    """Run in the child: the kernel kills it when the test ends, however it ends."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def until(what, seconds, look):
+    """Looks until there is something to see; a try in vain names what was waited for."""
+    end = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds} s in vain for {what}")
+        time.sleep(0.1)
+
+
+class Lab:
+    """Namespace with bridge, data folder, server and machines of one test."""
+
+    def __init__(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="nsboot-lab-"))
+        self.namespace = f"nsblab-{os.getpid()}"
+        self.data = self.dir / "data"
+        self.machines, self.others, self.server = [], [], None
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self._ip("netns", "add", self.namespace)
+        for args in (["link", "add", "br0", "type", "bridge"], ["addr", "add", f"{SERVER}/24", "dev", "br0"],
+                     ["link", "set", "br0", "up"], ["link", "set", "lo", "up"]):
+            self._ip("-n", self.namespace, *args)
+        (self.dir / "nsboot.toml").write_text(f"""[http]
+listen = "127.0.0.1:{self.port}"
+[[boot]]
+interface = "br0"
+namespace = "{self.namespace}"
+mode = "full"
+range = "10.77.0.100-10.77.0.199"
+[clients]
+unknown = "discover"
+""")
+
+    @staticmethod
+    def _ip(*args):
+        subprocess.run(["ip", *args], check=True)
+
+    def spawn(self, argv, log):
+        """Starts a process inside the namespace that ends with the test."""
+        with open(self.dir / log, "ab") as out:
+            argv = ["nsenter", f"--net=/run/netns/{self.namespace}", *map(str, argv)]
+            return subprocess.Popen(argv, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                    preexec_fn=_die_with_us)
+
+    def start_server(self):
+        """Starts the binary and waits for it; the page stays on the host's loopback."""
+        binary = os.environ.get("NSBOOT_BIN", str(ROOT / "target/release/nsboot"))
+        env = {k: v for k, v in os.environ.items() if not k.startswith("NSBOOT_")}
+        env["NSBOOT_ADMIN_PASSWORD"] = PASSWORD
+        with open(self.dir / "server.log", "ab") as out:
+            self.server = subprocess.Popen(
+                [binary, "serve", "--data", str(self.data), "--config", str(self.dir / "nsboot.toml")],
+                stdout=out, stderr=out, env=env, preexec_fn=_die_with_us)
+        self.binary = binary
+        until("the server", 30, self._ready)
+        answer = self.api("POST", "/auth/login", {"username": "admin", "password": PASSWORD}, token=None)
+        self.token = answer["access_token"]
+
+    def _ready(self):
+        if self.server.poll() is not None:
+            raise RuntimeError(f"the server ended:\n{self.log('server.log')}")
+        with contextlib.suppress(OSError):
+            return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5).status == 200
+
+    def kill_server(self):
+        """As a power cut does: no signal handler runs."""
+        self.server.kill()
+        self.server.wait()
+
+    def api(self, method, path, body=None, token=""):
+        """One REST call; a problem is raised with its text."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/v1{path}", method=method)
+        if body is not None:
+            request.data = json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
+        if token is not None:
+            request.add_header("Authorization", f"Bearer {self.token}")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}") from error
+        return json.loads(text) if text else None
+
+    def nsboot(self, *args):
+        """One command of the binary, as a person on this box types it."""
+        done = subprocess.run([self.binary, "--data", str(self.data), *args], capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"nsboot {' '.join(args)} ended with {done.returncode}: {done.stderr}")
+        return done.stdout
+
+    def client(self, name):
+        return self.api("GET", f"/clients/{name}")
+
+    def boot_of(self, name, after=None):
+        """The last boot of a client, unless it is the one with the id `after`."""
+        boot = self.client(name).get("last_boot")
+        return None if boot is None or boot["id"] == after else boot
+
+    def wait_ready(self, name, after=None, seconds=180):
+        """Waits for a boot that is ready; a stopped one raises with its cause."""
+        def look():
+            boot = self.boot_of(name, after)
+            return boot if boot and boot["state"] == "ready" else None
+        try:
+            return until(f"{name} to be ready", seconds, look)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; it stands at {json.dumps(self.boot_of(name, after))}; "
+                               f"its console ends with:\n{self.log(name + '.serial.log')[-1500:]}") from None
+
+    def log(self, name):
+        path = self.dir / name
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def machine(self, name, mac):
+        machine = Machine(self, name, mac)
+        self.machines.append(machine)
+        return machine
+
+    def capture(self):
+        """Records the bridge from now on; `frames()` reads what there is."""
+        path = self.dir / "capture.pcap"
+        tcpdump = self.spawn(["tcpdump", "-i", "br0", "-U", "-n", "-s", "256", "-Z", "root", "-w", path], "tcpdump.log")
+        self.others.append(tcpdump)
+        until("tcpdump", 10, lambda: "listening on" in self.log("tcpdump.log"))
+        return path
+
+    def close(self, keep=False):
+        for machine in self.machines:
+            machine.power_off()
+        for process in [*self.others, *([self.server] if self.server else [])]:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+        self._ip("netns", "del", self.namespace)
+        if keep:
+            print(f"logs are in {self.dir}")
+        else:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Machine:
+    """A computer: QEMU by emulation with a BIOS, its network card's ROM is iPXE."""
+
+    def __init__(self, lab, name, mac):
+        self.lab, self.name, self.mac, self.process, self.serial = lab, name, mac, None, None
+        self.tap = "tap" + mac.replace(":", "")[-6:]
+        for args in (["tuntap", "add", "dev", self.tap, "mode", "tap"], ["link", "set", self.tap, "master", "br0"],
+                     ["link", "set", self.tap, "up"]):
+            Lab._ip("-n", lab.namespace, *args)
+
+    def power_on(self):
+        assert not self.process or self.process.poll() is not None
+        self.process = self.lab.spawn(
+            ["qemu-system-x86_64", "-accel", "tcg", "-m", "512", "-nodefaults", "-display", "none", "-boot", "n",
+             "-uuid", f"00000000-0000-4000-8000-{self.mac.replace(':', '')}",
+             "-netdev", f"tap,id=n0,ifname={self.tap},script=no,downscript=no",
+             "-device", f"virtio-net-pci,netdev=n0,mac={self.mac}",
+             "-chardev", f"socket,id=s0,path={self.name}.sock,server=on,wait=off,logappend=on,"
+                         f"logfile={self.name}.serial.log",
+             "-serial", "chardev:s0"], f"{self.name}.qemu.log")
+        self.on_at = time.time()
+
+    def power_off(self):
+        """Cuts the power."""
+        if self.serial:
+            self.serial.close()
+            self.serial = None
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def send(self, line):
+        """Types a line on the serial console."""
+        if not self.serial:
+            self.serial = socket.socket(socket.AF_UNIX)
+            self.serial.connect(str(self.lab.dir / f"{self.name}.sock"))
+            self.heard = b""
+        self.serial.sendall(line.encode() + b"\n")
+
+    def hear(self, mark, seconds):
+        """Reads the console until it says `mark`, and returns what came before."""
+        end = time.monotonic() + seconds
+        mark = mark.encode()
+        while mark not in self.heard:
+            self.serial.settimeout(max(0.1, end - time.monotonic()))
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self.name} did not say {mark!r} in {seconds} s: {self.heard[-500:]!r}")
+            with contextlib.suppress(TimeoutError):
+                data = self.serial.recv(65536)
+                if not data:
+                    raise RuntimeError(f"the console of {self.name} closed")
+                self.heard += data
+        before, _, self.heard = self.heard.partition(mark)
+        return before.decode(errors="replace")
+
+    def run(self, command, seconds=60):
+        """Runs a shell command in the guest and returns its output; another status than 0 raises."""
+        # The quotes keep the marks out of the echo of the line itself.
+        self.send(f"stty -echo 2>/dev/null; echo BEG''IN-OF; {command}\necho END''-OF-$?-")
+        self.hear("BEGIN-OF", seconds)
+        output = self.hear("END-OF-", seconds)
+        status = self.hear("-", seconds)
+        lines = [line for line in output.replace("\r", "").split("\n")[1:] if line not in ("/ # ", "~ # ", "")]
+        if status != "0":
+            raise RuntimeError(f"`{command}` in {self.name} ended with {status}: {lines}")
+        return "\n".join(line.removeprefix("/ # ") for line in lines)
