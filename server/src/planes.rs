@@ -9,6 +9,7 @@ use crate::{
     observer::BootObserver,
 };
 use daemons::{
+    dhcp::{Dhcp, DhcpError},
     iscsi::{self, IscsiServer, Limits},
     net::{Interface, NetError, NetThread},
 };
@@ -53,6 +54,8 @@ struct Handle {
 enum PlaneError {
     #[error(transparent)]
     Net(#[from] NetError),
+    #[error(transparent)]
+    Dhcp(#[from] DhcpError),
     #[error("{part} failed: {source}; it is started again")]
     Part {
         part: &'static str,
@@ -167,6 +170,7 @@ async fn run(
     let interface = net.interface(&network.interface)?;
     let plane = Plane::at(interface.address);
     let listen = |port| net.tcp_listen(&interface.name, SocketAddrV4::new(plane.server, port));
+    let dhcp = Dhcp::open(&net, engine, network, plane)?;
     let disks = listen(plane.iscsi_port)?;
     let files = tcp(listen(plane.http_port)?)?;
     let observer = Arc::new(BootObserver(engine.clone()));
@@ -177,6 +181,13 @@ async fn run(
     let mut parts = JoinSet::new();
     let end = ending.clone();
     parts.spawn(async move { ("iSCSI", iscsi::serve(disks, Arc::new(target), end).await) });
+    if let Some(dhcp) = dhcp {
+        let end = ending.clone();
+        parts.spawn(async move {
+            dhcp.run(end).await;
+            ("DHCP", Ok(()))
+        });
+    }
     let (router, end) = (boot::router(engine.clone(), plane), ending.clone());
     parts.spawn(async move {
         listener::serve(Socket::Tcp(files), router, end).await;
