@@ -6,8 +6,9 @@ use super::{
     frame::{Digests, Inbox, Outbox},
     login::{Login, Outcome, Status},
     params::DEFAULT_SEGMENT,
+    reply::{Numbers, Reply},
     session::{Flow, Session},
-    wire::{Numbers, Pdu, Reply, Request, Stage},
+    wire::{Pdu, Request, Stage},
 };
 use engine::export::{Refusal, SessionGuard, SessionInfo};
 use std::{

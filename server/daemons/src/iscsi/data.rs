@@ -3,9 +3,10 @@
 
 use super::{
     frame::Outbox,
+    reply::{Reply, Residual},
     scsi::{Ending, Sense, Transfer},
     session::Session,
-    wire::{NO_TAG, Reply, Residual},
+    wire::NO_TAG,
 };
 use std::io::{self, Write};
 

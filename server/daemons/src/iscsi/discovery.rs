@@ -3,9 +3,10 @@
 
 use super::{
     frame::Outbox,
+    reply::Reply,
     session::Session,
     text::{self, Answer, MAX_TEXT},
-    wire::{NO_TAG, Reply},
+    wire::NO_TAG,
 };
 use std::io::{self, Write};
 

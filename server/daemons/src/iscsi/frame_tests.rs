@@ -1,7 +1,8 @@
 //! The byte stream: whatever way it is cut, the frames are the same.
 
 use super::*;
-use crate::iscsi::wire::{Numbers, Pdu, Reply, Request};
+use crate::iscsi::reply::{Numbers, Reply};
+use crate::iscsi::wire::{Pdu, Request};
 
 fn nop(len: usize) -> Vec<u8> {
     let pdu = Pdu {

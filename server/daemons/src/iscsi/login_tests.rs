@@ -301,7 +301,7 @@ fn two_hundred_thousand_mutations_of_a_login() {
     let stages = [Stage::Security, Stage::Operational, Stage::FullFeature];
     let mut login = Login::default();
     for round in 0..200_000u32 {
-        if round % 4 == 0 {
+        if round.is_multiple_of(4) {
             login = Login::default();
         }
         let mut data = seed.clone();
@@ -313,12 +313,12 @@ fn two_hundred_thousand_mutations_of_a_login() {
             &h,
             &data,
             &Book {
-                chap: round % 3 == 0,
+                chap: round.is_multiple_of(3),
             },
         );
         assert!(response.text.len() <= 8192);
         assert!(
-            !response.is_final() || round % 3 != 0 || round % 4 != 0,
+            !response.is_final() || !round.is_multiple_of(3) || !round.is_multiple_of(4),
             "let in without CHAP"
         );
     }

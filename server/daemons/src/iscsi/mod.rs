@@ -1,6 +1,6 @@
 //! The iSCSI target in the process (RFC 7143): login, discovery, sessions, and the SCSI disk behind.
 //!
-//! `wire`, `text`, `params`, `chap` and `login` turn bytes into decisions without a socket or a clock;
+//! `wire`, `reply`, `text`, `params`, `chap` and `login` turn bytes into decisions without a socket or a clock;
 //! `session` (with `data` and `discovery`) is the full feature phase; `scsi` is the disk; `frame` cuts
 //! the byte stream; `connection` and `daemon` own threads and sockets.
 
@@ -13,6 +13,7 @@ mod discovery;
 mod frame;
 mod login;
 mod params;
+mod reply;
 mod scsi;
 mod session;
 #[cfg(test)]

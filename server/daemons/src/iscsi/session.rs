@@ -6,8 +6,9 @@ use super::{
     discovery::{Pending, Targets},
     frame::{MAX_SEGMENT_OUT, Outbox},
     params::Params,
+    reply::{Numbers, Reply, Residual},
     scsi::{Cdb, Ending, Nexus, Plan, SENSE_LEN, status},
-    wire::{NO_TAG, Numbers, Pdu, Reply, Request, Residual, TaskFunction},
+    wire::{NO_TAG, Pdu, Request, TaskFunction},
 };
 use std::io::{self, Write};
 

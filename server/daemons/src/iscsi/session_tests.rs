@@ -262,8 +262,8 @@ fn two_hundred_thousand_mutated_requests() {
     let mut rig = Rig::new(|_| ());
     let mut out = Outbox::new(std::io::sink());
     for round in 0..200_000u32 {
-        if round % 5000 == 0 {
-            rig = Rig::new(|p| p.initial_r2t = round % 10_000 == 0);
+        if round.is_multiple_of(5000) {
+            rig = Rig::new(|p| p.initial_r2t = round.is_multiple_of(10_000));
         }
         let mut cdb = vec![0; 16];
         cdb[0] = opcodes[dice.below(opcodes.len())];

@@ -1,7 +1,10 @@
 //! Round trips, a header from a capture, and every mutation that chance finds.
 
 use super::*;
-use crate::iscsi::testing::Dice;
+use crate::iscsi::{
+    reply::{Numbers, Reply, Residual},
+    testing::Dice,
+};
 use proptest::prelude::*;
 
 fn functions() -> impl Strategy<Value = TaskFunction> {

@@ -10,6 +10,7 @@ mod pages;
 mod reserve;
 mod run;
 pub mod sense;
+mod thin;
 mod unit;
 
 pub use cdb::Cdb;

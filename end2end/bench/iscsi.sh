@@ -1,0 +1,62 @@
+#!/bin/bash
+# Our iSCSI target beside tgt: 4 KiB random read at depth 1 and 32, 64 KiB sequential at depth 8, in turn,
+# round by round, on a disk in memory of each. Prints JSON with every round and the ratio of the medians.
+# Usage: iscsi.sh [ROUNDS] [SECONDS]   Needs root, tgt and libiscsi-bin; runs in a network namespace of its own.
+set -euo pipefail
+if [ "${NSBOOT_BENCH_INSIDE:-}" != yes ]; then
+  root=$(cd "$(dirname "$0")/../.." && pwd)
+  for tool in tgtd tgtadm iscsi-perf unshare; do
+    command -v "$tool" >/dev/null || { echo "$tool is missing; run: apt-get install tgt libiscsi-bin util-linux" >&2; exit 1; }
+  done
+  cargo build --quiet --release --manifest-path "$root/Cargo.toml" -p daemons --example iscsi_ram >&2
+  export NSBOOT_BENCH_INSIDE=yes NSBOOT_BENCH_BINARY="${CARGO_TARGET_DIR:-$root/target}/release/examples/iscsi_ram"
+  exec unshare -n "$0" "$@"
+fi
+rounds=${1:-5} seconds=${2:-4}
+ip link set lo up
+dir=$(mktemp -d /dev/shm/nsboot-bench.XXXXXX)
+children=()
+cleanup() { for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done; wait || true; rm -rf "$dir"; }
+trap cleanup EXIT
+dd if=/dev/zero of="$dir/ours.img" bs=1M count=256 status=none
+dd if=/dev/zero of="$dir/tgt.img" bs=1M count=256 status=none
+"$NSBOOT_BENCH_BINARY" 127.0.0.1:3261 "$dir/ours.img" 256 >"$dir/ours.log" 2>&1 & children+=($!)
+tgtd -f -C 9 --iscsi portal=127.0.0.1:3260 >"$dir/tgt.log" 2>&1 & children+=($!)
+answers() { for _ in $(seq 100); do iscsi-ls "iscsi://$1" >/dev/null 2>&1 && return; sleep 0.1; done; echo "no target at $1" >&2; exit 1; }
+admin() { tgtadm -C 9 --lld iscsi "$@"; }
+for _ in $(seq 100); do admin --op show --mode sys >/dev/null 2>&1 && break; sleep 0.1; done
+admin --op new --mode target --tid 1 -T iqn.2026-11.test:a
+admin --op new --mode logicalunit --tid 1 --lun 1 -b "$dir/tgt.img"
+admin --op bind --mode target --tid 1 -I ALL
+answers 127.0.0.1:3261
+answers 127.0.0.1:3260
+
+# One measurement: the last average that iscsi-perf printed, in requests a second.
+measure() {
+  local url=$1; shift
+  { timeout "$seconds" iscsi-perf "$@" "$url" 2>&1 || true; } | tr '\r' '\n' | grep -aoE 'average [0-9]+' | tail -1 | grep -oE '[0-9]+'
+}
+ours=iscsi://127.0.0.1:3261/iqn.2026-11.test:a/0
+peer=iscsi://127.0.0.1:3260/iqn.2026-11.test:a/1
+median() { sort -n | awk '{ v[NR] = $1 } END { print (NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2) }'; }
+list() { paste -sd, -; }
+separator=""
+printf '{"bench":"iscsi","unit":"requests per second","peer":"tgt","seconds":%s,"cases":[' "$seconds"
+while IFS='|' read -r name arguments; do
+  : >"$dir/a"; : >"$dir/b"
+  for _ in $(seq "$rounds"); do
+    # shellcheck disable=SC2086 # the arguments are words of our own
+    measure "$ours" $arguments >>"$dir/a" </dev/null
+    # shellcheck disable=SC2086
+    measure "$peer" $arguments >>"$dir/b" </dev/null
+  done
+  a=$(median <"$dir/a") b=$(median <"$dir/b")
+  printf '%s{"case":"%s","iscsi_perf":"%s","ours":[%s],"peer":[%s],"ours_median":%s,"peer_median":%s,"ratio":%s}' \
+    "$separator" "$name" "$arguments" "$(list <"$dir/a")" "$(list <"$dir/b")" "$a" "$b" "$(awk "BEGIN { printf \"%.2f\", $a / $b }")"
+  separator=","
+done <<'CASES'
+4 KiB random read, depth 1|-b 8 -r -m 1
+4 KiB random read, depth 32|-b 8 -r -m 32
+64 KiB sequential read, depth 8|-b 128 -m 8
+CASES
+printf ']}\n'
