@@ -17,7 +17,10 @@ impl Ram {
     fn with<T>(&self, offset: u64, len: usize, f: impl FnOnce(&mut [u8]) -> T) -> io::Result<T> {
         let mut disk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // The trait promises whole sectors within the disk; a caller that breaks it fails the test.
-        assert!(offset.is_multiple_of(512) && len.is_multiple_of(512), "{offset}+{len}");
+        assert!(
+            offset.is_multiple_of(512) && len.is_multiple_of(512),
+            "{offset}+{len}"
+        );
         let at = offset as usize;
         Ok(f(&mut disk[at..at + len]))
     }
