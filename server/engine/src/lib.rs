@@ -14,7 +14,6 @@ pub mod os;
 pub mod settings;
 pub mod storage;
 pub mod users;
-// -- modules of parts that land later: one line each, in the order of the alphabet --
 
 pub use boot::Boots;
 pub use clients::{Clients, UnknownClients};
@@ -76,7 +75,6 @@ struct Parts {
     exports: export::Exports,
     boots: Boots,
     lab: Lab,
-    // -- fields of parts that land later --
 }
 
 impl Engine {
@@ -130,7 +128,6 @@ impl Engine {
             clients.clone(),
             images.clone(),
         );
-        // -- parts that land later are made here, in the order of their needs: lab --
         Ok(Engine {
             parts: Arc::new(Parts {
                 config,
@@ -147,7 +144,6 @@ impl Engine {
                 exports,
                 boots,
                 lab,
-                // -- fields of parts that land later --
             }),
         })
     }
@@ -208,7 +204,6 @@ impl Engine {
     pub fn lab(&self) -> &Lab {
         &self.parts.lab
     }
-    // -- accessors of parts that land later: one each --
 }
 
 /// Now, as the engine counts time.

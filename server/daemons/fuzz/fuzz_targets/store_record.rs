@@ -1,0 +1,24 @@
+//! Records of the database: any bytes under a right checksum are an error or mean what they say.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use store::{Record, codec};
+
+fn check<R: Record>(bytes: &[u8]) {
+    if let Ok(record) = codec::decode::<R>(bytes) {
+        let again = codec::encode(&record).expect("what was decoded can be encoded");
+        assert_eq!(again, bytes);
+    }
+}
+
+fuzz_target!(|body: &[u8]| {
+    let mut bytes = body.to_vec();
+    bytes.extend_from_slice(&crc32c::crc32c(body).to_le_bytes());
+    check::<store::ClientRecord>(&bytes);
+    check::<store::ImageRecord>(&bytes);
+    check::<store::LeaseRecord>(&bytes);
+    check::<store::BootRecord>(&bytes);
+    check::<store::UserRecord>(&bytes);
+    check::<store::SessionRecord>(&bytes);
+    check::<store::SettingRecord>(&bytes);
+});

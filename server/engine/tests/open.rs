@@ -1,0 +1,84 @@
+//! The engine as a whole: opened, used, closed and opened again on the same folder.
+
+use engine::{Engine, EngineConfig};
+use std::path::Path;
+use types::{ClientState, CreateClientParams, ImageState, LoginParams, MacAddr, OverlayMode};
+
+const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
+
+fn config(dir: &Path) -> EngineConfig {
+    EngineConfig {
+        data_dir: dir.to_path_buf(),
+        admin_password: Some("correct horse".into()),
+        ..EngineConfig::default()
+    }
+}
+
+fn login() -> LoginParams {
+    LoginParams {
+        username: "admin".into(),
+        password: "correct horse".into(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_is_there_when_it_is_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::open(config(dir.path())).unwrap();
+    let bytes = vec![0xabu8; 64 * 1024];
+    let mut import = engine.images().begin_import("disk", None).await.unwrap();
+    import.write(bytes.into()).await.unwrap();
+    let image = import.finish(None).await.unwrap();
+    let client = engine
+        .clients()
+        .create(CreateClientParams {
+            name: "pc-1".into(),
+            mac: MAC,
+            image: Some("disk".into()),
+            mode: OverlayMode::Keep,
+        })
+        .await
+        .unwrap();
+    let seen = MacAddr([0x52, 0x54, 0, 0, 0, 2]);
+    engine.clients().discovered(seen).await.unwrap();
+    engine
+        .settings()
+        .set("clients.unknown", "adopt")
+        .await
+        .unwrap();
+    let here = "127.0.0.1".parse().unwrap();
+    let token = engine.users().login(login(), here).await.unwrap();
+    drop(engine);
+
+    // Nothing of the first keeps the database open.
+    let engine = Engine::open(config(dir.path())).unwrap();
+    let image_now = engine.images().find("disk").unwrap();
+    assert_eq!(
+        (image_now.id, image_now.state),
+        (image.id, ImageState::Ready)
+    );
+    let client_now = engine.clients().require("pc-1").unwrap();
+    assert_eq!(
+        (client_now.id, client_now.image_id),
+        (client.id, Some(image.id))
+    );
+    let seen = engine.clients().find_mac(seen).unwrap();
+    assert_eq!(seen.state, ClientState::Discovered);
+    let setting = engine.settings().get("clients.unknown").unwrap();
+    assert_eq!(setting.as_deref(), Some("adopt"));
+    let who = engine.users().authenticate(&token.access_token).unwrap();
+    assert_eq!(who.username, "admin");
+    assert!(!engine.users().needs_setup());
+}
+
+#[tokio::test]
+async fn a_folder_in_use_or_unusable_is_said_in_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let _engine = Engine::open(config(dir.path())).unwrap();
+    let e = Engine::open(config(dir.path())).err().unwrap().to_string();
+    assert!(e.contains("in use by another process"), "{e}");
+    let file = dir.path().join("file");
+    std::fs::write(&file, b"x").unwrap();
+    let e = Engine::open(config(&file)).err().unwrap().to_string();
+    assert!(e.contains("making the folder") && e.contains("file"), "{e}");
+}
