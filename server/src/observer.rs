@@ -1,7 +1,9 @@
-//! Tells the boots what the iSCSI sessions do.
+//! Tells the boots what iSCSI sessions and TFTP transfers do.
 
+use daemons::tftp::Signals;
 use engine::{
     Engine,
+    boot::{Signal, Who},
     export::{Refusal, SessionInfo, SessionObserver},
 };
 use std::net::SocketAddr;
@@ -34,5 +36,11 @@ impl SessionObserver for BootObserver {
 
     fn closed(&self, session: &SessionInfo, _: Timestamp) {
         tracing::debug!(target_name = session.target, peer = %session.peer, "iSCSI session ended");
+    }
+}
+
+impl Signals for BootObserver {
+    fn signal(&self, who: Who, at: Timestamp, signal: Signal) {
+        self.0.boots().signal(who, at, signal);
     }
 }

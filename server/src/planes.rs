@@ -12,6 +12,7 @@ use daemons::{
     dhcp::{Dhcp, DhcpError},
     iscsi::{self, IscsiServer, Limits},
     net::{Interface, NetError, NetThread},
+    tftp::Tftp,
 };
 use engine::{BootNetworkConfig, Engine, boot::Plane};
 use std::{
@@ -174,6 +175,8 @@ async fn run(
     let disks = listen(plane.iscsi_port)?;
     let files = tcp(listen(plane.http_port)?)?;
     let observer = Arc::new(BootObserver(engine.clone()));
+    let loaders = engine.loaders().clone();
+    let tftp = Tftp::open(&net, &interface.name, loaders, observer.clone())?;
     let target = IscsiServer::new(engine.exports().clone(), observer, Limits::default());
 
     // From here on everything runs; one part that ends takes the plane down, to be made anew.
@@ -188,6 +191,11 @@ async fn run(
             ("DHCP", Ok(()))
         });
     }
+    let end = ending.clone();
+    parts.spawn(async move {
+        tftp.run(end).await;
+        ("TFTP", Ok(()))
+    });
     let (router, end) = (boot::router(engine.clone(), plane), ending.clone());
     parts.spawn(async move {
         listener::serve(Socket::Tcp(files), router, end).await;
