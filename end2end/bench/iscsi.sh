@@ -29,7 +29,6 @@ admin --op new --mode target --tid 1 -T iqn.2026-11.test:a
 admin --op new --mode logicalunit --tid 1 --lun 1 -b "$dir/tgt.img"
 admin --op bind --mode target --tid 1 -I ALL
 answers 127.0.0.1:3261
-answers 127.0.0.1:3260
 
 # One measurement: the last average that iscsi-perf printed, in requests a second.
 measure() {
