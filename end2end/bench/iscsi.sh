@@ -15,15 +15,16 @@ fi
 rounds=${1:-5} seconds=${2:-4}
 ip link set lo up
 dir=$(mktemp -d /dev/shm/nsboot-bench.XXXXXX)
+control=$((1000 + $$ % 30000)) # of this tgtd alone; it ignores SIGTERM while a target exists
 children=()
-cleanup() { for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done; wait || true; rm -rf "$dir"; }
+cleanup() { for child in "${children[@]}"; do kill -9 "$child" 2>/dev/null || true; done; wait || true; rm -rf "$dir"; }
 trap cleanup EXIT
 dd if=/dev/zero of="$dir/ours.img" bs=1M count=256 status=none
 dd if=/dev/zero of="$dir/tgt.img" bs=1M count=256 status=none
 "$NSBOOT_BENCH_BINARY" 127.0.0.1:3261 "$dir/ours.img" 256 >"$dir/ours.log" 2>&1 & children+=($!)
-tgtd -f -C 9 --iscsi portal=127.0.0.1:3260 >"$dir/tgt.log" 2>&1 & children+=($!)
+tgtd -f -C "$control" --iscsi portal=127.0.0.1:3260 >"$dir/tgt.log" 2>&1 & children+=($!)
 answers() { for _ in $(seq 100); do iscsi-ls "iscsi://$1" >/dev/null 2>&1 && return; sleep 0.1; done; echo "no target at $1" >&2; exit 1; }
-admin() { tgtadm -C 9 --lld iscsi "$@"; }
+admin() { tgtadm -C "$control" --lld iscsi "$@"; }
 for _ in $(seq 100); do admin --op show --mode sys >/dev/null 2>&1 && break; sleep 0.1; done
 admin --op new --mode target --tid 1 -T iqn.2026-11.test:a
 admin --op new --mode logicalunit --tid 1 --lun 1 -b "$dir/tgt.img"
