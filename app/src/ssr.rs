@@ -47,7 +47,7 @@ pub trait Host: Send + Sync + 'static {
 /// Gives each page and server function the engine and the host.
 pub fn context(engine: Engine, host: Arc<dyn Host>) -> impl Fn() + Clone + Send + Sync + 'static {
     // Reactive tasks run on tokio; only the first call of the process takes effect.
-    let _ = leptos::task::Executor::init_tokio();
+    let _ = any_spawner::Executor::init_tokio();
     move || {
         provide_context(engine.clone());
         provide_context(host.clone());
