@@ -4,7 +4,7 @@
 
 use super::problem::{ApiError, ApiResult, Body as JsonBody};
 use axum::{
-    Json, Router,
+    Router,
     body::Body,
     extract::{ConnectInfo, DefaultBodyLimit, Path, State},
     response::{IntoResponse, Response},
