@@ -36,7 +36,9 @@ cargo_tool 3 cargo-leptos 0.3.10 "cargo-leptos --version" --locked --features no
 # wasm-bindgen's program and library must be of one version.
 cargo_tool 4 wasm-bindgen-cli "$(locked wasm-bindgen)" "wasm-bindgen --version"
 
+# Not `npm ci`: it wants every platform's optional part in the lock file, also those that a mirror does not carry.
+# With a lock file, `npm install` takes the same versions.
 LOCK_KEY=$(sha256sum end2end/package-lock.json | cut -c1-16)
 if [ "$(cat end2end/node_modules/.nsboot-lock 2>/dev/null)" = "$LOCK_KEY" ]; then skip 5 $TOTAL "npm packages"
-else step 5 $TOTAL "npm packages" bash -c "cd end2end && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund && echo $LOCK_KEY > node_modules/.nsboot-lock"; fi
+else step 5 $TOTAL "npm packages" bash -c "cd end2end && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm install --no-save --no-audit --no-fund && echo $LOCK_KEY > node_modules/.nsboot-lock"; fi
 rm -rf "$NSBOOT_CACHE/target-tools-$RUSTC_KEY"
