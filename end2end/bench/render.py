@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Renders docs/bench/*.json as docs/benchmarks.md, on stdout. A bench that was not run is left out."""
+import json
+import os
+import pathlib
+import platform
+import statistics
+
+DIR = pathlib.Path(__file__).resolve().parents[2] / "docs" / "bench"
+
+
+def load(name):
+    path = DIR / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def table(head, rows):
+    print("| " + " | ".join(head) + " |")
+    print("|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(str(c) for c in row) + " |")
+    print()
+
+
+def side_by_side(title, data, command, note):
+    print(f"## {title}\n\n`{command}`, {data['unit']}, median of {len(data['cases'][0]['ours'])} rounds in turn. {note}\n")
+    table(["work", "NSBoot", data["peer"], "ratio"],
+          [(c["case"], f"{c['ours_median']:,}", f"{c['peer_median']:,}", f"**{c['ratio']}**") for c in data["cases"]])
+
+
+print(f"""# Benchmarks
+
+Each hot path beside the peer that people use for it, on the same machine, in turn, in one run; what counts is the
+ratio. `make bench` measures again and writes this page; the raw rounds are in [bench/](bench/).
+
+This machine: {os.cpu_count()} cores, Linux {platform.release()}; client and server share the cores.
+""")
+if data := load("iscsi"):
+    side_by_side("Disk: iSCSI", data, "make bench` (`end2end/bench/iscsi.sh", "A disk in memory, by libiscsi's `iscsi-perf`.")
+if data := load("dhcp"):
+    print("## Addresses: DHCP\n\n`make bench` (`end2end/bench/dhcp.sh`), four-way exchanges a second by `perfdhcp`, 4 s each, median of the rounds. "
+          "NSBoot and dnsmasq sync each lease before its ACK, Kea's memfile does not.\n")
+    keys = sorted({(r["clients"], r["offered_per_second"]) for r in data})
+    cell = lambda s, k: [r for r in data if r["server"] == s and (r["clients"], r["offered_per_second"]) == k]
+    rows = []
+    for k in keys:
+        row = [f"{k[1]:,} offered, {k[0]:,} clients"]
+        for s in ("nsboot", "kea", "dnsmasq"):
+            got = [r["exchanges_per_second"] for r in cell(s, k) if r["exchanges_per_second"] is not None]
+            drops = [r["request_drops_percent"] for r in cell(s, k) if r["request_drops_percent"] is not None]
+            row.append(f"{statistics.median(got):,.0f} ({statistics.median(drops):.1f} % of ACKs missed)" if got and drops else "")
+        rows.append(row)
+    table(["work", "NSBoot", "Kea", "dnsmasq"], rows)
+if data := load("tftp"):
+    side_by_side("Loaders: TFTP", data, "make bench` (`end2end/bench/tftp.sh", "A file of 32 MiB, by curl.")
+if data := load("boot"):
+    print(f"## Power-on to ready, by hop\n\n`make bench` (`end2end/bench/boot.py`), seconds, median of {len(data['rounds'])} boots of an emulated BIOS machine (QEMU TCG).\n")
+    names = [n for n in data["rounds"][0] if n != "total"]
+    table([*names, "**total**"], [[f"{statistics.median(r.get(n, 0) for r in data['rounds']):.1f}" for n in names] + [f"**{statistics.median(r['total'] for r in data['rounds']):.1f}**"]])
+if data := load("size"):
+    print("## Size\n\n`make bench` (`end2end/bench/size.py`).\n")
+    rows = [(f"`{p}`", f"{f['bytes'] / 1000:,.0f} kB", f"{f['wire_bytes'] / 1000:,.0f} kB ({f['encoding']})") for p, f in data["files"].items()]
+    table(["file of the page", "raw", "on the wire"], rows)
+    print(f"The binary has {data['binary_bytes'] / 1e6:.1f} MB with the page inside. Idle, the server holds {data['idle_rss_bytes'] / 1e6:.0f} MB and {data['idle_threads']} threads.")

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Loader files by TFTP beside tftpd-hpa, in turn, in a network namespace of its own: a file of 32 MiB to one client
+# with blocks of 512 and of 1468 bytes, and to twenty clients at once. MB a second of payload.
+# Usage (root): end2end/bench/tftp.sh NSBOOT-BINARY [ROUNDS]   -> JSON on stdout, progress on stderr.
+set -euo pipefail
+if [ -z "${NSBOOT_BENCH_INSIDE:-}" ]; then
+  BINARY=$(readlink -f "${1:?give the path of the nsboot binary}")
+  for tool in in.tftpd curl ip unshare; do
+    command -v "$tool" >/dev/null || { echo "missing: $tool; install tftpd-hpa curl iproute2 util-linux" >&2; exit 1; }
+  done
+  NSBOOT_BENCH_INSIDE=1 exec unshare -n "$0" "$BINARY" "${2:-5}"
+fi
+BINARY=$1 ROUNDS=$2 WORK=$(mktemp -d /dev/shm/nsboot-tftp.XXXXXX) PIDS=()
+cleanup() { for p in "${PIDS[@]}"; do kill "$p" 2>/dev/null || true; done; wait 2>/dev/null || true; rm -rf "$WORK"; }
+trap cleanup EXIT
+cd "$WORK"
+ip link set lo up
+ip link add d0 type veth peer name d1
+ip addr add 10.9.9.1/24 dev d0
+ip link set d0 up; ip link set d1 up
+mkdir -p pub data/loaders
+dd if=/dev/urandom of=pub/f bs=1M count=32 status=none
+cp pub/f data/loaders/f
+chmod -R a+rX pub; chmod a+x .
+cat >nsboot.toml <<X
+[http]
+listen = "127.0.0.1:3000"
+[[boot]]
+interface = "lo"
+mode = "off"
+X
+RUST_LOG=error "$BINARY" serve --data data --config nsboot.toml >ours.log 2>&1 & PIDS+=($!)
+in.tftpd -4 -L -u root -a 127.0.0.1:6969 -s "$WORK/pub" & PIDS+=($!)
+OURS=tftp://127.0.0.1/f PEER=tftp://127.0.0.1:6969/f
+answers() { for _ in $(seq 100); do curl -s -m 2 --tftp-blksize 1468 -o /dev/null "$1" && return; sleep 0.1; done; echo "no answer at $1: $(tail -3 ours.log)" >&2; exit 1; }
+answers "$OURS"; answers "$PEER"
+
+# MB a second of N clients at once with this block size.
+measure() {
+  local url=$1 block=$2 clients=$3 begin end jobs=()
+  begin=$(date +%s.%N)
+  for i in $(seq "$clients"); do
+    curl -s -m 60 --tftp-blksize "$block" -o /dev/null -w '%{size_download}\n' "$url" >"size.$i" & jobs+=($!)
+  done
+  wait "${jobs[@]}"
+  end=$(date +%s.%N)
+  cat size.* | awk -v t="$(awk "BEGIN{print $end-$begin}")" -v want=$((clients * 33554432)) '{n+=$1} END {if (n != want) {print "a transfer broke off: " n " of " want " bytes" >"/dev/stderr"; exit 1} printf "%.1f\n", n/t/1e6}'
+  rm -f size.*
+}
+median() { sort -n | awk '{ v[NR] = $1 } END { print (NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2) }'; }
+list() { paste -sd, -; }
+separator=""
+printf '{"bench":"tftp","unit":"MB per second","peer":"tftpd-hpa","cases":['
+while IFS='|' read -r name block clients; do
+  : >a; : >b
+  for round in $(seq "$ROUNDS"); do
+    measure "$OURS" "$block" "$clients" >>a
+    measure "$PEER" "$block" "$clients" >>b
+    echo "$name, round $round: $(tail -1 a) beside $(tail -1 b)" >&2
+  done
+  printf '%s{"case":"%s","ours":[%s],"peer":[%s],"ours_median":%s,"peer_median":%s,"ratio":%s}' "$separator" "$name" \
+    "$(list <a)" "$(list <b)" "$(median <a)" "$(median <b)" "$(awk "BEGIN { printf \"%.2f\", $(median <a) / $(median <b) }")"
+  separator=","
+done <<'CASES'
+1 client, blocks of 512 bytes|512|1
+1 client, blocks of 1468 bytes|1468|1
+20 clients, blocks of 1468 bytes|1468|20
+CASES
+printf ']}\n'

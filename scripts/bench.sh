@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Measures each hot path beside its peer, keeps the raw rounds in docs/bench/, writes docs/benchmarks.md.
+# Usage: scripts/bench.sh [iscsi dhcp tftp boot size]   All by default; needs root and the peers' packages.
+. "$(dirname "$0")/lib.sh"
+ROUNDS=${ROUNDS:-5}
+WANTED=${*:-iscsi dhcp tftp boot size}
+PEERS="tgt libiscsi-bin kea-dhcp4-server kea-admin dnsmasq-base tftpd-hpa"
+for p in $PEERS; do
+  dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' && continue
+  # The peers are started by the benches; as services they would sit on the ports of this machine.
+  step 1 1 "Peers to measure beside: $PEERS" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y --no-install-recommends $PEERS
+  break
+done
+[ -x target/release/nsboot ] || scripts/build.sh
+BIN=$ROOT/target/release/nsboot
+mkdir -p docs/bench
+for bench in $WANTED; do
+  echo "== $bench"
+  case $bench in
+    iscsi) end2end/bench/iscsi.sh "$ROUNDS" 4 ;;
+    dhcp) end2end/bench/dhcp.sh "$BIN" 3 ;;
+    tftp) end2end/bench/tftp.sh "$BIN" "$ROUNDS" ;;
+    boot) NSBOOT_BIN=$BIN SELFTEST_IMAGE=$(scripts/selftest-image.sh) python3 end2end/bench/boot.py "$ROUNDS" ;;
+    size) NSBOOT_BIN=$BIN python3 end2end/bench/size.py ;;
+    *) echo "there is no bench $bench" >&2; exit 2 ;;
+  esac >"docs/bench/.$bench.json"
+  python3 -m json.tool <"docs/bench/.$bench.json" >"docs/bench/$bench.json"
+  rm "docs/bench/.$bench.json"
+done
+python3 end2end/bench/render.py >docs/benchmarks.md
+echo "Written: docs/benchmarks.md"
