@@ -23,7 +23,7 @@ def table(head, rows):
 
 
 def side_by_side(title, data, command, note):
-    print(f"## {title}\n\n`{command}`, {data['unit']}, median of {len(data['cases'][0]['ours'])} rounds in turn. {note}\n")
+    print(f"## {title}\n\n`make bench` (`{command}`), {data['unit']}, median of {len(data['cases'][0]['ours'])} rounds in turn. {note}\n")
     table(["work", "NSBoot", data["peer"], "ratio"],
           [(c["case"], f"{c['ours_median']:,}", f"{c['peer_median']:,}", f"**{c['ratio']}**") for c in data["cases"]])
 
@@ -36,7 +36,7 @@ ratio. `make bench` measures again and writes this page; the raw rounds are in [
 This machine: {os.cpu_count()} cores, Linux {platform.release()}; client and server share the cores.
 """)
 if data := load("iscsi"):
-    side_by_side("Disk: iSCSI", data, "make bench` (`end2end/bench/iscsi.sh", "A disk in memory, by libiscsi's `iscsi-perf`.")
+    side_by_side("Disk: iSCSI", data, "end2end/bench/iscsi.sh", "A disk in memory, by libiscsi's `iscsi-perf`.")
 if data := load("dhcp"):
     print("## Addresses: DHCP\n\n`make bench` (`end2end/bench/dhcp.sh`), four-way exchanges a second by `perfdhcp`, 4 s each, median of the rounds. "
           "NSBoot and dnsmasq sync each lease before its ACK, Kea's memfile does not.\n")
@@ -52,7 +52,7 @@ if data := load("dhcp"):
         rows.append(row)
     table(["work", "NSBoot", "Kea", "dnsmasq"], rows)
 if data := load("tftp"):
-    side_by_side("Loaders: TFTP", data, "make bench` (`end2end/bench/tftp.sh", "A file of 32 MiB, by curl.")
+    side_by_side("Loaders: TFTP", data, "end2end/bench/tftp.sh", "A file of 32 MiB, by curl.")
 if data := load("boot"):
     print(f"## Power-on to ready, by hop\n\n`make bench` (`end2end/bench/boot.py`), seconds, median of {len(data['rounds'])} boots of an emulated BIOS machine (QEMU TCG).\n")
     names = [n for n in data["rounds"][0] if n != "total"]
