@@ -154,7 +154,7 @@ unknown = "discover"
     def capture(self):
         """Records the bridge from now on; `frames()` reads what there is."""
         path = self.dir / "capture.pcap"
-        tcpdump = self.spawn(["tcpdump", "-i", "br0", "-U", "-n", "-s", "256", "-Z", "root", "-w", path], "tcpdump.log")
+        tcpdump = self.spawn(["tcpdump", "-i", "br0", "-U", "-n", "-s", "600", "-Z", "root", "-w", path], "tcpdump.log")
         self.others.append(tcpdump)
         until("tcpdump", 10, lambda: "listening on" in self.log("tcpdump.log"))
         return path
