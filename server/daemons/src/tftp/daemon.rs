@@ -111,12 +111,13 @@ impl Tftp {
                         // An answer to a wrong request would be an answer to a forged one.
                         Ok(_) | Err(_) => continue,
                     };
-                    let mine = live.entry(*peer.ip()).or_default();
-                    if *mine >= PER_SOURCE || transfers.len() >= IN_ALL {
+                    let mine = live.get(peer.ip()).copied().unwrap_or(0);
+                    if mine >= PER_SOURCE || transfers.len() >= IN_ALL {
+                        // Nothing is noted of it: forged sources must not fill the memory.
                         tracing::debug!(%peer, "too many transfers at once");
                         continue;
                     }
-                    *mine += 1;
+                    live.insert(*peer.ip(), mine + 1);
                     transfers.spawn(serve(self.shared.clone(), peer, request, engine::now()));
                 }
             }
@@ -186,71 +187,81 @@ async fn transfer(
     };
     let bytes = data.len() as u64;
     let (transfer, first) = Transfer::begin(data, session::agree(request, bytes));
-    let asked = || {
-        shared
-            .signals
-            .signal(who, at, Signal::LoaderAsked { file: file.clone() })
+    // At the first block, not at the end: while a transfer hangs, the boot waits at its loader.
+    let mut untold = true;
+    let mut asked = || {
+        if std::mem::take(&mut untold) {
+            let file = file.clone();
+            shared.signals.signal(who, at, Signal::LoaderAsked { file });
+        }
     };
-    match drive(&socket, transfer, first).await? {
-        Step::Probed => {}
-        Step::Failed(reason) => {
-            asked();
-            shared.signals.signal(
-                who,
-                engine::now(),
-                Signal::LoaderFailed {
-                    file: file.clone(),
-                    reason,
-                },
-            );
-        }
-        _ => {
-            asked();
-            shared.signals.signal(
-                who,
-                engine::now(),
-                Signal::LoaderDone {
-                    file: file.clone(),
-                    bytes,
-                },
-            );
-        }
-    }
+    let outcome = match drive(&socket, transfer, first, &mut asked).await {
+        Ok(Step::Probed) => return Ok(()),
+        Ok(Step::Failed(reason)) => Err(reason),
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("the network gave an error: {error}")),
+    };
+    asked();
+    let file = file.clone();
+    let signal = match outcome {
+        Ok(()) => Signal::LoaderDone { file, bytes },
+        Err(reason) => Signal::LoaderFailed { file, reason },
+    };
+    shared.signals.signal(who, engine::now(), signal);
     Ok(())
 }
 
-/// Sends and waits until the transfer is over; gives back how.
-async fn drive(socket: &UdpSocket, mut transfer: Transfer, first: Step) -> io::Result<Step> {
+/// Sends and waits until the transfer is over; gives back how. `asked` is called once it is more
+/// than a question for the size, perhaps repeatedly.
+async fn drive(
+    socket: &UdpSocket,
+    mut transfer: Transfer,
+    first: Step,
+    asked: &mut (dyn FnMut() + Send),
+) -> io::Result<Step> {
     let mut step = first;
     let mut out = Vec::new();
     let mut buffer = [0u8; 1024];
     let mut deadline = tokio::time::Instant::now();
     loop {
-        match &step {
-            Step::OptionAck => _ = socket.send(&transfer.option_ack()).await?,
+        let sent = match &step {
+            Step::OptionAck => socket.send(&transfer.option_ack()).await.map(drop),
             Step::Blocks => {
-                for (number, bytes) in transfer.outgoing() {
-                    wire::data(number, bytes, &mut out);
-                    socket.send(&out).await?;
-                }
+                asked();
+                send_blocks(socket, &transfer, &mut out).await
             }
-            Step::Wait => {}
+            Step::Wait => Ok(()),
             Step::Done | Step::Probed | Step::Failed(_) => return Ok(step),
-        }
+        };
         if step != Step::Wait {
             // A packet that says nothing new must not put the repeat off.
             deadline = tokio::time::Instant::now() + transfer.patience();
         }
-        step = match tokio::time::timeout_at(deadline, socket.recv(&mut buffer)).await {
-            Err(_) => transfer.silence(),
+        let received = match sent {
+            Ok(()) => tokio::time::timeout_at(deadline, socket.recv(&mut buffer)).await,
+            // The kernel tells with any call that the peer's port is closed.
+            Err(e) => Ok(Err(e)),
+        };
+        step = match received {
+            Err(_) => {
+                asked();
+                transfer.silence()
+            }
             Ok(Ok(len)) => {
                 Packet::decode(&buffer[..len]).map_or(Step::Wait, |p| transfer.packet(&p))
             }
-            // The peer closed its port without a word, as EDK2 does after reading the size.
-            Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => Step::Probed,
+            Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => transfer.closed(),
             Ok(Err(e)) => return Err(e),
         };
     }
+}
+
+async fn send_blocks(socket: &UdpSocket, transfer: &Transfer, out: &mut Vec<u8>) -> io::Result<()> {
+    for (number, bytes) in transfer.outgoing() {
+        wire::data(number, bytes, out);
+        socket.send(out).await?;
+    }
+    Ok(())
 }
 
 /// The file's clean name and bytes; None when there is none.

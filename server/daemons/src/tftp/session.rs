@@ -173,6 +173,23 @@ impl Transfer {
         }
     }
 
+    /// The client's port is closed: nobody hears us any more.
+    pub fn closed(&self) -> Step {
+        if self.acked == 0 && (self.opening || self.last_block() > self.sent) {
+            // EDK2 closes its port without a word after reading the size.
+            return Step::Probed;
+        }
+        if self.sent == self.last_block() {
+            // It left after the last block: what was lost is its last ACK.
+            return Step::Done;
+        }
+        let bytes = (self.acked * self.agreed.blksize).min(self.data.len() as u64);
+        Step::Failed(format!(
+            "the computer stopped listening after {bytes} of {} bytes; it may have been restarted",
+            self.data.len()
+        ))
+    }
+
     fn last_block(&self) -> u64 {
         // A file of whole blocks ends with an empty one.
         self.data.len() as u64 / self.agreed.blksize + 1

@@ -190,6 +190,24 @@ fn a_size_probe_is_no_failure_and_duplicates_make_no_storm() {
 }
 
 #[test]
+fn a_closed_port_means_something_else_at_each_stage() {
+    let data = pattern(1200);
+    let begin = |options: &[(&str, &str)]| {
+        Transfer::begin(data.as_slice().into(), agree(&read(options), 1200)).0
+    };
+    assert_eq!(begin(&[("tsize", "0")]).closed(), Step::Probed);
+    let mut t = begin(&[]);
+    assert_eq!(t.closed(), Step::Probed, "nothing was taken yet");
+    t.packet(&Packet::Ack(1));
+    assert!(
+        matches!(t.closed(), Step::Failed(why) if why.contains("512 of 1200")),
+        "a machine that went off half way is no probe"
+    );
+    t.packet(&Packet::Ack(2));
+    assert_eq!(t.closed(), Step::Done, "only the last ACK was lost");
+}
+
+#[test]
 fn requests_as_firmware_sends_them() {
     // iPXE 2019 in QEMU, and Intel's BIOS ROM; the second pads with zeros.
     let ipxe = b"\0\x01undionly.kpxe\0octet\0blksize\x001432\0tsize\x000\0";
