@@ -101,8 +101,9 @@ def a_guest_outlives_the_server(lab):
     pc.power_on()
     lab.wait_ready("pc-3")
     # Each round is on the disk before it is counted on the console.
-    pc.send("stty -echo; (for i in $(seq 60); do dd if=/dev/urandom of=/root/f$i bs=64k count=4 conv=fsync 2>/dev/null "
-            "&& sha256sum /root/f$i >>/root/sums && sync && echo ROUND''-$i-; done; echo ALL''-WRITTEN) &")
+    pc.run("""echo 'for i in $(seq 60); do dd if=/dev/urandom of=/root/f$i bs=64k count=4 conv=fsync 2>/dev/null """
+           """&& sha256sum /root/f$i >>/root/sums && sync && echo ROUND-$i-; done; echo ALL-WRITTEN' >/tmp/writer""")
+    pc.send("setsid sh /tmp/writer </dev/null >/dev/console 2>&1 &")
     pc.hear("ROUND-10-", 120)
     lab.kill_server()
     time.sleep(3)  # the guest must meet the outage, not a quick restart
@@ -110,7 +111,10 @@ def a_guest_outlives_the_server(lab):
     pc.hear("ALL-WRITTEN", 240)
     check(pc.run("wc -l < /root/sums").strip() == "60", "the guest lost rounds")
     reboot(lab, pc, cut=True)
-    check(pc.run("cat /run/fsck.code") == "0", f"fsck after the power cut: {pc.run('cat /run/fsck.log')}")
+    # Replaying the journal is what a cut leaves to do; any other line would name a repair.
+    said = [line for line in pc.run("cat /run/fsck.log").splitlines() if not line.endswith("recovering journal")]
+    check(pc.run("cat /run/fsck.code") in ("0", "1") and len(said) == 1 and " blocks" in said[0],
+          f"fsck after the power cut: {said}")
     check(pc.run("sha256sum -c /root/sums >/tmp/sums && wc -l < /tmp/sums", 120).strip() == "60", "flushed data is gone")
 
 

@@ -232,8 +232,18 @@ class Machine:
         before, _, self.heard = self.heard.partition(mark)
         return before.decode(errors="replace")
 
+    def _meet_shell(self):
+        """Waits for a shell that answers: one that is just being started anew loses what was typed before."""
+        for _ in range(6):
+            self.send("echo SHELL''-HERE")
+            with contextlib.suppress(TimeoutError):
+                self.hear("SHELL-HERE", 10)
+                return
+        raise TimeoutError(f"no shell answers on the console of {self.name}")
+
     def run(self, command, seconds=60):
         """Runs a shell command in the guest and returns its output; another status than 0 raises."""
+        self._meet_shell()
         # The quotes keep the marks out of the echo of the line itself.
         self.send(f"stty -echo 2>/dev/null; echo BEG''IN-OF; {command}\necho END''-OF-$?-")
         self.hear("BEGIN-OF", seconds)
