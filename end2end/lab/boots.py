@@ -151,6 +151,24 @@ TESTS = [boots_and_tells_the_truth, keep_keeps_and_reset_forgets, a_guest_outliv
          the_rail_stops_where_the_boot_stops]
 
 
+def goes_through_the_loader(lab):
+    """The ROM is iPXE; sent through undionly.kpxe by TFTP once, it is one boot, and the next one skips it again."""
+    with_image(lab)
+    lab.nsboot("client", "add", MAC % 1, "--name", "pc-1", "--image", "self-test", "--mode", "reset")
+    lab.api("POST", "/clients/pc-1/actions/through-loader")
+    pc = lab.machine("pc-1", MAC % 1)
+    pc.power_on()
+    boot = lab.wait_ready("pc-1")
+    loader = hop(boot, "loader")
+    check(loader["state"] == "done", f"the loader hop is {loader['state']}")
+    notes = [n["text"] for n in boot["notes"] if n["hop"] == "loader"]
+    check(any("undionly.kpxe fetched" in n for n in notes), f"no fetched loader among {notes}")
+    check(len(lab.api("GET", "/boots")["items"]) == 1, "the loader's own DISCOVER began a second boot")
+
+
+TESTS.insert(1, goes_through_the_loader)
+
+
 def run(test):
     """One test on a stage of its own. Emulated machines share two cores with much else: one more try, told."""
     for attempt in (1, 2):

@@ -10,7 +10,7 @@ use axum::{
     Json, Router,
     extract::State,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use types::{ClientView, CreateClientParams, ListView, UpdateClientParams};
@@ -19,6 +19,21 @@ pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/clients", get(list).post(create))
         .route("/clients/{client}", get(show).patch(update).delete(remove))
+        .route(
+            "/clients/{client}/actions/through-loader",
+            post(through_loader),
+        )
+}
+
+/// At its next boot this computer fetches our loader by TFTP, once, though its ROM is iPXE: the way
+/// past an iPXE in the ROM that is too old.
+async fn through_loader(
+    State(state): State<AppState>,
+    Path(client): Path<String>,
+) -> ApiResult<StatusCode> {
+    let mac = state.engine.clients().require(&client)?.mac;
+    state.engine.boots().force_loader_once(mac);
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn list(
