@@ -147,10 +147,6 @@ def the_rail_stops_where_the_boot_stops(lab):
     check(hop(boot, "kernel")["state"] == "pending", f"rail: {boot['hops']}")
 
 
-TESTS = [boots_and_tells_the_truth, keep_keeps_and_reset_forgets, a_guest_outlives_the_server,
-         the_rail_stops_where_the_boot_stops]
-
-
 def goes_through_the_loader(lab):
     """The ROM is iPXE; sent through undionly.kpxe by TFTP once, it is one boot, and the next one skips it again."""
     with_image(lab)
@@ -166,7 +162,8 @@ def goes_through_the_loader(lab):
     check(len(lab.api("GET", "/boots")["items"]) == 1, "the loader's own DISCOVER began a second boot")
 
 
-TESTS.insert(1, goes_through_the_loader)
+TESTS = [boots_and_tells_the_truth, goes_through_the_loader, keep_keeps_and_reset_forgets, a_guest_outlives_the_server,
+         the_rail_stops_where_the_boot_stops]
 
 
 def run(test):
