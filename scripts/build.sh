@@ -5,11 +5,11 @@ scripts/setup.sh
 # First the page, then the binary that embeds it: cargo-leptos builds both at once when asked for both, and a binary
 # could be left with half a page.
 step 1 2 "Page: WASM, script and style (minutes when cold)" cargo leptos build --release --frontend-only
-# Linked statically, so that the binary runs copied alone into an empty root. Naming the target keeps the flag away
-# from procedural macros, which can't be built with it.
+# Linked statically, so that the binary runs copied alone into an empty root; there, random numbers must come from the
+# system call, since /dev is not there either. Naming the target keeps the flags away from procedural macros.
 HOST=$(rustc -vV | sed -n 's/^host: //p')
 HOST_VAR=$(echo "$HOST" | tr 'a-z-' 'A-Z_')
-step 2 2 "Server with the page inside (minutes when cold)" env "CARGO_TARGET_${HOST_VAR}_RUSTFLAGS=-C target-feature=+crt-static" \
+step 2 2 "Server with the page inside (minutes when cold)" env "CARGO_TARGET_${HOST_VAR}_RUSTFLAGS=-C target-feature=+crt-static --cfg getrandom_backend=\"linux_getrandom\"" \
   cargo build --locked --release --package server --bin nsboot --target "$HOST"
 # A copy, not a link: another clone that shares the cache must not change the binary under this one.
 mkdir -p target/release
