@@ -8,6 +8,11 @@
 //!    shell)` and, for `/fn/{*name}`, `handle_server_fns_with_context` with the same context.
 //! 3. It implements [`Host`]: sign-in and the joined views, which REST and the WebSocket use too.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "a fault ends its request: boxing it would cost more than moving it once"
+)]
+
 use crate::{Fault, start::Start};
 use axum::http::{HeaderMap, HeaderValue, header, request::Parts};
 use engine::Engine;

@@ -3,12 +3,11 @@
 use super::{AppState, auth::PEER_HEADER, views};
 use app::ssr::{Answer, Cookies, Host};
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
-use engine::Error;
 use http::{HeaderMap, HeaderValue};
 use std::net::{IpAddr, Ipv4Addr};
 use types::{
-    BootView, ClientId, LoginParams, Problem, SESSION_COOKIE, SetupParams, Snapshot,
-    SystemInfoView, TokenView,
+    BootView, ClientId, LoginParams, SESSION_COOKIE, SetupParams, Snapshot, SystemInfoView,
+    TokenView,
 };
 
 /// The pages' view of the server.
@@ -21,12 +20,18 @@ impl Host for PageHost {
 
     fn setup(&self, _: HeaderMap, params: SetupParams) -> Answer<Cookies> {
         let users = self.0.engine.users().clone();
-        Box::pin(async move { signed_in(users.setup(params).await) })
+        Box::pin(async move {
+            let tokens = users.setup(params).await;
+            Ok(signed_in(&tokens.map_err(|e| e.problem())?))
+        })
     }
 
     fn login(&self, headers: HeaderMap, params: LoginParams) -> Answer<Cookies> {
         let users = self.0.engine.users().clone();
-        Box::pin(async move { signed_in(users.login(params, peer(&headers)).await) })
+        Box::pin(async move {
+            let tokens = users.login(params, peer(&headers)).await;
+            Ok(signed_in(&tokens.map_err(|e| e.problem())?))
+        })
     }
 
     fn logout(&self, headers: HeaderMap) -> Answer<Cookies> {
@@ -76,9 +81,8 @@ fn peer(headers: &HeaderMap) -> IpAddr {
         .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
-fn signed_in(result: Result<TokenView, Error>) -> Result<Cookies, Problem> {
-    let tokens = result.map_err(|e| e.problem())?;
-    Ok(cookies(cookie(&tokens.refresh_token, SESSION_SECONDS)))
+fn signed_in(tokens: &TokenView) -> Cookies {
+    cookies(cookie(&tokens.refresh_token, SESSION_SECONDS))
 }
 
 /// As long as a session lasts at most; the server ends it by its own clock.

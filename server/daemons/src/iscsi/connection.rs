@@ -240,10 +240,10 @@ fn feature_phase(
             let flow = session.handle(&pdu, inbox.bytes(&frame.data), out)?;
             if flow != Flow::Continue {
                 out.flush()?;
-                if flow == Flow::CloseTarget {
-                    if let Some(info) = info {
-                        server.exports.close_sessions(&info.target);
-                    }
+                if flow == Flow::CloseTarget
+                    && let Some(info) = info
+                {
+                    server.exports.close_sessions(&info.target);
                 }
                 return Ok(());
             }

@@ -239,7 +239,7 @@ impl Boots {
     /// Of the store.
     pub fn list(&self) -> Result<Vec<BootView>> {
         let mut all: Vec<BootRecord> = self.inner.needs.store.read(|tx| tx.list())?;
-        all.sort_by(|a, b| b.id.cmp(&a.id));
+        all.sort_by_key(|boot| std::cmp::Reverse(boot.id));
         Ok(all.into_iter().map(BootView::from).collect())
     }
 

@@ -202,11 +202,11 @@ impl Reservations {
     fn full_status(&self, r: &Registration, b: &mut Vec<u8>) {
         let mut d = vec![0; 24];
         put64(&mut d, 0, r.key);
-        if let Some(held) = self.held.as_ref() {
-            if held.kind.all() || held.port == r.port {
-                d[12] = 0x01; // R_HOLDER
-                d[13] = held.kind as u8;
-            }
+        if let Some(held) = self.held.as_ref()
+            && (held.kind.all() || held.port == r.port)
+        {
+            d[12] = 0x01; // R_HOLDER
+            d[13] = held.kind as u8;
         }
         put16(&mut d, 18, 1);
         // Transport id of iSCSI with ISID (SPC-4 section 7.6.4.6).
@@ -270,10 +270,10 @@ impl Reservations {
             return Err(Refused::Conflict);
         }
         let mine = self.registrations.iter_mut().find(|r| r.port == *port);
-        if let Some(known) = known {
-            if mine.as_ref().map_or(0, |r| r.key) != known {
-                return Err(Refused::Conflict);
-            }
+        if let Some(known) = known
+            && mine.as_ref().map_or(0, |r| r.key) != known
+        {
+            return Err(Refused::Conflict);
         }
         let mut attentions = Vec::new();
         match (mine, new) {

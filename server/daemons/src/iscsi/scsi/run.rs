@@ -67,8 +67,7 @@ impl Nexus {
     /// Judges a command and does what needs no data from the initiator. `lun_ok` is whether the
     /// command names the unit that there is.
     pub fn begin(&self, block: &Cdb, lun_ok: bool) -> Plan {
-        self.plan(block, lun_ok)
-            .unwrap_or_else(|ending| Plan::End(ending))
+        self.plan(block, lun_ok).unwrap_or_else(Plan::End)
     }
 
     fn plan(&self, block: &Cdb, lun_ok: bool) -> Result<Plan, Ending> {
@@ -81,10 +80,8 @@ impl Nexus {
             command,
             Ok(Command::Inquiry { .. } | Command::ReportLuns { .. } | Command::RequestSense { .. })
         );
-        if !exempt {
-            if let Some(attention) = self.take_attention() {
-                return Err(Ending::Check(attention));
-            }
+        if !exempt && let Some(attention) = self.take_attention() {
+            return Err(Ending::Check(attention));
         }
         let command = command.map_err(Ending::Check)?;
         if self.conflicts(access(&command)) {
@@ -220,10 +217,9 @@ impl Unit {
                 if let Command::ModeSelect {
                     save, page_format, ..
                 } = command
+                    && (save || !page_format)
                 {
-                    if save || !page_format {
-                        return Err(Sense::INVALID_FIELD_IN_CDB);
-                    }
+                    return Err(Sense::INVALID_FIELD_IN_CDB);
                 }
                 Ok(receive(command, len as u64, false, false))
             }

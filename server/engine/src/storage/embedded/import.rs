@@ -102,7 +102,7 @@ impl ImportSink for Sink {
 
     fn finish(mut self: Box<Self>) -> Result<Imported> {
         let size_bytes = self.written + self.rest.len() as u64;
-        if size_bytes == 0 || size_bytes % SECTOR != 0 {
+        if size_bytes == 0 || !size_bytes.is_multiple_of(SECTOR) {
             return Err(Error::Invalid {
                 area: Area::Image,
                 field: "image",

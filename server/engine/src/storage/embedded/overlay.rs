@@ -175,7 +175,7 @@ impl Overlay {
         let (first, last) = (offset / BLOCK, (end - 1) / BLOCK);
         let _stripes = self.lock_stretches(first, last);
         let head = self.states.get(first);
-        if head != State::Data && offset % BLOCK != 0 {
+        if head != State::Data && !offset.is_multiple_of(BLOCK) {
             self.fill(head, first * BLOCK, offset)?;
         }
         let tail = self.states.get(last);

@@ -76,7 +76,9 @@ impl States {
         let mut next = block + 1;
         while next < end {
             // A chunk that nobody wrote to is all base: skip it whole.
-            if next % PER_CHUNK == 0 && self.chunks[(next / PER_CHUNK) as usize].get().is_none() {
+            if next.is_multiple_of(PER_CHUNK)
+                && self.chunks[(next / PER_CHUNK) as usize].get().is_none()
+            {
                 if state != State::Base {
                     break;
                 }
