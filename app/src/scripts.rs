@@ -9,12 +9,8 @@ use leptos::{nonce::use_nonce, prelude::*};
 pub fn Scripts(options: LeptosOptions) -> impl IntoView {
     let pkg = options.site_pkg_dir.clone();
     let name = options.output_name.clone();
-    // cargo-leptos sets LEPTOS_OUTPUT_NAME for the build that names the file without `_bg`.
-    let wasm = if option_env!("LEPTOS_OUTPUT_NAME").is_some() {
-        format!("/{pkg}/{name}.wasm")
-    } else {
-        format!("/{pkg}/{name}_bg.wasm")
-    };
+    // As cargo-leptos names what wasm-bindgen calls `…_bg.wasm`.
+    let wasm = format!("/{pkg}/{name}.wasm");
     let js = format!("/{pkg}/{name}.js");
     let script = format!(
         "import({js:?}).then(m=>m.default({{module_or_path:{wasm:?}}}).then(()=>m.hydrate()))\
