@@ -27,6 +27,11 @@ const WEAK_TAG: &[(&str, &str)] = &[
     ("if-match", "W/\"1\""),
 ];
 const FORM: &[(&str, &str)] = &[("content-type", "application/x-www-form-urlencoded")];
+/// The smallest disk.
+const SECTOR: &str = match std::str::from_utf8(&[b'x'; 512]) {
+    Ok(text) => text,
+    Err(_) => "",
+};
 const RAW: &[(&str, &str)] = &[("content-type", "application/octet-stream")];
 const FOREIGN: &[(&str, &str)] = &[
     ("content-type", "application/json"),
@@ -398,7 +403,7 @@ const REST: &[Case] = &[
         "POST",
         "/api/v1/images?name=disk",
         RAW,
-        "x",
+        SECTOR,
         409,
         "NSB-IMAGE-002",
     ),

@@ -142,7 +142,12 @@ fn product() -> Vec<(String, String)> {
 #[test]
 fn only_the_engines_os_starts_processes() {
     for (name, text) in product() {
-        let starts = text.contains("process::Command") || text.contains("Command::new(");
+        // `engine::os` has a `Command` of its own, which is the allowed way.
+        let starts = text.contains("process::Command")
+            || text.contains("tokio::process")
+            || (text.contains("Command::new(")
+                && !text.contains("os::{")
+                && !text.contains("os::Command"));
         assert!(
             !starts || name.starts_with("server/engine/src/os"),
             "{name} starts a process"
