@@ -560,8 +560,8 @@ fn each_is_refused_with_its_code_and_changes_nothing() {
     let deep = "[".repeat(30_000);
     check(
         &session.send("POST", C, JSON, deep.as_bytes()),
-        400,
-        "NSB-HTTP-400",
+        422,
+        "NSB-HTTP-422",
         "deep body",
     );
     check(
