@@ -1,0 +1,22 @@
+// Every page hydrates with what the binary alone serves.
+import { expect, test } from '@playwright/test';
+import { complaints, hydrated } from '../fixtures/page';
+
+const base = process.env.NSBOOT_URL!;
+
+test('every page hydrates', async ({ page }) => {
+  const seen = complaints(page);
+  await page.goto(`${base}/login`);
+  await hydrated(page);
+  await page.getByLabel('User name').fill('admin');
+  await page.getByLabel('Password', { exact: true }).fill(process.env.NSBOOT_TEST_PASSWORD!);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.waitForURL('**/floor');
+  for (const path of ['/floor', '/images', '/network', '/no-such-page']) {
+    await page.goto(`${base}${path}`);
+    await hydrated(page);
+    await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  }
+  // The page that is not there says so with its status; nothing else may be missing.
+  expect(seen.filter((s) => !/404 \(Not Found\)/.test(s))).toEqual([]);
+});
