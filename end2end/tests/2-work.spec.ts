@@ -50,7 +50,7 @@ test('a computer is added, edited and removed', async ({ page }) => {
   await edit.getByLabel('Changes on the disk').selectOption('keep');
   await edit.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('bench-2');
-  await expect(page.getByText('Kept').first()).toBeVisible();
+  await expect(page.locator('dd', { hasText: 'Kept' })).toBeVisible();
 });
 
 test('an image in use is not deleted, and the page says why', async ({ page }) => {

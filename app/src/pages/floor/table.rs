@@ -21,7 +21,7 @@ pub fn Table() -> impl IntoView {
     };
     let empty = move || rows().is_empty();
     view! {
-        <section class="panel livedata cards" aria-labelledby="computers">
+        <div class="panel livedata cards">
             <div class="ph"><h2 id="computers">{t!(i18n, floor.computers)}</h2></div>
             <Show
                 when=move || !empty()
@@ -54,7 +54,7 @@ pub fn Table() -> impl IntoView {
                     </table>
                 </div>
             </Show>
-        </section>
+        </div>
     }
     .into_any()
 }

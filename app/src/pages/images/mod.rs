@@ -45,7 +45,7 @@ pub fn Images() -> impl IntoView {
                 <p class="text-ink-2">{sentence}</p>
             </div>
         </div>
-        <section class="panel livedata cards" aria-labelledby="list">
+        <div class="panel livedata cards">
             <div class="ph"><h2 id="list">{t!(i18n, images.list)}</h2></div>
             <Show
                 when=move || !live.images.with(Vec::is_empty)
@@ -77,7 +77,7 @@ pub fn Images() -> impl IntoView {
                     </table>
                 </div>
             </Show>
-        </section>
+        </div>
         <Upload/>
     }
     .into_any()

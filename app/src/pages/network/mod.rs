@@ -156,7 +156,7 @@ fn Leases() -> impl IntoView {
         }
     };
     view! {
-        <section class="panel livedata cards" aria-labelledby="leases">
+        <div class="panel livedata cards">
             <div class="ph"><h2 id="leases">{t!(i18n, network.leases)}</h2></div>
             <Show
                 when=move || !live.leases.with(Vec::is_empty)
@@ -184,7 +184,7 @@ fn Leases() -> impl IntoView {
                     </table>
                 </div>
             </Show>
-        </section>
+        </div>
     }
     .into_any()
 }
