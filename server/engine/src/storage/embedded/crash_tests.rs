@@ -1,5 +1,5 @@
 //! What a power cut leaves: files whose unsynced writes are lost, torn or out of order; operations
-//! that fail one after the other; a process that is killed.
+//! that fail one after the other; threads side by side.
 
 use super::{EmbeddedStorage, StorageBackend};
 use crate::storage::files::{BlockFile, Files};

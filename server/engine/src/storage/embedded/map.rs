@@ -1,9 +1,9 @@
 //! The durable form of an overlay's states: a header and a journal of changes, each with a checksum.
 //! A record that a crash tore ends the journal; everything before it was complete.
 
-use super::states::State;
+use super::states::{BLOCK, Change, State, States};
 use crate::storage::files::BlockFile;
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{io, sync::Arc};
 use types::ImageId;
 
 const MAGIC: &[u8; 8] = b"NSBOVL01";
@@ -11,6 +11,8 @@ const MAGIC: &[u8; 8] = b"NSBOVL01";
 const HEADER: u64 = 4096;
 const HEADER_USED: usize = 52;
 const RECORD: usize = 24;
+/// A journal of fewer records than this is not worth rewriting.
+const REWRITE_AT: u64 = 65_536;
 
 /// What an overlay is on, bound into its map's header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,10 +28,11 @@ pub struct Map {
     file: Arc<dyn BlockFile>,
     /// Where the next record goes.
     end: u64,
+    /// An append failed and may have left records beyond `end`.
+    torn: bool,
+    /// Records at which rewriting is looked at again.
+    rewrite_at: u64,
 }
-
-/// A run of blocks that changed: (first, count, state).
-pub type Change = (u64, u32, State);
 
 impl Map {
     /// Writes header and changes to an empty file and syncs it.
@@ -39,63 +42,84 @@ impl Map {
         page[8..24].copy_from_slice(header.image.0.as_bytes());
         page[24..32].copy_from_slice(&header.size_bytes.to_le_bytes());
         page[32..40].copy_from_slice(&header.generation.to_le_bytes());
-        page[40..48].copy_from_slice(&super::states::BLOCK.to_le_bytes());
+        page[40..48].copy_from_slice(&BLOCK.to_le_bytes());
         let crc = crc32c::crc32c(&page[..HEADER_USED - 4]);
         page[HEADER_USED - 4..HEADER_USED].copy_from_slice(&crc.to_le_bytes());
         file.write_at(0, &page)?;
-        let mut map = Map { file, end: HEADER };
+        let mut map = Map::at(file, HEADER);
         map.append(changes)?;
+        map.look_again_after(changes.len() as u64);
         map.file.sync()?;
         Ok(map)
     }
 
-    /// Reads a map: its header, and the states that it tells, later records over earlier ones.
-    pub fn open(
-        file: Arc<dyn BlockFile>,
-        mut apply: impl FnMut(Change),
-    ) -> io::Result<(Header, Map)> {
+    fn at(file: Arc<dyn BlockFile>, end: u64) -> Map {
+        Map {
+            file,
+            end,
+            torn: false,
+            rewrite_at: REWRITE_AT,
+        }
+    }
+
+    /// Reads only what a map is of. Changes nothing, so it may run beside the map's owner.
+    pub fn header(file: &dyn BlockFile) -> io::Result<Header> {
         let mut page = vec![0u8; HEADER as usize];
         file.read_at(0, &mut page)?;
-        let header = parse_header(&page)?;
-        let blocks = header.size_bytes.div_ceil(super::states::BLOCK);
+        parse_header(&page)
+    }
+
+    /// Reads a map, and cuts off what a crash tore. The caller is the only one to have it open.
+    pub fn open(file: Arc<dyn BlockFile>) -> io::Result<(Header, States, Map)> {
+        let header = Map::header(file.as_ref())?;
         let len = file.len()?;
-        let mut end = HEADER;
-        let mut buf = vec![0u8; RECORD * 2730];
-        'all: while end < len {
-            let n = ((len - end) as usize).min(buf.len());
-            file.read_at(end, &mut buf[..n])?;
-            for record in buf[..n].chunks(RECORD) {
-                match parse_record(record, end) {
-                    Some(change)
-                        if change
-                            .0
-                            .checked_add(change.1.into())
-                            .is_some_and(|e| e <= blocks) =>
-                    {
-                        apply(change)
-                    }
-                    _ => break 'all,
-                }
-                end += RECORD as u64;
-            }
-        }
+        let (states, end) = scan(file.as_ref(), &header, len)?;
         if end < len {
             // Nothing beyond a torn record may come back to life behind later ones.
             file.set_len(end)?;
             file.sync()?;
         }
-        Ok((header, Map { file, end }))
+        Ok((header, states, Map::at(file, end)))
+    }
+
+    /// The journal in its shortest form, when it is much longer than that; None when it is not.
+    /// Taken from the file and not from the states in memory, which may be ahead of the last sync.
+    pub fn shortened(&mut self, header: &Header) -> io::Result<Option<Vec<Change>>> {
+        if self.records() < self.rewrite_at {
+            return Ok(None);
+        }
+        // Should this fail, it is not tried again with every flush.
+        self.look_again_after(self.records());
+        let (states, end) = scan(self.file.as_ref(), header, self.end)?;
+        if end != self.end {
+            return Err(bad("a record that was written reads differently"));
+        }
+        let live = states.changes();
+        Ok((live.len() as u64 * 2 <= self.records()).then_some(live))
+    }
+
+    fn look_again_after(&mut self, records: u64) {
+        self.rewrite_at = REWRITE_AT.max(records.saturating_mul(2));
     }
 
     /// Appends changes; not durable before [`Map::sync`]. When it fails, the next append goes to
     /// the same place.
     pub fn append(&mut self, changes: &[Change]) -> io::Result<()> {
+        if self.torn {
+            // The failed try may have left whole records; behind a shorter second one they would
+            // tell of the past.
+            self.file.set_len(self.end)?;
+            self.torn = false;
+        }
         let mut bytes = Vec::with_capacity(changes.len() * RECORD);
         for &(first, count, state) in changes {
             let at = self.end + bytes.len() as u64;
             bytes.extend(encode_record(first, count, state, at));
         }
-        self.file.write_at(self.end, &bytes)?;
+        if let Err(e) = self.file.write_at(self.end, &bytes) {
+            self.torn = true;
+            return Err(e);
+        }
         self.end += bytes.len() as u64;
         Ok(())
     }
@@ -110,26 +134,36 @@ impl Map {
     }
 }
 
-/// Single blocks joined into runs.
-pub fn runs(blocks: &BTreeMap<u64, State>) -> Vec<Change> {
-    let mut out: Vec<Change> = Vec::new();
-    for (&block, &state) in blocks {
-        match out.last_mut() {
-            Some((first, count, s))
-                if *s == state && *first + u64::from(*count) == block && *count < u32::MAX =>
-            {
-                *count += 1
-            }
-            _ => out.push((block, 1, state)),
+/// The states that the records up to `len` tell, later ones over earlier ones, and where the
+/// first record begins that is not whole.
+fn scan(file: &dyn BlockFile, header: &Header, len: u64) -> io::Result<(States, u64)> {
+    let blocks = header.size_bytes.div_ceil(BLOCK);
+    let states = States::new(blocks);
+    let mut end = HEADER;
+    let mut buf = vec![0u8; RECORD * 2730];
+    while end < len {
+        let n = (len - end).min(buf.len() as u64) as usize;
+        file.read_at(end, &mut buf[..n])?;
+        for record in buf[..n].chunks(RECORD) {
+            let Some((first, count, state)) = parse_record(record, end) else {
+                return Ok((states, end));
+            };
+            let Some(stop) = first.checked_add(count.into()).filter(|&s| s <= blocks) else {
+                return Ok((states, end));
+            };
+            (first..stop).for_each(|b| states.set(b, state));
+            end += RECORD as u64;
         }
     }
-    out
+    Ok((states, end))
 }
 
 fn bad(what: &str) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        format!("the overlay's map is damaged: {what}"),
+        format!(
+            "the overlay's map is damaged: {what}; a reset of the computer's disk begins a new one"
+        ),
     )
 }
 
@@ -143,7 +177,7 @@ fn parse_header(page: &[u8]) -> io::Result<Header> {
             .try_into()
             .unwrap_or_default(),
     );
-    if crc != crc32c::crc32c(&page[..HEADER_USED - 4]) || u64_at(40) != super::states::BLOCK {
+    if crc != crc32c::crc32c(&page[..HEADER_USED - 4]) || u64_at(40) != BLOCK {
         return Err(bad("its header does not match its checksum"));
     }
     let image = ImageId(uuid::Uuid::from_slice(&page[8..24]).map_err(|_| bad("no image"))?);

@@ -8,6 +8,8 @@ mod states;
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod fault_tests;
 
 use super::{
     ImportSink, StorageBackend,
@@ -20,9 +22,11 @@ use std::{
     collections::HashMap,
     io,
     path::Path,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 use types::{ClientId, ImageId};
+
+type OpenOverlays = HashMap<ClientId, Arc<Overlay>>;
 
 /// Images in one folder, overlays in another.
 pub struct EmbeddedStorage {
@@ -32,7 +36,7 @@ pub struct EmbeddedStorage {
     bases: Mutex<HashMap<ImageId, Weak<dyn BlockFile>>>,
     /// Open overlays: every session of a client shares one device. The lock also keeps two resets
     /// of a client apart.
-    open: Mutex<HashMap<ClientId, Arc<Overlay>>>,
+    open: Mutex<OpenOverlays>,
 }
 
 impl EmbeddedStorage {
@@ -73,10 +77,26 @@ impl EmbeddedStorage {
         Ok(base)
     }
 
-    /// The header on disk, if there is a whole map.
-    fn header(&self, client: ClientId) -> Option<Header> {
-        let file = self.overlays.open(&map_name(client)).ok()?;
-        Map::open(file, |_| {}).ok().map(|(h, _)| h)
+    /// The header of the client's map on disk; None when it has no map.
+    fn header(&self, client: ClientId) -> io::Result<Option<Header>> {
+        match self.overlays.open(&map_name(client)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+            Ok(map) => Map::header(map.as_ref()).map(Some),
+        }
+    }
+
+    /// The client's data files: (generation, name). More than one only after a crash or damage.
+    fn data_files(&self, client: ClientId) -> io::Result<Vec<(u64, String)>> {
+        let prefix = format!("{client}.");
+        let names = self.overlays.list()?;
+        Ok(names
+            .into_iter()
+            .filter_map(|name| {
+                let generation = name.strip_prefix(&prefix)?.strip_suffix(".data")?;
+                Some((generation.parse().ok()?, name))
+            })
+            .collect())
     }
 
     fn load(&self, client: ClientId) -> io::Result<Arc<Overlay>> {
@@ -90,19 +110,16 @@ impl EmbeddedStorage {
     }
 
     /// The rename of the map is the moment of the change: before it the old overlay is whole,
-    /// after it the new one is.
-    fn replace(&self, client: ClientId, image: ImageId) -> io::Result<()> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = open
-            .get(&client)
-            .map(|o| *o.header())
-            .or_else(|| self.header(client));
+    /// after it the new one is. Reads nothing of the old map, so that a damaged one can be replaced.
+    fn replace(&self, open: &mut OpenOverlays, client: ClientId, image: ImageId) -> io::Result<()> {
         let size_bytes = self.base(image)?.len()?;
-        let generation = old.map_or(1, |h| h.generation + 1);
+        let old = self.data_files(client)?;
+        let generation = old.iter().map(|o| o.0).max().unwrap_or(0) + 1;
         let data = self.overlays.create(&data_name(client, generation))?;
         data.set_len(size_bytes)?;
         data.sync()?;
-        let temporary = format!("{}.new", map_name(client));
+        // Not the name that the old overlay gives a map that it rewrites meanwhile.
+        let temporary = format!("{client}.{generation}.map.new");
         Map::create(
             self.overlays.create(&temporary)?,
             Header {
@@ -112,15 +129,29 @@ impl EmbeddedStorage {
             },
             &[],
         )?;
-        if let Some(device) = open.remove(&client) {
-            device.disown();
+        let rename = || self.overlays.rename(&temporary, &map_name(client));
+        match open.get(&client) {
+            Some(device) => device.retire(rename)?,
+            None => rename()?,
         }
-        self.overlays.rename(&temporary, &map_name(client))?;
+        open.remove(&client);
         self.overlays.sync()?;
-        if let Some(old) = old {
-            self.overlays.remove(&data_name(client, old.generation))?;
+        for (_, name) in old {
+            self.overlays.remove(&name)?;
         }
         Ok(())
+    }
+
+    fn reset(&self, open: &mut OpenOverlays, client: ClientId, image: ImageId) -> Result<()> {
+        if !self.has_image(image) {
+            return Err(Error::not_found(Area::Image, image));
+        }
+        self.replace(open, client, image)
+            .map_err(Error::io(format!("making an empty overlay for {client}")))
+    }
+
+    fn opened(&self) -> MutexGuard<'_, OpenOverlays> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -148,23 +179,28 @@ impl StorageBackend for EmbeddedStorage {
     }
 
     fn ensure_overlay(&self, client: ClientId, image: ImageId) -> Result<()> {
-        if self.header(client).is_some_and(|h| h.image == image) {
+        let mut open = self.opened();
+        // One that can't be read is an error and not "none": it holds what someone wanted kept.
+        let header = match open.get(&client) {
+            Some(device) => Some(*device.header()),
+            None => self
+                .header(client)
+                .map_err(Error::io(format!("reading the overlay of {client}")))?,
+        };
+        if header.is_some_and(|h| h.image == image) {
             return Ok(());
         }
-        self.reset_overlay(client, image)
+        self.reset(&mut open, client, image)
     }
 
     fn reset_overlay(&self, client: ClientId, image: ImageId) -> Result<()> {
-        if !self.has_image(image) {
-            return Err(Error::not_found(Area::Image, image));
-        }
-        self.replace(client, image)
-            .map_err(Error::io(format!("making an empty overlay for {client}")))
+        self.reset(&mut self.opened(), client, image)
     }
 
     fn open_overlay(&self, client: ClientId) -> Result<Arc<dyn BlockDevice>> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(overlay) = open.get(&client) {
+        let mut open = self.opened();
+        // A broken one refuses its sessions for good; what it had flushed is read anew.
+        if let Some(overlay) = open.get(&client).filter(|o| !o.is_broken()) {
             return Ok(overlay.clone());
         }
         let overlay = match self.load(client) {
@@ -178,30 +214,32 @@ impl StorageBackend for EmbeddedStorage {
     }
 
     fn remove_overlay(&self, client: ClientId) -> Result<()> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let header = open
-            .get(&client)
-            .map(|o| *o.header())
-            .or_else(|| self.header(client));
-        if let Some(device) = open.remove(&client) {
-            device.disown();
-        }
-        let Some(header) = header else { return Ok(()) };
+        let mut open = self.opened();
         // The map goes first: a data file without a map is swept, a map without data is damage.
-        self.overlays
-            .remove(&map_name(client))
-            .and_then(|()| self.overlays.sync())
-            .and_then(|()| self.overlays.remove(&data_name(client, header.generation)))
+        let remove_map = || self.overlays.remove(&map_name(client));
+        let removed = match open.get(&client) {
+            Some(device) => device.retire(remove_map),
+            None => remove_map(),
+        };
+        removed
+            .and_then(|()| {
+                open.remove(&client);
+                self.overlays.sync()?;
+                for (_, name) in self.data_files(client)? {
+                    self.overlays.remove(&name)?;
+                }
+                Ok(())
+            })
             .map_err(Error::io(format!("removing the overlay of {client}")))
     }
 
     fn overlay_bytes(&self, client: ClientId) -> u64 {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(overlay) = open.get(&client) {
+        if let Some(overlay) = self.opened().get(&client) {
             return overlay.data_bytes();
         }
         // Not open: the data file holds nothing but this client's blocks.
-        self.header(client)
+        let header = self.header(client).ok().flatten();
+        header
             .and_then(|h| self.overlays.open(&data_name(client, h.generation)).ok())
             .and_then(|f| f.allocated().ok())
             .unwrap_or(0)
@@ -225,8 +263,8 @@ fn sweep_overlays(files: &dyn Files) -> io::Result<()> {
     let names = files.list()?;
     let mut named = Vec::new();
     for map in names.iter().filter(|n| n.ends_with(".map")) {
-        match Map::open(files.open(map)?, |_| {}) {
-            Ok((h, _)) => named.push(format!(
+        match Map::header(files.open(map)?.as_ref()) {
+            Ok(h) => named.push(format!(
                 "{}.{}.data",
                 map.trim_end_matches(".map"),
                 h.generation

@@ -6,15 +6,14 @@
 //! and a block that the map does not name is still the image's.
 
 use super::{
-    map::{self, Change, Header, Map},
-    states::{BLOCK, State, States},
+    map::{Header, Map},
+    states::{BLOCK, Changes, State, States},
 };
 use crate::{
     export::BlockDevice,
     storage::files::{BlockFile, Files},
 };
 use std::{
-    collections::BTreeMap,
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -25,8 +24,6 @@ use std::{
 /// Locks for first writes and discards; a block's lock is chosen by its 1 MiB stretch.
 const STRIPES: usize = 64;
 const STRETCH: u64 = 256;
-/// A journal shorter than this is not worth rewriting.
-const COMPACT_AT: u64 = 65_536;
 
 /// An open overlay.
 pub struct Overlay {
@@ -38,7 +35,7 @@ pub struct Overlay {
     /// undo each other. Never held while another stripe of a lower number is awaited.
     stripes: [Mutex<()>; STRIPES],
     /// What changed since the last flush, with the state whose data that flush will sync.
-    dirty: Mutex<BTreeMap<u64, State>>,
+    dirty: Mutex<Changes>,
     /// Whether anything was written to the data file since its last sync. Set after the write and
     /// before its answer, taken by a flush before it syncs.
     unsynced: AtomicBool,
@@ -61,14 +58,15 @@ impl Overlay {
         map_name: &str,
         open: impl FnOnce(&Header) -> io::Result<(Arc<dyn BlockFile>, Arc<dyn BlockFile>)>,
     ) -> io::Result<Overlay> {
-        let mut seen: Vec<Change> = Vec::new();
-        let (header, map) = Map::open(files.open(map_name)?, |c| seen.push(c))?;
+        let (header, states, map) = Map::open(files.open(map_name)?)?;
         let (base, data) = open(&header)?;
-        let states = States::new(header.size_bytes.div_ceil(BLOCK));
-        for (first, count, state) in seen {
-            (first..first + u64::from(count)).for_each(|b| states.set(b, state));
-        }
-        let overlay = Overlay {
+        let data_blocks = states
+            .changes()
+            .iter()
+            .filter(|c| c.2 == State::Data)
+            .map(|c| u64::from(c.1))
+            .sum();
+        Ok(Overlay {
             header,
             base,
             data,
@@ -78,17 +76,9 @@ impl Overlay {
             unsynced: AtomicBool::new(false),
             map: Mutex::new(map),
             broken: AtomicBool::new(false),
-            data_blocks: AtomicU64::new(0),
+            data_blocks: AtomicU64::new(data_blocks),
             home: Mutex::new(Some((files, map_name.into()))),
-        };
-        let all = overlay.live_changes();
-        let count = all
-            .iter()
-            .filter(|c| c.2 == State::Data)
-            .map(|c| u64::from(c.1))
-            .sum();
-        overlay.data_blocks.store(count, Ordering::Relaxed);
-        Ok(overlay)
+        })
     }
 
     /// Which image and generation this is.
@@ -101,30 +91,23 @@ impl Overlay {
         self.data_blocks.load(Ordering::Relaxed) * BLOCK
     }
 
-    /// From now on nothing of this overlay touches the folder: another has its place.
-    pub fn disown(&self) {
-        *lock(&self.home) = None;
+    /// Gives this overlay's place in the folder up by `act`, which renames or removes its map.
+    /// When that succeeds, nothing of this overlay touches the folder any more; when it fails,
+    /// all is as before.
+    pub fn retire(&self, act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let mut home = lock(&self.home);
+        act()?;
+        *home = None;
+        Ok(())
+    }
+
+    /// Whether a sync failed, so that only opening it anew tells what is safe.
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
     }
 
     fn blocks(&self) -> u64 {
         self.header.size_bytes.div_ceil(BLOCK)
-    }
-
-    /// Every run that is not the image's.
-    fn live_changes(&self) -> Vec<Change> {
-        let mut out = Vec::new();
-        let mut at = 0;
-        while at < self.blocks() {
-            let (state, end) = self.states.run(at, self.blocks());
-            let mut first = at;
-            while state != State::Base && first < end {
-                let count = (end - first).min(u64::from(u32::MAX)) as u32;
-                out.push((first, count, state));
-                first += u64::from(count);
-            }
-            at = end;
-        }
-        out
     }
 
     fn lock_stretches(&self, first: u64, last: u64) -> Vec<MutexGuard<'_, ()>> {
@@ -148,7 +131,7 @@ impl Overlay {
                 continue;
             }
             self.states.set(block, state);
-            dirty.insert(block, state);
+            dirty.note(block, state);
             match (old, state) {
                 (_, State::Data) => _ = self.data_blocks.fetch_add(1, Ordering::Relaxed),
                 (State::Data, _) => _ = self.data_blocks.fetch_sub(1, Ordering::Relaxed),
@@ -198,7 +181,7 @@ impl Overlay {
     }
 
     fn check_whole(&self) -> io::Result<()> {
-        if self.broken.load(Ordering::Acquire) {
+        if self.is_broken() {
             return Err(io::Error::other(
                 "an earlier sync of this overlay failed; it must be opened anew",
             ));
@@ -213,42 +196,36 @@ impl Overlay {
         result
     }
 
-    /// Writes the map anew when its journal is much longer than what it says. Best effort: the old
-    /// map is as true as the new one.
+    /// Writes the map anew when its journal is much longer than what it says. Best effort: until
+    /// the rename the old map is as true as the new one.
     fn compact(&self, map: &mut Map) {
-        if map.records() < COMPACT_AT {
-            return;
-        }
-        let live = self.committed_changes();
-        if (live.len() as u64) * 4 > map.records() {
-            return;
-        }
         let home = lock(&self.home);
         let Some((files, name)) = home.as_ref() else {
             return;
         };
         let temporary = format!("{name}.new");
-        let rewritten = files
-            .create(&temporary)
-            .and_then(|f| Map::create(f, self.header, &live))
-            .and_then(|new| files.rename(&temporary, name).map(|()| new))
-            .and_then(|new| files.sync().map(|()| new));
-        match rewritten {
-            Ok(new) => *map = new,
+        let rewritten = map.shortened(&self.header).and_then(|live| match live {
+            None => Ok(None),
+            Some(live) => Map::create(files.create(&temporary)?, self.header, &live).map(Some),
+        });
+        let renamed = rewritten.and_then(|new| match new {
+            None => Ok(None),
+            Some(new) => files.rename(&temporary, name).map(|()| Some(new)),
+        });
+        match renamed {
+            Ok(None) => return,
+            Ok(Some(new)) => *map = new,
             Err(e) => {
-                tracing::warn!(map = %name, error = %e, "the overlay's map could not be rewritten")
+                tracing::warn!(map = %name, error = %e, "the overlay's map could not be rewritten");
+                return;
             }
         }
-    }
-
-    /// The live runs, without what no flush has synced yet: right after a flush, so the dirty
-    /// blocks are those written since.
-    fn committed_changes(&self) -> Vec<Change> {
-        let dirty = lock(&self.dirty);
-        if dirty.is_empty() {
-            return self.live_changes();
+        // Both maps hold what was flushed so far. Which of them a power cut would leave is open,
+        // so no later flush can be vouched for.
+        if let Err(e) = files.sync() {
+            tracing::error!(map = %name, error = %e, "the folder of the overlays could not be synced");
+            self.broken.store(true, Ordering::Release);
         }
-        Vec::new() // writers are busy; the journal is rewritten after a calmer flush
     }
 }
 
@@ -294,7 +271,7 @@ impl BlockDevice for Overlay {
     fn flush(&self) -> io::Result<()> {
         let mut map = lock(&self.map);
         self.check_whole()?;
-        let changed = std::mem::take(&mut *lock(&self.dirty));
+        let changed = std::mem::take(&mut *lock(&self.dirty)).runs();
         let unsynced = self.unsynced.swap(false, Ordering::AcqRel);
         if unsynced || !changed.is_empty() {
             self.sync_or_break(self.data.sync())?;
@@ -302,12 +279,9 @@ impl BlockDevice for Overlay {
         if changed.is_empty() {
             return Ok(());
         }
-        if let Err(e) = map.append(&map::runs(&changed)) {
+        if let Err(e) = map.append(&changed) {
             // Nothing is lost: these blocks are told again by the next flush, unless changed since.
-            let mut dirty = lock(&self.dirty);
-            for (block, state) in changed {
-                dirty.entry(block).or_insert(state);
-            }
+            lock(&self.dirty).note_older(&changed);
             return Err(e);
         }
         self.sync_or_break(map.sync())?;
