@@ -6,12 +6,14 @@ SECONDS_EACH=${1:-60}
 cd server/daemons/fuzz
 export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions=on"
 export CARGO_TARGET_DIR=$CARGO_TARGET_DIR/fuzz
-cargo build --locked --release
+# Naming the target keeps the flags away from build scripts, which are not linked with the fuzzer.
+HOST=$(rustc -vV | sed -n 's/^host: //p')
+cargo build --locked --release --target "$HOST"
 STATUS=0
 for t in $(cargo metadata --no-deps --format-version 1 --offline | grep -oE '"kind":\["bin"\],"crate_types":\["bin"\],"name":"[a-z0-9_]+"' | grep -oE '[a-z0-9_]+"$' | tr -d '"'); do
   mkdir -p "$NSBOOT_CACHE/fuzz/$t" "corpus/$t"
   echo "== $t"
-  "$CARGO_TARGET_DIR/release/$t" -max_total_time="$SECONDS_EACH" -rss_limit_mb=512 -timeout=2 -print_final_stats=1 \
+  "$CARGO_TARGET_DIR/$HOST/release/$t" -max_total_time="$SECONDS_EACH" -rss_limit_mb=512 -timeout=2 -print_final_stats=1 \
     -artifact_prefix="$NSBOOT_CACHE/fuzz/$t-" "$NSBOOT_CACHE/fuzz/$t" "corpus/$t" >"$NSBOOT_CACHE/logs/fuzz-$t.log" 2>&1 || STATUS=1
   grep -E 'number_of_executed_units|SUMMARY|ERROR|panicked' "$NSBOOT_CACHE/logs/fuzz-$t.log" || true
 done
