@@ -44,7 +44,7 @@ interface = "vs"
 mode = "full"
 range = "10.1.0.0-10.200.255.255"
 X
-  RUST_LOG=error "$BINARY" serve --data data --config nsboot.toml >server.log 2>&1 & SERVER_PID=$!
+  NSBOOT_LOG=error "$BINARY" serve --data data --config nsboot.toml >server.log 2>&1 & SERVER_PID=$!
 }
 start_kea() {
   mkdir -p keadata /run/kea

@@ -25,7 +25,7 @@ with tempfile.TemporaryDirectory() as data, socket.socket() as probe:
     port = probe.getsockname()[1]
     probe.close()
     server = subprocess.Popen([os.environ["NSBOOT_BIN"], "serve", "--data", data, "--listen", f"127.0.0.1:{port}"],
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "RUST_LOG": "error"})
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "NSBOOT_LOG": "error"})
     try:
         base = f"http://127.0.0.1:{port}"
         for _ in range(200):

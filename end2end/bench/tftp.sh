@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Loader files by TFTP beside tftpd-hpa, in turn, in a network namespace of its own: a file of 32 MiB to one client
+# Loader files by TFTP beside tftpd-hpa, in turn, over a veth pair between two network namespaces: a file of 32 MiB to one client
 # with blocks of 512 and of 1468 bytes, and to twenty clients at once. MB a second of payload.
 # Usage (root): end2end/bench/tftp.sh NSBOOT-BINARY [ROUNDS]   -> JSON on stdout, progress on stderr.
 set -euo pipefail
 if [ -z "${NSBOOT_BENCH_INSIDE:-}" ]; then
   BINARY=$(readlink -f "${1:?give the path of the nsboot binary}")
-  for tool in in.tftpd curl ip unshare; do
+  for tool in in.tftpd curl ip unshare nsenter; do
     command -v "$tool" >/dev/null || { echo "missing: $tool; install tftpd-hpa curl iproute2 util-linux" >&2; exit 1; }
   done
   NSBOOT_BENCH_INSIDE=1 exec unshare -n "$0" "$BINARY" "${2:-5}"
@@ -14,10 +14,16 @@ BINARY=$1 ROUNDS=$2 WORK=$(mktemp -d /dev/shm/nsboot-tftp.XXXXXX) PIDS=()
 cleanup() { for p in "${PIDS[@]}"; do kill "$p" 2>/dev/null || true; done; wait 2>/dev/null || true; rm -rf "$WORK"; }
 trap cleanup EXIT
 cd "$WORK"
+# Servers here, clients in a namespace of theirs: our server answers on the chosen interface only, not on loopback.
 ip link set lo up
-ip link add d0 type veth peer name d1
-ip addr add 10.9.9.1/24 dev d0
-ip link set d0 up; ip link set d1 up
+unshare -n sleep infinity & CLIENTS=$!; PIDS+=("$CLIENTS")
+until [ "$(readlink "/proc/$CLIENTS/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do :; done
+ip link add vs type veth peer name vc netns "$CLIENTS"
+ip addr add 10.9.9.1/24 dev vs
+ip link set vs up
+as_client() { nsenter -t "$CLIENTS" -n "$@"; }
+as_client ip addr add 10.9.9.2/24 dev vc
+as_client ip link set vc up
 mkdir -p pub data/loaders
 dd if=/dev/urandom of=pub/f bs=1M count=32 status=none
 cp pub/f data/loaders/f
@@ -26,13 +32,13 @@ cat >nsboot.toml <<X
 [http]
 listen = "127.0.0.1:3000"
 [[boot]]
-interface = "lo"
+interface = "vs"
 mode = "off"
 X
-RUST_LOG=error "$BINARY" serve --data data --config nsboot.toml >ours.log 2>&1 & PIDS+=($!)
-in.tftpd -4 -L -u root -a 127.0.0.1:6969 -s "$WORK/pub" & PIDS+=($!)
-OURS=tftp://127.0.0.1/f PEER=tftp://127.0.0.1:6969/f
-answers() { for _ in $(seq 100); do curl -s -m 2 --tftp-blksize 1468 -o /dev/null "$1" && return; sleep 0.1; done; echo "no answer at $1: $(tail -3 ours.log)" >&2; exit 1; }
+NSBOOT_LOG=error "$BINARY" serve --data data --config nsboot.toml >ours.log 2>&1 & PIDS+=($!)
+in.tftpd -4 -L -u root -a 10.9.9.1:6969 -s "$WORK/pub" & PIDS+=($!)
+OURS=tftp://10.9.9.1/f PEER=tftp://10.9.9.1:6969/f
+answers() { for _ in $(seq 100); do as_client curl -s -m 30 --tftp-blksize 1468 -o /dev/null "$1" && return; sleep 0.1; done; echo "no answer at $1: $(tail -3 ours.log)" >&2; exit 1; }
 answers "$OURS"; answers "$PEER"
 
 # MB a second of N clients at once with this block size.
@@ -40,7 +46,7 @@ measure() {
   local url=$1 block=$2 clients=$3 begin end jobs=()
   begin=$(date +%s.%N)
   for i in $(seq "$clients"); do
-    curl -s -m 60 --tftp-blksize "$block" -o /dev/null -w '%{size_download}\n' "$url" >"size.$i" & jobs+=($!)
+    as_client curl -s -m 60 --tftp-blksize "$block" -o /dev/null -w '%{size_download}\n' "$url" >"size.$i" & jobs+=($!)
   done
   wait "${jobs[@]}"
   end=$(date +%s.%N)

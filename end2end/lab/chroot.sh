@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The release binary, copied alone into an empty root folder, serves every page and everything a page asks for.
-# That the pages also hydrate there is seen by the browser: end2end/tests runs against NSBOOT_URL when it is set.
+# That they also hydrate there, a browser sees (end2end/alone).
 set -euo pipefail
 BIN=${NSBOOT_BIN:?the release binary}
 BOX=$(mktemp -d); PORT=$(python3 -c 'import socket;s=socket.socket();s.bind(("127.0.0.1",0));print(s.getsockname()[1])')
 PID=
-trap '[ -n "$PID" ] && kill "$PID" 2>/dev/null && wait "$PID" 2>/dev/null; rm -rf "$BOX"' EXIT
+trap '[ -n "$PID" ] && kill "$PID" 2>/dev/null && wait "$PID" 2>/dev/null; rm -rf "$BOX" "$BOX.log"' EXIT
 cp "$BIN" "$BOX/nsboot"
 NSBOOT_ADMIN_PASSWORD=correct-horse-battery chroot "$BOX" /nsboot serve --data /data --listen "127.0.0.1:$PORT" >"$BOX.log" 2>&1 &
 PID=$!
@@ -26,9 +26,13 @@ for page in /login /floor /images /network; do
   done
   echo "$page: $(wc -c <<<"$html") bytes, $(wc -w <<<"$assets") assets"
 done
-curl -fsS -o "$BOX/app.wasm" "$URL/pkg/nsboot.wasm" || curl -fsS -o "$BOX/app.wasm" "$URL/pkg/nsboot_bg.wasm"
+curl -fsS -o "$BOX/app.wasm" "$URL/pkg/nsboot.wasm"
 [ "$(head -c 4 "$BOX/app.wasm" | od -An -tx1 | tr -d ' \n')" = 0061736d ] || { echo "the WASM is not WASM"; exit 1; }
-if [ -d "$(dirname "$0")/../node_modules/@playwright" ]; then
-  (cd "$(dirname "$0")/.." && NSBOOT_URL=$URL NSBOOT_TEST_PASSWORD=correct-horse-battery npx playwright test --config playwright.chroot.config.ts)
-fi
+for coding in br gzip; do
+  packed=$(curl -fsS -H "Accept-Encoding: $coding" -o /dev/null -w '%{size_download}' "$URL/pkg/nsboot.wasm")
+  [ "$packed" -lt $(($(wc -c <"$BOX/app.wasm") / 2)) ] || { echo "the WASM comes unpacked to who takes $coding: $packed bytes"; exit 1; }
+done
+curl -fsS --compressed -o "$BOX/unpacked.wasm" "$URL/pkg/nsboot.wasm"
+cmp "$BOX/app.wasm" "$BOX/unpacked.wasm"
+(cd "$(dirname "$0")/.." && NSBOOT_URL=$URL NSBOOT_TEST_PASSWORD=correct-horse-battery npx playwright test --config playwright.chroot.config.ts)
 echo "Served every page from a root that holds nothing else."

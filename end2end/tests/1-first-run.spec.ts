@@ -1,6 +1,6 @@
 // The first visitor makes an account with the one-time code, and comes back with the password.
 import { expect, test } from '@playwright/test';
-import { accessible, complaints, fits, hydrated, open, signIn, url, user } from '../fixtures/page';
+import { accessible, complaints, fits, onFloor, open, signIn, url, user } from '../fixtures/page';
 
 test('without an account every page leads to the first-run page', async ({ page }) => {
   await page.goto(url('/images'));
@@ -27,8 +27,7 @@ test('the code of the link and one typed password make the account', async ({ pa
   await page.getByRole('button', { name: 'Show' }).click();
   await expect(password).toHaveAttribute('type', 'text');
   await page.getByRole('button', { name: 'Create account' }).click();
-  await page.waitForURL('**/floor');
-  await hydrated(page);
+  await onFloor(page);
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
   await expect(page.getByRole('banner').getByText('Live', { exact: true })).toBeVisible();
   expect(errors).toEqual([]);

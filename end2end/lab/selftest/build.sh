@@ -97,6 +97,7 @@ root=$work/root
 skeleton "$root"
 for program in iscsid iscsiadm e2fsck bash; do add_program "$root" "$(command -v $program)"; done
 install -D -m 755 "$here/files/startup" "$root/etc/startup"
+install -D -m 755 "$here/files/address" "$root/etc/address"
 install -D -m 755 "$here/files/measure" "$root/etc/measure"
 install -D -m 755 "$here/files/report" "$root/etc/report"
 install -D -m 755 "$here/files/shutdown" "$root/etc/shutdown"

@@ -157,6 +157,8 @@ fn network(cable: &Cable, first: [u8; 4], last: [u8; 4]) -> BootNetworkConfig {
             first: first.into(),
             last: last.into(),
         }),
+        router: None,
+        dns: Vec::new(),
         lease_seconds: 3600,
         is_lab: false,
     }

@@ -1,7 +1,10 @@
 //! The boot networks: what the admin chose, and how each of them is.
 
 use crate::EventBus;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, PoisonError, RwLock},
+};
 use types::{AddressRange, BootNetworkView, DhcpMode, Event};
 
 /// Seconds that a lease lasts unless the config says otherwise.
@@ -18,6 +21,10 @@ pub struct BootNetworkConfig {
     pub mode: DhcpMode,
     /// What we hand out in mode full.
     pub range: Option<AddressRange>,
+    /// The way to other networks, told to the computers; None tells of none.
+    pub router: Option<Ipv4Addr>,
+    /// Name servers, told to the computers.
+    pub dns: Vec<Ipv4Addr>,
     /// How long a lease lasts.
     pub lease_seconds: u32,
     /// Made by the virtual lab.

@@ -25,7 +25,7 @@ pub const DEFAULT_LISTEN: &str = "0.0.0.0:3000";
 /// The settings outside `[[boot]]`, by their path in the file. Tables are dotted.
 const SCALARS: &[&str] = &["http.listen", "clients.unknown", "lab.enabled"];
 /// The settings of one `[[boot]]`.
-const BOOT_KEYS: &[&str] = &["interface", "namespace", "mode", "range"];
+const BOOT_KEYS: &[&str] = &["interface", "namespace", "mode", "range", "router", "dns"];
 
 /// All settings, checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -318,11 +318,23 @@ fn boot_config(
                   range = \"10.77.0.100-10.77.0.199\"",
         });
     }
+    let router = table
+        .get("router")
+        .map(|raw| parse("boot.router", raw, host_address))
+        .transpose()?;
+    let dns = match table.get("dns") {
+        None => Vec::new(),
+        Some(raw) => parse("boot.dns", raw, |s| {
+            s.split(',').map(host_address).collect()
+        })?,
+    };
     Ok(BootNetworkConfig {
         interface,
         namespace: name("namespace")?,
         mode,
         range,
+        router,
+        dns,
         lease_seconds: LEASE_SECONDS,
         is_lab: false,
     })
@@ -369,6 +381,16 @@ fn device_name(s: &str) -> Result<String, String> {
         );
     }
     Ok(s.into())
+}
+
+/// The address of one other computer.
+fn host_address(s: &str) -> Result<Ipv4Addr, String> {
+    Ipv4Addr::from_str(s.trim())
+        .ok()
+        .filter(|a| {
+            !(a.is_unspecified() || a.is_loopback() || a.is_multicast() || a.is_broadcast())
+        })
+        .ok_or_else(|| "write the address of a computer like 10.77.0.254".into())
 }
 
 fn address_range(s: &str) -> Result<AddressRange, String> {

@@ -10,6 +10,8 @@ interface = "br0"
 namespace = "lab1"                      # optional: a named network namespace
 mode = "full"                           # full | proxy | off
 range = "10.77.0.100-10.77.0.199"       # full mode; address and prefix come from the interface
+router = "10.77.0.254"                  # optional, told to the computers
+dns = "10.77.0.254, 9.9.9.9"            # optional, told to the computers
 [clients]
 unknown = "adopt"                       # discover | adopt
 "#;
@@ -53,6 +55,8 @@ fn the_smallest_file_that_boots_a_lan_is_read_whole() {
                 first: Ipv4Addr::new(10, 77, 0, 100),
                 last: Ipv4Addr::new(10, 77, 0, 199)
             }),
+            router: Some(Ipv4Addr::new(10, 77, 0, 254)),
+            dns: vec![Ipv4Addr::new(10, 77, 0, 254), Ipv4Addr::new(9, 9, 9, 9)],
             lease_seconds: LEASE_SECONDS,
             is_lab: false,
         }]
@@ -196,6 +200,16 @@ fn a_bad_value_is_named_by_line_and_key() {
             format!("{boot}range = \"127.0.0.1-127.0.0.9\"\n"),
             "NSB-CONFIG-001",
             vec!["boot.range"],
+        ),
+        (
+            format!("{boot}mode = \"off\"\nrouter = \"0.0.0.0\"\n"),
+            "NSB-CONFIG-001",
+            vec![":4: ", "boot.router"],
+        ),
+        (
+            format!("{boot}mode = \"off\"\ndns = \"10.0.0.1 10.0.0.2\"\n"),
+            "NSB-CONFIG-001",
+            vec![":4: ", "boot.dns"],
         ),
         (
             "[[boot]]\ninterface = \"../x\"\nmode = \"off\"\n".into(),

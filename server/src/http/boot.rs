@@ -1,5 +1,5 @@
 //! The boot plane's HTTP: scripts, files and the ready report. It asks for no login, since firmware
-//! has none, and so carries nothing that needs one. Every answer has its exact length: EDK2 and old
+//! has none, and so carries nothing that needs one. Every body has its exact length: EDK2 and old
 //! iPXE understand no chunks.
 
 use super::problem::{ApiError, ApiResult, Body as JsonBody};
@@ -61,11 +61,12 @@ async fn script(
                 "Ask for /b/52-54-00-12-34-56.ipxe, with the address of the network card.",
             )
         })?;
-    // Only a GET begins a boot: a HEAD must not throw a disk's changes away.
+    // Only a GET begins a boot: a HEAD must not throw a disk's changes away. So the length is not
+    // known then, and a body of unknown length says none, instead of a wrong one.
     let text = if method == Method::HEAD {
-        String::new()
+        Body::from_stream(futures_util::stream::empty::<std::io::Result<bytes::Bytes>>())
     } else {
-        boot.engine.boots().script(mac, &boot.plane, at).await?
+        Body::from(boot.engine.boots().script(mac, &boot.plane, at).await?)
     };
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8"),

@@ -121,7 +121,7 @@ impl Dhcp {
         let range = network
             .range
             .ok_or_else(|| DhcpError::NoRange(network.scope()))?;
-        let settings = settings(&interface, network.lease_seconds);
+        let settings = settings(&interface, network);
         if !settings.is_local(range.first) || !settings.is_local(range.last) {
             return Err(DhcpError::RangeOutside {
                 range,
@@ -223,13 +223,13 @@ impl Dhcp {
     }
 }
 
-fn settings(interface: &Interface, lease_seconds: u32) -> Settings {
+fn settings(interface: &Interface, network: &BootNetworkConfig) -> Settings {
     Settings {
         server: interface.address,
         prefix_len: interface.prefix_len,
-        router: None,
-        dns: Vec::new(),
-        lease_seconds,
+        router: network.router,
+        dns: network.dns.clone(),
+        lease_seconds: network.lease_seconds,
         echo_client_id: true,
     }
 }

@@ -56,6 +56,8 @@ impl Stage {
                 first: FIRST,
                 last: LAST,
             }),
+            router: None,
+            dns: Vec::new(),
             lease_seconds: LEASE_SECONDS,
             is_lab: true,
         }
