@@ -5,8 +5,10 @@ KEY=$(find end2end/lab/selftest -type f -print0 | sort -z | xargs -0 sha256sum |
 IMAGE=$NSBOOT_CACHE/images/selftest-$KEY.raw
 if [ ! -f "$IMAGE" ]; then
   mkdir -p "$(dirname "$IMAGE")"
-  end2end/lab/selftest/build.sh "$IMAGE.part" >"$NSBOOT_CACHE/logs/selftest-image.log" 2>&1 ||
+  PART=$IMAGE.part.$$ # of this run alone: another may be building it too
+  trap 'rm -f "$PART"' EXIT
+  end2end/lab/selftest/build.sh "$PART" >"$NSBOOT_CACHE/logs/selftest-image.log" 2>&1 ||
     { echo "building the self-test image failed:" >&2; tail -n 30 "$NSBOOT_CACHE/logs/selftest-image.log" >&2; exit 1; }
-  mv "$IMAGE.part" "$IMAGE"
+  mv "$PART" "$IMAGE"
 fi
 echo "$IMAGE"

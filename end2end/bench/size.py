@@ -40,8 +40,8 @@ with tempfile.TemporaryDirectory() as data, socket.socket() as probe:
             small, encoding = get(base + path, "br")
             files[path] = {"bytes": raw, "wire_bytes": small, "encoding": encoding}
         # The figure settles once start-up is over; ten equal readings in a row say that it is.
-        readings, last = 0, None
-        while readings < 10:
+        readings, last, end = 0, None, time.monotonic() + 60
+        while readings < 10 and time.monotonic() < end:
             status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
             rss = int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024
             readings, last = (readings + 1 if rss == last else 0), rss

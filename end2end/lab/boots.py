@@ -6,12 +6,13 @@ Environment: NSBOOT_BIN (the binary), SELFTEST_IMAGE (made by selftest/build.sh)
 import argparse
 import datetime
 import os
+import subprocess
 import sys
 import time
 import traceback
 
 import capture
-from harness import Lab, until
+from harness import SERVER, Lab, until
 
 MAC = "52:54:00:77:00:%02x"
 # How far the rail may be from the wire, seconds.
@@ -36,6 +37,10 @@ def check(condition, text):
         raise AssertionError(text)
 
 
+def lease_of(lab, name):
+    return next(lease for lease in lab.api("GET", "/leases")["items"] if lease["client_name"] == name)
+
+
 def boots_and_tells_the_truth(lab):
     """From power-on to ready by our own DHCP, HTTP and iSCSI; the rail agrees with the wire."""
     with_image(lab)
@@ -47,6 +52,16 @@ def boots_and_tells_the_truth(lab):
     print(f"   power-on to ready: {seconds_of(boot['ended_at']) - pc.on_at:.1f} s")
     check(boot["facts"]["disk_read_bytes_per_second"] > 0, f"no disk speed in {boot['facts']}")
     check(" rw" in boot["facts"]["root"], f"the root is not writable: {boot['facts']}")
+    # A script carries the disk's secret and starts the disk anew: nobody but the computer itself gets it.
+    url = f"http://{SERVER}:8080/b/{(MAC % 1).replace(':', '-')}.ipxe"
+    stranger = subprocess.run(["nsenter", f"--net=/run/netns/{lab.namespace}", "curl", "-s", "-o", "/dev/null",
+                               "-w", "%{http_code}", url], capture_output=True, text=True, check=True)
+    check(stranger.stdout == "403", f"a stranger who asked for the script got {stranger.stdout}")
+    # The system renews the lease that its firmware took.
+    expires = seconds_of(lease_of(lab, "pc-1")["ends_at"])
+    pc.send("killall -USR1 udhcpc")
+    until("a renewed lease", 30, lambda: seconds_of(lease_of(lab, "pc-1")["ends_at"]) > expires)
+    check(lab.boot_of("pc-1")["id"] == boot["id"], "a renewal was taken for a boot")
     wire = until("the capture", 10, lambda: (lambda w: w if "ready" in w else None)(capture.hops(pcap, MAC % 1, pc.on_at)))
     pairs = [("link", "started_at", "discover"), ("dhcp", "finished_at", "ack"), ("ipxe", "finished_at", "script"),
              ("disk", "login1", None), ("kernel", "login2", None), ("login", "finished_at", "ready")]
@@ -65,6 +80,10 @@ def boots_and_tells_the_truth(lab):
         if abs(rail - real) > TOLERANCE:
             late.append(f"{name}: rail and wire are {rail - real:+.3f} s apart")
     check(not late, "; ".join(late))
+    # Nothing says goodbye when the power goes: the server finds out that nobody answers.
+    check(lab.client("pc-1")["disk_in_use"], "the disk of a running computer counts as unused")
+    pc.power_off()
+    until("the disk to count as unused", 60, lambda: not lab.client("pc-1")["disk_in_use"])
 
 
 def reboot(lab, pc, cut=False):

@@ -36,6 +36,7 @@ impl SessionObserver for BootObserver {
 
     fn closed(&self, session: &SessionInfo, _: Timestamp) {
         tracing::debug!(target_name = session.target, peer = %session.peer, "iSCSI session ended");
+        self.0.boots().disk_closed(session);
     }
 }
 

@@ -169,7 +169,7 @@ async fn run(
 ) -> Result<(), PlaneError> {
     let net = NetThread::enter(network.namespace.as_deref())?;
     let interface = net.interface(&network.interface)?;
-    let plane = Plane::at(interface.address);
+    let plane = Plane::at(interface.address, network.mode);
     let listen = |port| net.tcp_listen(&interface.name, SocketAddrV4::new(plane.server, port));
     let dhcp = Dhcp::open(&net, engine, network, plane)?;
     let disks = listen(plane.iscsi_port)?;

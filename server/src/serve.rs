@@ -11,6 +11,7 @@ use crate::{
     planes::Planes,
 };
 use engine::{Engine, EngineConfig, lab::SELF_TEST};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{
     io::{IsTerminal, Write},
     net::SocketAddr,
@@ -71,6 +72,7 @@ pub fn main(args: ServeArgs, data_dir: Option<PathBuf>) -> Result<(), ServeError
     for warning in &sources.warnings {
         tracing::warn!("{warning}");
     }
+    raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -82,6 +84,16 @@ pub fn main(args: ServeArgs, data_dir: Option<PathBuf>) -> Result<(), ServeError
     // Whatever still waits on a disk must not hold the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
+}
+
+/// Each disk and each connection is an open file, and the usual 1024 are few for a LAN party. The
+/// hard limit is what the admin allows.
+fn raise_file_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(e) = raised {
+        tracing::warn!(error = %e, "the limit of open files stays as it is");
+    }
 }
 
 async fn run(sources: Sources, lab_image: Option<PathBuf>) -> Result<(), ServeError> {
@@ -162,6 +174,8 @@ async fn run(sources: Sources, lab_image: Option<PathBuf>) -> Result<(), ServeEr
 
 /// Opens the data directory; the settings saved there complete those of flags and file.
 fn open_engine(sources: Sources) -> Result<(Config, Engine), ServeError> {
+    // A bad flag or line must not leave a data directory behind.
+    sources.resolve(&Saved::new())?;
     let dir = sources.data_dir.clone();
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -255,16 +269,14 @@ fn announce(at: SocketAddr, engine: &Engine) {
         false if at.is_ipv6() => format!("[{}]", at.ip()),
         false => at.ip().to_string(),
     };
+    let page = format!("http://{host}:{}", at.port());
     let mut out = std::io::stdout().lock();
     // Nobody may read our output: then there is nobody to tell.
-    let _ = writeln!(
-        out,
-        "NSBoot {} is at http://{host}:{}",
-        env!("CARGO_PKG_VERSION"),
-        at.port()
-    );
+    let _ = writeln!(out, "NSBoot {} is at {page}", env!("CARGO_PKG_VERSION"));
     if let Some(code) = engine.users().setup_code() {
         let _ = writeln!(out, "One-time code for the first account: {code}");
+        // Behind a #, which browsers keep to themselves.
+        let _ = writeln!(out, "Make it at {page}/setup#code={code}");
     }
     let _ = out.flush();
 }

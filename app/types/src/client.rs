@@ -39,6 +39,8 @@ pub struct ClientView {
     pub address: Option<Ipv4Addr>,
     /// Bytes that this client's overlay holds on our disk.
     pub overlay_bytes: u64,
+    /// Whether a session on its disk lives: without one, what runs there does not run from us.
+    pub disk_in_use: bool,
     pub created_at: Timestamp,
     /// Raised by one with each change; the ETag of REST.
     pub revision: u64,

@@ -176,9 +176,8 @@ impl Sources {
     ///
     /// # Errors
     /// A value that does not parse, or that contradicts another, with its place.
-    pub fn resolve(self, saved: &Saved) -> Result<Config, ConfigError> {
-        let mut layers = self.layers;
-        layers.push(Layer {
+    pub fn resolve(&self, saved: &Saved) -> Result<Config, ConfigError> {
+        let saved = Layer {
             scalars: saved
                 .iter()
                 .map(|(k, v)| {
@@ -192,8 +191,12 @@ impl Sources {
                 })
                 .collect(),
             ..Layer::default()
-        });
-        let find = |key: &str| layers.iter().find_map(|l| l.scalars.get(key));
+        };
+        let layers = &self.layers;
+        let find = |key: &str| {
+            let mut all = layers.iter().chain([&saved]);
+            all.find_map(|l| l.scalars.get(key))
+        };
         let default = Raw {
             text: DEFAULT_LISTEN.into(),
             origin: Origin::Default,
@@ -202,9 +205,9 @@ impl Sources {
         for (origin, table) in layers.iter().flat_map(|l| &l.boot) {
             boot.push(boot_config(origin, table)?);
         }
-        refuse_twice(&layers, &boot)?;
+        refuse_twice(layers, &boot)?;
         Ok(Config {
-            data_dir: self.data_dir,
+            data_dir: self.data_dir.clone(),
             listen: parse(
                 "http.listen",
                 find("http.listen").unwrap_or(&default),

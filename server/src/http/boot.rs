@@ -1,5 +1,5 @@
-//! The boot plane's HTTP: scripts, files and the ready report. It asks for no login, since firmware
-//! has none, and so carries nothing that needs one. Every body has its exact length: EDK2 and old
+//! The boot plane's HTTP: scripts, files and the ready report. Firmware has no login: where we hand
+//! out the addresses, the address tells who asks, and each computer gets its own script only. Every body has its exact length: EDK2 and old
 //! iPXE understand no chunks.
 
 use super::problem::{ApiError, ApiResult, Body as JsonBody};
@@ -14,7 +14,7 @@ use engine::{Engine, boot::Plane};
 use http::{HeaderMap, Method, StatusCode, header};
 use std::{
     io::{Read, Seek, SeekFrom},
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::UNIX_EPOCH,
 };
 use tokio_util::io::ReaderStream;
@@ -45,10 +45,12 @@ pub fn router(engine: Engine, plane: Plane) -> Router {
 
 async fn script(
     State(boot): State<Boot>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(name): Path<String>,
     method: Method,
 ) -> ApiResult<Response> {
     let at = engine::now();
+    let peer = ipv4(peer)?;
     let mac: MacAddr = name
         .strip_suffix(".ipxe")
         .and_then(|n| n.parse().ok())
@@ -66,7 +68,7 @@ async fn script(
     let text = if method == Method::HEAD {
         Body::from_stream(futures_util::stream::empty::<std::io::Result<bytes::Bytes>>())
     } else {
-        Body::from(boot.engine.boots().script(mac, &boot.plane, at).await?)
+        Body::from(boot.engine.boots().script(mac, peer, &boot.plane, at).await?)
     };
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
@@ -81,16 +83,22 @@ async fn ready(
     JsonBody(facts): JsonBody<ReadyFacts>,
 ) -> ApiResult<StatusCode> {
     let at = engine::now();
-    let IpAddr::V4(address) = peer.ip().to_canonical() else {
-        return Err(ApiError::from(Problem::new(
+    boot.engine
+        .boots()
+        .ready(ipv4(peer)?, bounded(facts), at)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn ipv4(peer: SocketAddr) -> ApiResult<Ipv4Addr> {
+    match peer.ip().to_canonical() {
+        IpAddr::V4(address) => Ok(address),
+        IpAddr::V6(_) => Err(ApiError::from(Problem::new(
             403,
             "NSB-BOOT-011",
             "Only IPv4 computers boot from here",
-            "Report from the address that the computer booted with.",
-        )));
-    };
-    boot.engine.boots().ready(address, bounded(facts), at)?;
-    Ok(StatusCode::NO_CONTENT)
+            "Ask from the address that the computer booted with.",
+        ))),
+    }
 }
 
 /// The report comes from whatever runs on the machine: its texts are cut, its controls dropped.

@@ -28,12 +28,15 @@ use tokio_util::sync::CancellationToken;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+    timeout::RequestBodyTimeoutLayer,
     trace::TraceLayer,
 };
 use types::Timestamp;
 
 /// The most that a JSON or form body may have, bytes.
 const BODY_LIMIT: usize = 64 << 10;
+/// A body of which nothing arrives for this long is given up, and its connection with it.
+pub const BODY_IDLE: Duration = Duration::from_secs(30);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What handlers work with.
@@ -81,6 +84,7 @@ pub fn router(state: AppState, door: Door) -> Router {
         .layer(from_fn_with_state(state.clone(), auth::identify))
         .layer(Extension(door))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
         .layer(from_fn(guard::same_origin))
         .layer(from_fn(guard::headers))
         .layer(CatchPanicLayer::custom(panicked))

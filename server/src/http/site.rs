@@ -48,9 +48,8 @@ fn context(state: AppState) -> impl Fn() + Clone + Send + Sync + 'static {
 
 async fn page(State(state): State<AppState>, request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return problem::method_not_allowed(request.method().clone())
-            .await
-            .into_response();
+        let problem = problem::method_not_allowed(request.method().clone()).await;
+        return ([(header::ALLOW, "GET, HEAD")], problem).into_response();
     }
     let path = request.uri().path().trim_start_matches('/');
     if let Some(file) = file(path, request.headers()) {

@@ -126,6 +126,14 @@ impl Boots {
         self.signal(Who::Mac(client.mac), at, signal);
     }
 
+    /// A session on a disk ended.
+    pub fn disk_closed(&self, session: &SessionInfo) {
+        let clients = &self.inner.needs.clients;
+        if let Some(client) = identity::client_of(&session.target).and_then(|id| clients.get(id)) {
+            clients.touch(client.mac);
+        }
+    }
+
     /// A login to a disk was refused. Without a target of ours there is nobody to tell it of.
     pub fn disk_refused(&self, target: Option<&str>, why: &str, at: Timestamp) {
         let client = target
@@ -141,8 +149,19 @@ impl Boots {
     /// a login, is where a boot begins for the disk.
     ///
     /// # Errors
-    /// When an unknown computer can't be kept as discovered.
-    pub async fn script(&self, mac: MacAddr, plane: &Plane, at: Timestamp) -> Result<String> {
+    /// [`Error::Forbidden`] when `peer`, who asks, is not that machine; when an unknown computer
+    /// can't be kept as discovered.
+    pub async fn script(
+        &self,
+        mac: MacAddr,
+        peer: Ipv4Addr,
+        plane: &Plane,
+        at: Timestamp,
+    ) -> Result<String> {
+        // A script carries the disk's secret, and asking for it starts the disk anew.
+        if plane.assigns_addresses && self.inner.needs.leases.address_owner(peer) != Some(mac) {
+            return Err(Error::Forbidden("this address is not that computer's"));
+        }
         let client = self.inner.needs.clients.discovered(mac).await?;
         let refuse = |hop, cause: Cause| {
             self.signal(
@@ -293,6 +312,10 @@ impl Inner {
         self.needs
             .clients
             .join_overlay_bytes(move |id| storage.overlay_bytes(id));
+        let exports = self.needs.exports.clone();
+        self.needs
+            .clients
+            .join_disk_in_use(move |id| exports.in_use(&identity::target(id)));
         let (exports, storage) = (self.needs.exports.clone(), self.needs.storage.clone());
         self.needs.clients.on_removed(move |client| {
             exports.withdraw(&identity::target(client.id));

@@ -3,7 +3,7 @@
 
 use crate::export::Export;
 use std::net::Ipv4Addr;
-use types::MacAddr;
+use types::{DhcpMode, MacAddr};
 
 /// Where a machine finds our boot plane.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,15 +14,18 @@ pub struct Plane {
     pub http_port: u16,
     /// The TCP port of disks.
     pub iscsi_port: u16,
+    /// Whether computers here have their addresses from us, so that an address tells who asks.
+    pub assigns_addresses: bool,
 }
 
 impl Plane {
     /// The usual ports on this address.
-    pub fn at(server: Ipv4Addr) -> Self {
+    pub fn at(server: Ipv4Addr, mode: DhcpMode) -> Self {
         Plane {
             server,
             http_port: 8080,
             iscsi_port: 3260,
+            assigns_addresses: mode == DhcpMode::Full,
         }
     }
 
@@ -103,6 +106,7 @@ mod tests {
         server: Ipv4Addr::new(10, 77, 0, 1),
         http_port: 8080,
         iscsi_port: 3260,
+        assigns_addresses: true,
     };
     const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
 

@@ -48,6 +48,7 @@ struct Inner {
     last_boot: Join<MacAddr, Option<BootView>>,
     address: Join<MacAddr, Option<Ipv4Addr>>,
     overlay_bytes: Join<ClientId, u64>,
+    disk_in_use: Join<ClientId, bool>,
     removed: RwLock<Vec<Watcher>>,
 }
 
@@ -85,13 +86,14 @@ impl Clients {
                 last_boot: OnceLock::new(),
                 address: OnceLock::new(),
                 overlay_bytes: OnceLock::new(),
+                disk_in_use: OnceLock::new(),
                 removed: RwLock::default(),
             }),
         })
     }
 
     /// Where views get the last boot from. Called on the database's thread, too: it must not wait
-    /// for a change of the database, nor hold a lock while something else does. So for all three.
+    /// for a change of the database, nor hold a lock while something else does. So for all of these.
     pub fn join_last_boot(&self, f: impl Fn(MacAddr) -> Option<BootView> + Send + Sync + 'static) {
         let _ = self.inner.last_boot.set(Box::new(f));
     }
@@ -104,6 +106,11 @@ impl Clients {
     /// Where views get the size of the overlay from.
     pub fn join_overlay_bytes(&self, f: impl Fn(ClientId) -> u64 + Send + Sync + 'static) {
         let _ = self.inner.overlay_bytes.set(Box::new(f));
+    }
+
+    /// Where views get from whether a session on the disk lives.
+    pub fn join_disk_in_use(&self, f: impl Fn(ClientId) -> bool + Send + Sync + 'static) {
+        let _ = self.inner.disk_in_use.set(Box::new(f));
     }
 
     /// Runs `f` after a client was removed, e.g. to take its export and overlay away. On the
@@ -390,6 +397,7 @@ impl Inner {
             is_virtual: r.is_virtual,
             address: address.or_else(|| last_boot.as_ref().and_then(|b| b.address)),
             overlay_bytes: self.overlay_bytes.get().map_or(0, |f| f(r.id)),
+            disk_in_use: self.disk_in_use.get().is_some_and(|f| f(r.id)),
             created_at: r.created_at,
             revision: r.revision,
             last_boot,

@@ -183,6 +183,11 @@ impl Exports {
         self.book().live.iter().map(|l| l.info.clone()).collect()
     }
 
+    /// Whether a session on that target lives.
+    pub fn in_use(&self, target: &str) -> bool {
+        self.book().live.iter().any(|l| l.info.target == target)
+    }
+
     /// Enters a session that has just logged in and ends an older one of the same initiator name and
     /// ISID on that target (session reinstatement, RFC 7143 section 6.3.5). Returns once the older one
     /// has finished its last request, so that none of its writes can follow a read of the new one;

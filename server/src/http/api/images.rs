@@ -18,11 +18,7 @@ use engine::images::parse_sha256;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
-use std::time::Duration;
 use types::{ImageView, ListView, Problem};
-
-/// An upload that sends nothing for this long is given up, and what it left is removed.
-const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
 pub fn routes() -> Router<AppState> {
     Router::new()
@@ -85,14 +81,10 @@ async fn upload(
         .begin_import(&query.name, expected)
         .await?;
     let mut pieces = body.into_data_stream();
-    loop {
-        match tokio::time::timeout(IDLE_LIMIT, pieces.next()).await {
-            Ok(Some(Ok(piece))) => import.write(piece).await?,
-            Ok(None) => break,
-            // Dropping the import removes what came so far.
-            Ok(Some(Err(e))) => return Err(cut_off(&e.to_string())),
-            Err(_) => return Err(cut_off("nothing arrived for 60 seconds")),
-        }
+    while let Some(piece) = pieces.next().await {
+        // Dropping the import removes what came so far.
+        let piece = piece.map_err(|e| cut_off(&e.to_string()))?;
+        import.write(piece).await?;
     }
     let image = import.finish(sha256).await?;
     let place = format!("/api/v1/images/{}", image.id);
