@@ -105,6 +105,8 @@ impl Server {
         let headers = [
             ("content-type", "application/octet-stream".to_string()),
             ("content-length", len.to_string()),
+            // A name that is taken is refused before gigabytes are on their way.
+            ("expect", "100-continue".to_string()),
         ];
         self.json(self.send("POST", path, &headers, file)?)
     }

@@ -3,6 +3,7 @@
 
 use super::problem::{ApiError, ApiResult};
 use axum::{
+    body::HttpBody as _,
     extract::Request,
     middleware::Next,
     response::{IntoResponse, Response},
@@ -60,8 +61,14 @@ fn foreign(detail: String) -> ApiError {
 /// Adds the headers that hold for every answer. Pages set their own Content-Security-Policy.
 pub async fn headers(request: Request, next: Next) -> Response {
     let api = request.uri().path().starts_with("/api/");
+    let had_body = !request.body().is_end_stream();
     let mut response = next.run(request).await;
+    let refused = response.status().is_client_error() || response.status().is_server_error();
     let headers = response.headers_mut();
+    // What is left of a refused body is not read, so no other request can follow it: say so.
+    if refused && had_body {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),

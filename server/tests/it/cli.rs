@@ -75,6 +75,13 @@ fn the_smallest_path_to_a_client_works_as_documented() {
         1,
         "NSB-CLI-005",
     );
+    // Far more than the sockets hold: the refusal must come before the disk is on its way.
+    let large = server.data().join("large.raw");
+    let file = std::fs::File::create(&large).expect("made");
+    file.set_len(256 << 20).expect("sized");
+    let large = large.to_str().expect("text");
+    let taken = server.run(&["image", "import", large, "--name", "debian"]);
+    failed(&taken, 5, "NSB-IMAGE-002");
     failed(&server.run(&["image", "rm", "debian"]), 5, "NSB-IMAGE-002");
     failed(
         &server.run(&["client", "add", "nonsense", "--name", "b"]),
