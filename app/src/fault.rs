@@ -19,12 +19,13 @@ impl Fault {
     }
     /// What a request without a valid session gets.
     pub fn signed_out() -> Fault {
-        Fault(Problem::new(
+        Problem::new(
             401,
             "NSB-AUTH-401",
             "You are not signed in",
             "Sign in and try again.",
-        ))
+        )
+        .into()
     }
 }
 
@@ -37,6 +38,8 @@ impl std::error::Error for Fault {}
 
 impl From<Problem> for Fault {
     fn from(problem: Problem) -> Self {
+        #[cfg(feature = "ssr")]
+        crate::ssr::refuse(problem.status);
         Fault(problem)
     }
 }
@@ -44,7 +47,7 @@ impl From<Problem> for Fault {
 #[cfg(feature = "ssr")]
 impl From<engine::Error> for Fault {
     fn from(error: engine::Error) -> Self {
-        Fault(error.problem())
+        error.problem().into()
     }
 }
 

@@ -35,7 +35,7 @@ use leptos_meta::MetaTags;
 /// no environment. `leptos::config::get_config_from_str` reads it.
 pub const LEPTOS_TOML: &str = include_str!("../../Leptos.toml");
 
-/// The HTML document around [`App`]. Give it to `leptos_routes_with_context` as the shell.
+/// The HTML document around [`App`].
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     let theme = start::theme_of_request();
     #[cfg(feature = "ssr")]

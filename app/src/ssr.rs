@@ -4,8 +4,8 @@
 //! The HTTP layer does three things:
 //! 1. A middleware over pages and `/fn` checks the session cookie and, when it is good, inserts
 //!    [`types::MeView`] into the request's extensions.
-//! 2. `leptos_routes_with_context(&state, generate_route_list(App), app::ssr::context(engine, host),
-//!    shell)` and, for `/fn/{*name}`, `handle_server_fns_with_context` with the same context.
+//! 2. `render_app_async_with_context(app::ssr::context(engine, host), shell)` for pages and, for
+//!    `/fn/{*name}`, `handle_server_fns_with_context` with the same context.
 //! 3. It implements [`Host`]: sign-in and the joined views, which REST and the WebSocket use too.
 
 #![expect(
@@ -122,6 +122,16 @@ pub fn set_cookies(cookies: Cookies) {
     }
 }
 
+/// Gives a server function's answer the problem's status. Not that of a form posted without
+/// scripts, which is led back to its page, and not that of a page, which shows the problem.
+pub(crate) fn refuse(status: u16) {
+    let accept = headers().get(header::ACCEPT).cloned();
+    let for_a_person = accept.is_some_and(|a| a.to_str().is_ok_and(|a| a.contains("text/html")));
+    if !for_a_person {
+        set_status(status);
+    }
+}
+
 /// Sets the status of the answer.
 pub fn set_status(status: u16) {
     if let (Some(response), Ok(status)) = (
@@ -181,10 +191,15 @@ pub(crate) fn content_security_policy() {
     let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), use_nonce()) else {
         return;
     };
+    // `make dev` reloads the page over a socket of cargo-leptos's own.
+    let reload = match std::env::var_os("LEPTOS_WATCH") {
+        Some(_) => " ws://*:3001",
+        None => "",
+    };
     let policy = format!(
         "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; \
          style-src 'self'; style-src-attr 'unsafe-inline'; font-src 'self'; img-src 'self' data:; \
-         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+         connect-src 'self'{reload}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     );
     if let Ok(value) = HeaderValue::from_str(&policy) {
         response.insert_header(header::CONTENT_SECURITY_POLICY, value);

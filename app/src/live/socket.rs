@@ -53,9 +53,9 @@ fn connect(live: Live, tries: Rc<Cell<usize>>) {
                         live.link.set(Link::Live);
                     }
                 }
-                // A page older than the server: the close handler starts over.
                 Err(e) => {
                     leptos::logging::error!("frame not understood: {e}");
+                    load_anew();
                     let _ = socket.close();
                 }
             }
@@ -74,11 +74,29 @@ fn connect(live: Live, tries: Rc<Cell<usize>>) {
     on_close.forget();
 }
 
+/// A page older than the server needs the server's page. Not more than once a minute, should that
+/// not help.
+fn load_anew() {
+    const KEY: &str = "nsboot-loaded-anew";
+    let Ok(Some(kept)) = window().session_storage() else {
+        return;
+    };
+    let now = js_sys::Date::now();
+    let last: Option<f64> = kept
+        .get_item(KEY)
+        .ok()
+        .flatten()
+        .and_then(|t| t.parse().ok());
+    if last.is_none_or(|t| now - t > 60_000.0) && kept.set_item(KEY, &now.to_string()).is_ok() {
+        let _ = window().location().reload();
+    }
+}
+
 fn again(live: Live, tries: Rc<Cell<usize>>) {
     let n = tries.get();
     tries.set(n + 1);
     // A refused and a lost connection look the same to a page: ask whether the session still holds.
-    if n == 2 {
+    if n >= 2 {
         spawn_local(async {
             if let Ok(false) = crate::api::session_alive().await {
                 let _ = window().location().set_href("/login");

@@ -130,14 +130,18 @@ fn Account() -> impl IntoView {
 /// No such page.
 #[component]
 pub fn Missing() -> impl IntoView {
+    view! { <main id="main" class="page"><NotHere/></main> }.into_any()
+}
+
+/// What was asked for is not here; inside a page's frame or alone.
+#[component]
+pub fn NotHere() -> impl IntoView {
     let i18n = use_i18n();
     #[cfg(feature = "ssr")]
     crate::ssr::set_status(404);
     view! {
-        <main id="main" class="page">
-            <h1>{t!(i18n, missing.title)}</h1>
-            <p><a class="link" href="/floor">{t!(i18n, missing.back)}</a></p>
-        </main>
+        <h1>{t!(i18n, missing.title)}</h1>
+        <p><a class="link" href="/floor">{t!(i18n, missing.back)}</a></p>
     }
     .into_any()
 }

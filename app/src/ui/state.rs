@@ -12,6 +12,8 @@ pub enum Status {
     Discovered,
     /// Never booted, or the last boot was cut short by another.
     Idle,
+    /// It was ready; since then its disk is not in use any more.
+    Off,
     /// On its way, at this hop.
     Booting(Hop),
     Ready,
@@ -23,7 +25,7 @@ impl Status {
     /// Its shape.
     pub fn shape(self) -> Shape {
         match self {
-            Status::Discovered | Status::Idle => Shape::Idle,
+            Status::Discovered | Status::Idle | Status::Off => Shape::Idle,
             Status::Booting(_) => Shape::Busy,
             Status::Ready => Shape::Ok,
             Status::Stopped(_) => Shape::Fail,
@@ -43,7 +45,8 @@ pub fn status(client: &ClientView) -> Status {
     match (client.state, boot.state) {
         (ClientState::Discovered, _) => Status::Discovered,
         (_, BootState::Booting) => Status::Booting(hop),
-        (_, BootState::Ready) => Status::Ready,
+        (_, BootState::Ready) if client.disk_in_use => Status::Ready,
+        (_, BootState::Ready) => Status::Off,
         (_, BootState::Stopped) => Status::Stopped(hop),
         (_, BootState::Superseded) => Status::Idle,
     }
@@ -68,6 +71,7 @@ fn word(i18n: I18n, status: Status) -> String {
         Status::Discovered => tu_string!(i18n, state.discovered).to_string(),
         Status::Idle => tu_string!(i18n, state.idle).to_string(),
         Status::Booting(hop) => hop_name(i18n, hop).to_string(),
+        Status::Off => tu_string!(i18n, state.off).to_string(),
         Status::Ready => tu_string!(i18n, state.ready).to_string(),
         Status::Stopped(hop) => {
             tu_string!(i18n, state.stopped, hop = hop_name(i18n, hop)).to_string()

@@ -68,7 +68,12 @@ async fn script(
     let text = if method == Method::HEAD {
         Body::from_stream(futures_util::stream::empty::<std::io::Result<bytes::Bytes>>())
     } else {
-        Body::from(boot.engine.boots().script(mac, peer, &boot.plane, at).await?)
+        Body::from(
+            boot.engine
+                .boots()
+                .script(mac, peer, &boot.plane, at)
+                .await?,
+        )
     };
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
@@ -83,9 +88,7 @@ async fn ready(
     JsonBody(facts): JsonBody<ReadyFacts>,
 ) -> ApiResult<StatusCode> {
     let at = engine::now();
-    boot.engine
-        .boots()
-        .ready(ipv4(peer)?, bounded(facts), at)?;
+    boot.engine.boots().ready(ipv4(peer)?, bounded(facts), at)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -646,6 +646,9 @@ fn refused_start(flags: &[&str], file: Option<&str>, says: &str, exit: i32) {
         "{flags:?} {file:?}: {said}"
     );
     assert!(said.contains(says), "{flags:?} {file:?}: {said}");
-    assert!(!dir.path().join("data").exists(), "{flags:?} {file:?}: left a data directory");
+    assert!(
+        !dir.path().join("data").exists(),
+        "{flags:?} {file:?}: left a data directory"
+    );
     assert!(output.stdout.is_empty(), "nothing was announced");
 }

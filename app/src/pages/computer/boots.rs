@@ -4,7 +4,7 @@ use super::api;
 use crate::{
     Fault,
     i18n::*,
-    live::Live,
+    live::{Link, Live},
     ui::{HopLabels, Problems, Rail, Shape, StateShape, When, format, hop_name},
 };
 use leptos::prelude::*;
@@ -23,6 +23,14 @@ pub fn Boots(id: ClientId) -> impl IntoView {
             return;
         };
         all.update(|all| lay_over(all, boot));
+    });
+    // Boots may have begun and ended while the connection was away.
+    Effect::new(move |was_lost: Option<bool>| {
+        let lost = matches!(live.link.get(), Link::Lost(_));
+        if was_lost == Some(true) && !lost {
+            loaded.refetch();
+        }
+        lost
     });
     view! {
         <section class="panel livedata" aria-labelledby="boots">

@@ -15,7 +15,6 @@ use types::{ClientView, OverlayMode};
 #[component]
 pub fn Edit(client: Signal<ClientView>) -> impl IntoView {
     let i18n = use_i18n();
-    let live = expect_context::<Live>();
     let action = ServerAction::<UpdateClient>::new();
     let value = action.value();
     let open = NodeRef::<leptos::html::Details>::new();
@@ -24,34 +23,53 @@ pub fn Edit(client: Signal<ClientView>) -> impl IntoView {
             details.set_open(false);
         }
     });
-    let now = client.get_untracked();
-    let image = now.image_id.map(|i| i.to_string()).unwrap_or_default();
-    let mode = match now.mode {
-        OverlayMode::Reset => "reset",
-        OverlayMode::Keep => "keep",
+    // The computer as it was when the form was opened: its revision goes with what the visitor saw,
+    // so that another admin's change in between is not overwritten.
+    let shown = RwSignal::new(client.get_untracked());
+    let opened = move |_| {
+        let is_open = open.get_untracked().is_some_and(|d| d.open());
+        let now = client.get_untracked();
+        if is_open && shown.with_untracked(|s| *s != now) {
+            shown.set(now);
+        }
     };
     view! {
-        <details class="pop" node_ref=open>
+        <details class="pop" node_ref=open on:toggle=opened>
             <summary class="btn">{t!(i18n, computer.edit)}</summary>
             <div class="body panel p-4 w-[22rem] max-w-full">
                 <ActionForm action attr:class="grid gap-4">
-                    <input type="hidden" name="id" value=now.id.to_string()/>
-                    // The revision that the visitor saw: another admin's change in between is not overwritten.
-                    <input type="hidden" name="revision" prop:value=move || client.with(|c| c.revision.to_string()) value=now.revision.to_string()/>
-                    <Field label=tu_string!(i18n, floor.name) id="edit-name">
-                        <input class="input" id="edit-name" name="name" value=now.name required autocomplete="off"/>
-                    </Field>
-                    <Field label=tu_string!(i18n, floor.image) id="edit-image" help=tu_string!(i18n, computer.image_help)>
-                        <Select id="edit-image" name="image" options=image_options(live, i18n) selected=image/>
-                    </Field>
-                    <Field label=tu_string!(i18n, mode.label) id="edit-mode">
-                        <Select id="edit-mode" name="mode" options=mode_options(i18n) selected=mode/>
-                    </Field>
+                    {move || view! { <Fields client=shown.get()/> }}
                     <Problems fault=Signal::derive(move || value.get().and_then(Result::err))/>
                     <div><button class="btn btn-primary">{t!(i18n, computer.save)}</button></div>
                 </ActionForm>
             </div>
         </details>
+    }
+    .into_any()
+}
+
+/// The fields of [`Edit`], filled in.
+#[component]
+fn Fields(client: ClientView) -> impl IntoView {
+    let i18n = use_i18n();
+    let live = expect_context::<Live>();
+    let image = client.image_id.map(|i| i.to_string()).unwrap_or_default();
+    let mode = match client.mode {
+        OverlayMode::Reset => "reset",
+        OverlayMode::Keep => "keep",
+    };
+    view! {
+        <input type="hidden" name="id" value=client.id.to_string()/>
+        <input type="hidden" name="revision" value=client.revision.to_string()/>
+        <Field label=tu_string!(i18n, floor.name) id="edit-name">
+            <input class="input" id="edit-name" name="name" value=client.name required autocomplete="off"/>
+        </Field>
+        <Field label=tu_string!(i18n, floor.image) id="edit-image" help=tu_string!(i18n, computer.image_help)>
+            <Select id="edit-image" name="image" options=image_options(live, i18n) selected=image/>
+        </Field>
+        <Field label=tu_string!(i18n, mode.label) id="edit-mode">
+            <Select id="edit-mode" name="mode" options=mode_options(i18n) selected=mode/>
+        </Field>
     }
     .into_any()
 }

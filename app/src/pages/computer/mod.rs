@@ -4,7 +4,7 @@ pub mod api;
 mod boots;
 mod forms;
 
-use super::frame::Missing;
+use super::frame::NotHere;
 use crate::{
     i18n::*,
     live::Live,
@@ -31,7 +31,7 @@ pub fn Computer() -> impl IntoView {
     });
     move || match view.get().and_then(|id| live.client(id)) {
         Some(view) => view! { <Sheet view/> }.into_any(),
-        None => view! { <Missing/> }.into_any(),
+        None => view! { <NotHere/> }.into_any(),
     }
 }
 

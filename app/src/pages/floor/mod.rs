@@ -13,7 +13,7 @@ use forms::{AddComputer, Adopt, BootVirtual};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use table::Table;
-use types::{BootState, ClientState};
+use types::ClientState;
 
 /// What the headline counts.
 #[derive(Clone, Copy, PartialEq, Default)]
@@ -35,7 +35,7 @@ fn count(rows: &[ClientRow]) -> Count {
             Status::Booting(_) => n.booting += 1,
             Status::Stopped(_) => n.stopped += 1,
             Status::Discovered => n.discovered += 1,
-            Status::Idle => {}
+            Status::Idle | Status::Off => {}
         }
     }
     n
@@ -50,13 +50,19 @@ fn boot_times(rows: &[ClientRow]) -> Vec<(f64, String)> {
                 let boot = c
                     .last_boot
                     .as_ref()
-                    .filter(|b| b.state == BootState::Ready)?;
+                    .filter(|_| status(c) == Status::Ready)?;
                 Some((boot.started_at.seconds_to(boot.ended_at?), c.name.clone()))
             })
         })
         .collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
     all
+}
+
+/// The middle of sorted times; of an even number the mean of the two in the middle.
+fn median(sorted: &[(f64, String)]) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    Some((sorted[last / 2].0 + sorted[last.div_ceil(2)].0) / 2.0)
 }
 
 /// The floor.
@@ -85,8 +91,8 @@ pub fn Floor() -> impl IntoView {
             parts.push(tu_string!(i18n, floor.new, n = n.discovered).to_string());
         }
         let times = live.clients.with(|rows| boot_times(rows));
-        if let (Some(median), Some(worst)) = (times.get(times.len() / 2), times.last()) {
-            let (median, slowest) = (format::seconds(median.0), format::seconds(worst.0));
+        if let (Some(median), Some(worst)) = (median(&times), times.last()) {
+            let (median, slowest) = (format::seconds(median), format::seconds(worst.0));
             let name = worst.1.clone();
             parts.push(
                 tu_string!(
@@ -222,4 +228,19 @@ fn Discovered() -> impl IntoView {
         </Show>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_median_is_the_middle_or_the_mean_of_the_two_in_the_middle() {
+        let median = |times: &[f64]| {
+            let named: Vec<_> = times.iter().map(|t| (*t, String::new())).collect();
+            super::median(&named)
+        };
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[3.0]), Some(3.0));
+        assert_eq!(median(&[1.0, 4.0]), Some(2.5));
+        assert_eq!(median(&[1.0, 4.0, 40.0]), Some(4.0));
+    }
 }
