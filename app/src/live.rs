@@ -76,6 +76,16 @@ impl Live {
             .with(|rows| rows.iter().find(|r| r.id == id).map(|r| r.view.clone()))
     }
 
+    /// Whether an image has that name; case does not matter.
+    #[cfg(feature = "hydrate")]
+    pub fn image_named(&self, name: &str) -> bool {
+        let same = |r: &ImageRow| {
+            let name = name.trim();
+            r.view.with_untracked(|i| i.name.eq_ignore_ascii_case(name))
+        };
+        self.images.with_untracked(|rows| rows.iter().any(same))
+    }
+
     /// Takes a frame from the server.
     #[cfg_attr(not(feature = "hydrate"), allow(dead_code))]
     pub fn take(&self, frame: ServerFrame) {

@@ -30,9 +30,11 @@ for (const theme of ['light', 'dark'] as const) {
         await open(page, `/${name}`);
         await look(name);
       }
-      await page.goto(url('/nothing-here'));
-      await hydrated(page);
-      await look('missing');
+      for (const [name, path] of [['missing', '/nothing-here'], ['no-computer', '/floor/00000000-0000-0000-0000-000000000000']]) {
+        await page.goto(url(path));
+        await hydrated(page);
+        await look(name);
+      }
     });
   }
 }

@@ -95,7 +95,7 @@ fn Line(row: ClientRow) -> impl IntoView {
                 {move || client.with(|c| c.address).map_or("-".into(), |a| a.to_string())}
             </td>
             <td class="data" data-label=tu_string!(i18n, floor.mac)>{move || client.with(|c| c.mac.to_string())}</td>
-            <td class="num" data-label=tu_string!(i18n, floor.since)><When at=since/></td>
+            <td class="num" data-label=tu_string!(i18n, floor.since)>{move || since.get().is_none().then_some("-")}<When at=since/></td>
         </tr>
     }
     .into_any()

@@ -21,6 +21,8 @@ enum Progress {
 #[component]
 pub fn Upload() -> impl IntoView {
     let i18n = use_i18n();
+    #[cfg(feature = "hydrate")]
+    let live = expect_context::<crate::live::Live>();
     let name = RwSignal::new(String::new());
     let progress = RwSignal::new(Progress::Idle);
     let fault = RwSignal::new(None::<Fault>);
@@ -50,8 +52,12 @@ pub fn Upload() -> impl IntoView {
         event.prevent_default();
         #[cfg(feature = "hydrate")]
         if let Some(input) = file.get() {
-            fault.set(None);
-            send::send(&input, &name.get(), progress, fault);
+            // A refusal in the middle of an upload is lost: the browser sees a broken connection.
+            let taken = live.image_named(&name.get()).then(|| taken(&name.get()));
+            fault.set(taken);
+            if fault.with_untracked(Option::is_none) {
+                send::send(&input, &name.get(), progress, fault);
+            }
         }
     };
     view! {
@@ -85,6 +91,16 @@ pub fn Upload() -> impl IntoView {
         </section>
     }
     .into_any()
+}
+
+#[cfg(feature = "hydrate")]
+fn taken(name: &str) -> Fault {
+    Fault(types::Problem::new(
+        409,
+        "NSB-IMAGE-002",
+        format!("There is an image named {name}"),
+        "Choose another name, or delete that image first.",
+    ))
 }
 
 #[cfg(feature = "hydrate")]
