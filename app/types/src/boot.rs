@@ -58,7 +58,7 @@ pub enum HopState {
 pub struct HopView {
     pub hop: Hop,
     pub state: HopState,
-    /// When the first sign of this hop was seen.
+    /// When the hop before it ended; for the first one, when its first sign was seen.
     pub started_at: Option<Timestamp>,
     /// When it was done or failed.
     pub finished_at: Option<Timestamp>,

@@ -33,6 +33,12 @@ fn visitors_are_sent_to_the_page_that_they_need_first() {
 #[test]
 fn the_page_signs_in_with_a_cookie_that_scripts_and_other_sites_do_not_get() {
     let server = Server::start();
+    let wrong = b"username=admin&password=not+this+one";
+    assert_eq!(server.send("POST", "/fn/login", &[FORM], wrong).status, 401);
+    // A form without scripts is led back to where it was filled in.
+    let person = [FORM, ("accept", "text/html"), ("referer", "/login")];
+    let back = server.send("POST", "/fn/login", &person, wrong);
+    assert_eq!((back.status, back.location), (302, Some("/login".into())));
     let body = format!("username=admin&password={}", PASSWORD.replace(' ', "+"));
     let answer = server.send("POST", "/fn/login", &[FORM], body.as_bytes());
     let cookie = answer

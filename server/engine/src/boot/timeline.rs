@@ -292,10 +292,14 @@ impl Timeline {
                 HopState::Done | HopState::Skipped => {}
             }
         }
+        // From the end of the hop before: what a machine does between two signs of life is on the
+        // way to the second, and so the hops add up to the whole boot.
+        let ends = self.view.hops[..i].iter().filter_map(|h| h.finished_at);
+        let begun = ends.max().unwrap_or(at);
         let h = &mut self.view.hops[i];
         if !matches!(h.state, HopState::Now | HopState::Done) {
             h.state = HopState::Now;
-            h.started_at.get_or_insert(at);
+            h.started_at.get_or_insert(begun);
             h.finished_at = None;
         }
         // What goes on after it counted as stopped was only slow.

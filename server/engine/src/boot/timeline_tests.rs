@@ -96,6 +96,8 @@ fn a_rom_that_is_ipxe_skips_the_loader() {
         )
     };
     assert_eq!(times(Hop::Dhcp), (Some(at(0)), Some(at(2))));
+    // Until the script is asked for, the machine is on its way to iPXE: no second is in no hop.
+    assert_eq!(times(Hop::Ipxe), (Some(at(2)), Some(at(3))));
     assert_eq!(times(Hop::Disk), (Some(at(3)), Some(at(6))));
     assert_eq!(times(Hop::Login), (Some(at(7)), Some(at(9))));
     assert_eq!(times(Hop::Loader), (None, None));
