@@ -4,8 +4,9 @@
 scripts/setup.sh
 # First the page, then the binary that embeds it: cargo-leptos builds both at once when asked for both, and a binary
 # could be left with half a page.
+# --split puts each lazy page into a file of its own, which only those fetch who look at it.
 # --precompress puts .br and .gz beside each file; the server sends what the browser takes.
-step 1 2 "Page: WASM, script and style (minutes when cold)" cargo leptos build --release --frontend-only --precompress
+step 1 2 "Page: WASM, script and style (minutes when cold)" cargo leptos build --release --frontend-only --precompress --split
 # Linked statically, so that the binary runs copied alone into an empty root; there, random numbers must come from the
 # system call, since /dev is not there either. Naming the target keeps the flags away from procedural macros.
 HOST=$(rustc -vV | sed -n 's/^host: //p')

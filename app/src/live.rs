@@ -44,12 +44,16 @@ pub struct Live {
     /// The newest change of any boot, for pages that show one.
     pub boot: RwSignal<Option<BootView>>,
     pub link: RwSignal<Link>,
+    /// The build that this page is of.
+    #[cfg_attr(not(feature = "hydrate"), allow(dead_code))]
+    build: StoredValue<Option<String>>,
     /// The server's clock, to the second while the page is open.
     pub now: RwSignal<Timestamp>,
 }
 
 impl Live {
-    /// From what came with the page; in the browser also opens the socket.
+    /// From what came with the page. Nothing in it may change before the page is hydrated, or what is
+    /// drawn and what is held would differ: the browser calls [`Live::open`] then.
     pub fn new(start: &Start) -> Live {
         let live = Live {
             clients: RwSignal::new(Vec::new()),
@@ -58,16 +62,19 @@ impl Live {
             networks: RwSignal::new(Vec::new()),
             boot: RwSignal::new(None),
             link: RwSignal::new(Link::Connecting),
+            build: StoredValue::new(start.snapshot.as_ref().map(|s| s.page_build.clone())),
             now: RwSignal::new(start.now),
         };
         if let Some(snapshot) = &start.snapshot {
             live.load(snapshot.clone());
         }
-        #[cfg(feature = "hydrate")]
-        if start.me.is_some() {
-            socket::open(live);
-        }
         live
+    }
+
+    /// Opens the socket and lets the clock run.
+    #[cfg(feature = "hydrate")]
+    pub fn open(self) {
+        socket::open(self);
     }
 
     /// The signal of one computer.
@@ -96,6 +103,15 @@ impl Live {
     }
 
     fn load(&self, snapshot: Snapshot) {
+        // The server was replaced: its lazy pages do not fit to what this one has loaded.
+        #[cfg(feature = "hydrate")]
+        if self
+            .build
+            .get_value()
+            .is_some_and(|b| b != snapshot.page_build)
+        {
+            socket::load_anew();
+        }
         merge(self.clients, snapshot.clients, |c| c.id);
         merge(self.images, snapshot.images, |i| i.id);
         self.leases.set(snapshot.leases);

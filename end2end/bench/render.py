@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import statistics
 
 DIR = pathlib.Path(__file__).resolve().parents[2] / "docs" / "bench"
@@ -59,6 +60,15 @@ if data := load("boot"):
     table([*names, "**total**"], [[f"{statistics.median(r.get(n, 0) for r in data['rounds']):.1f}" for n in names] + [f"**{statistics.median(r['total'] for r in data['rounds']):.1f}**"]])
 if data := load("size"):
     print("## Size\n\n`make bench` (`end2end/bench/size.py`).\n")
-    rows = [(f"`{p}`", f"{f['bytes'] / 1000:,.0f} kB", f"{f['wire_bytes'] / 1000:,.0f} kB ({f['encoding']})") for p, f in data["files"].items()]
+    def row(name, files):
+        raw, wire = sum(f["bytes"] for f in files), sum(f["wire_bytes"] for f in files)
+        return name, f"{raw / 1000:,.0f} kB", f"{wire / 1000:,.0f} kB ({files[0]['encoding']})"
+    files = data["files"]
+    rows = [row(f"`{p}`", [f]) for p, f in files.items() if f["with_every_page"]]
+    for p, f in files.items():
+        if page := re.search(r"split___([a-z]+)_page", p):
+            rows.append(row(f"{page[1]} page, of its own", [f]))
+    rows.append(row("pieces that lazy pages share", [f for p, f in files.items() if "/chunk_" in p or "/__wasm_split" in p]))
+    rows.append(row("**all WASM**", [f for p, f in files.items() if p.endswith(".wasm")]))
     table(["file of the page", "raw", "on the wire"], rows)
     print(f"The binary has {data['binary_bytes'] / 1e6:.1f} MB with the page inside. Idle, the server holds {data['idle_rss_bytes'] / 1e6:.0f} MB and {data['idle_threads']} threads.")

@@ -76,7 +76,7 @@ fn connect(live: Live, tries: Rc<Cell<usize>>) {
 
 /// A page older than the server needs the server's page. Not more than once a minute, should that
 /// not help.
-fn load_anew() {
+pub fn load_anew() {
     const KEY: &str = "nsboot-loaded-anew";
     let Ok(Some(kept)) = window().session_storage() else {
         return;

@@ -5,13 +5,16 @@ mod door;
 mod floor;
 mod frame;
 mod images;
+mod lazy;
 mod network;
 
 use crate::{i18n::*, live::Live, start::Start};
 use frame::{Frame, Missing};
+use lazy::{ComputerPage, FloorPage, ImagesPage, NetworkPage};
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::{
+    Lazy,
     components::{ParentRoute, Route, Router, Routes},
     path,
 };
@@ -36,19 +39,24 @@ pub(crate) fn navigation(i18n: I18n) -> [(Place, &'static str); 6] {
     ]
 }
 
-/// Everything inside `<body>`.
+/// Everything inside `<body>`. In the browser `hydrated` turns true once the page is taken over.
 #[component]
-pub fn App() -> impl IntoView {
+pub fn App(#[prop(optional)] hydrated: Option<ArcRwSignal<bool>>) -> impl IntoView {
     provide_meta_context();
     let start = Start::read();
-    provide_context(Live::new(&start));
+    let live = Live::new(&start);
+    provide_context(live);
+    #[cfg(feature = "hydrate")]
+    if let (Some(hydrated), true) = (hydrated, start.me.is_some()) {
+        Effect::new(move || {
+            if hydrated.get() {
+                live.open();
+            }
+        });
+    }
+    #[cfg(not(feature = "hydrate"))]
+    let _ = hydrated;
     provide_context(start);
-    // Tests and style wait for this: from here on buttons that need WASM work.
-    Effect::new(|| {
-        if let Some(html) = document().document_element() {
-            let _ = html.set_attribute("data-hydrated", "");
-        }
-    });
     view! {
         <I18nContextProvider enable_cookie=false set_lang_attr_on_html=false set_dir_attr_on_html=false>
             <Title text="NSBoot"/>
@@ -57,11 +65,11 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/login") view=door::Login/>
                     <Route path=path!("/setup") view=door::Setup/>
                     <ParentRoute path=path!("") view=Frame>
-                        <Route path=path!("/") view=floor::Floor/>
-                        <Route path=path!("/floor") view=floor::Floor/>
-                        <Route path=path!("/floor/:id") view=computer::Computer/>
-                        <Route path=path!("/images") view=images::Images/>
-                        <Route path=path!("/network") view=network::Network/>
+                        <Route path=path!("/") view={Lazy::<FloorPage>::new()}/>
+                        <Route path=path!("/floor") view={Lazy::<FloorPage>::new()}/>
+                        <Route path=path!("/floor/:id") view={Lazy::<ComputerPage>::new()}/>
+                        <Route path=path!("/images") view={Lazy::<ImagesPage>::new()}/>
+                        <Route path=path!("/network") view={Lazy::<NetworkPage>::new()}/>
                     </ParentRoute>
                 </Routes>
             </Router>

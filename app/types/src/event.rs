@@ -20,6 +20,8 @@ pub enum Event {
 /// Everything the live pages show, as of one sequence number.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Snapshot {
+    /// Which build of the page the server holds; a page of another one has to be loaded anew.
+    pub page_build: String,
     pub clients: Vec<ClientView>,
     pub images: Vec<ImageView>,
     pub leases: Vec<LeaseView>,

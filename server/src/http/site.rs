@@ -11,6 +11,7 @@ use axum::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use leptos::config::LeptosOptions;
 use rust_embed::{EmbeddedFile, RustEmbed};
+use sha2::{Digest, Sha256};
 use std::sync::{Arc, LazyLock};
 
 /// What cargo-leptos built: WASM, its JavaScript, CSS, fonts. A debug build reads the folder.
@@ -26,6 +27,18 @@ static OPTIONS: LazyLock<LeptosOptions> = LazyLock::new(|| {
         tracing::error!(error = %e, "Leptos.toml in this binary can't be read");
         LeptosOptions::builder().output_name("nsboot").build()
     })
+});
+
+/// Names what cargo-leptos built, by the content of all of it.
+pub static BUILD: LazyLock<String> = LazyLock::new(|| {
+    let mut all = Sha256::new();
+    for path in Files::iter() {
+        if let Some(file) = Files::get(&path) {
+            all.update(path.as_bytes());
+            all.update(file.metadata.sha256_hash());
+        }
+    }
+    hex(&all.finalize())
 });
 
 /// Server functions below `/fn`; everything else is a file or a page.
@@ -103,11 +116,7 @@ fn answer(
     coding: Option<&'static str>,
     file: EmbeddedFile,
 ) -> Response {
-    let hash: String = file.metadata.sha256_hash()[..16]
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    let etag = format!("\"{hash}\"");
+    let etag = format!("\"{}\"", hex(&file.metadata.sha256_hash()));
     let known = headers
         .get(header::IF_NONE_MATCH)
         .and_then(|v| v.to_str().ok());
@@ -133,6 +142,11 @@ fn answer(
         out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
     response
+}
+
+/// The first half of a SHA-256 hash, enough to tell contents apart.
+fn hex(hash: &[u8]) -> String {
+    hash[..16].iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn media_type(path: &str) -> &'static str {

@@ -1,6 +1,6 @@
 //! Views that REST, WebSocket and page share.
 
-use super::AppState;
+use super::{AppState, site};
 use engine::Error;
 use std::path::Path;
 use types::{BootView, ClientId, ClientView, Snapshot, SystemInfoView};
@@ -9,6 +9,7 @@ use types::{BootView, ClientId, ClientView, Snapshot, SystemInfoView};
 pub fn snapshot(state: &AppState) -> Snapshot {
     let engine = &state.engine;
     Snapshot {
+        page_build: site::BUILD.clone(),
         clients: engine.clients().list(),
         images: engine.images().list(),
         leases: engine.leases().list(),

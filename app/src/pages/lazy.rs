@@ -1,0 +1,54 @@
+//! The pages that the browser fetches when it first shows them; the server always has them whole.
+//! `cargo leptos build --split` puts each into a WASM file of its own.
+
+use super::{computer::Computer, floor::Floor, images::Images, network::Network};
+use leptos::prelude::*;
+use leptos_router::{LazyRoute, lazy_route};
+
+pub struct FloorPage;
+
+#[lazy_route]
+impl LazyRoute for FloorPage {
+    fn data() -> Self {
+        FloorPage
+    }
+    fn view(_this: Self) -> AnyView {
+        view! { <Floor/> }.into_any()
+    }
+}
+
+pub struct ComputerPage;
+
+#[lazy_route]
+impl LazyRoute for ComputerPage {
+    fn data() -> Self {
+        ComputerPage
+    }
+    fn view(_this: Self) -> AnyView {
+        view! { <Computer/> }.into_any()
+    }
+}
+
+pub struct ImagesPage;
+
+#[lazy_route]
+impl LazyRoute for ImagesPage {
+    fn data() -> Self {
+        ImagesPage
+    }
+    fn view(_this: Self) -> AnyView {
+        view! { <Images/> }.into_any()
+    }
+}
+
+pub struct NetworkPage;
+
+#[lazy_route]
+impl LazyRoute for NetworkPage {
+    fn data() -> Self {
+        NetworkPage
+    }
+    fn view(_this: Self) -> AnyView {
+        view! { <Network/> }.into_any()
+    }
+}
