@@ -63,13 +63,16 @@ stop_server() {
   rm -rf data keadata dm.leases kea.json nsboot.toml
 }
 
-# One exchange gets through: the server is up. Gives up after 60 tries of about half a second.
+# One exchange gets through: the server is up.
 wait_ready() {
-  for _ in $(seq 60); do
+  local end=$((SECONDS + 60))
+  while [ $SECONDS -lt $end ]; do
     kill -0 "$SERVER_PID" 2>/dev/null || { echo "$1 ended: $(tail -3 server.log)" >&2; return 1; }
-    if nsenter -t "$HOLDER" -n timeout 5 perfdhcp -4 -l vc -r 5 -n 1 -R 1 -W 500000 -xi 2>/dev/null | grep -q '^received packets: 1'; then return 0; fi
+    nsenter -t "$HOLDER" -n timeout 5 perfdhcp -4 -l vc -r 5 -n 1 -R 1 -W 500000 -xi >probe.log 2>&1 || true
+    if grep -q '^received packets: 1' probe.log; then return 0; fi
+    sleep 0.2
   done
-  echo "$1 does not answer: $(tail -3 server.log)" >&2
+  echo "$1 does not answer: $(tail -3 server.log); perfdhcp said: $(tail -3 probe.log)" >&2
   return 1
 }
 

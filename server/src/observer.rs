@@ -9,8 +9,8 @@ use engine::{
 use std::net::SocketAddr;
 use types::Timestamp;
 
-/// Hands session events to the boot timelines. Called from the threads that serve disks: the
-/// boots only put a signal into a queue.
+/// Hands session events to the boot timelines. Called from the threads that serve disks: nothing
+/// here waits for the disk or the database.
 pub struct BootObserver(pub Engine);
 
 impl SessionObserver for BootObserver {
@@ -25,13 +25,14 @@ impl SessionObserver for BootObserver {
     fn refused(
         &self,
         peer: SocketAddr,
-        initiator: &str,
+        _initiator: &str,
         target: Option<&str>,
         why: Refusal,
         at: Timestamp,
     ) {
-        tracing::warn!(%peer, initiator, target, why = why.text(), "iSCSI login refused");
-        self.0.boots().disk_refused(target, why.text(), at);
+        self.0
+            .boots()
+            .disk_refused(peer.ip(), target, why.text(), at);
     }
 
     fn closed(&self, session: &SessionInfo, _: Timestamp) {

@@ -28,6 +28,9 @@ use types::BootNetworkView;
 /// A plane that failed is tried again after this long: an interface may come later than we do.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether an interface is still the same.
+const WATCH: Duration = Duration::from_secs(3);
+
 /// The running planes. Cheap to clone.
 #[derive(Clone)]
 pub struct Planes {
@@ -158,6 +161,8 @@ async fn keep_running(engine: Engine, network: BootNetworkConfig, stop: Cancella
             _ = tokio::time::sleep(RETRY) => {}
         }
     }
+    let over = "this network is not served any more".to_string();
+    engine.networks().set(view(&network, None, Some(over)));
     tracing::info!(scope = network.scope(), "boot plane stopped");
 }
 
@@ -171,12 +176,13 @@ async fn run(
     let interface = net.interface(&network.interface)?;
     let plane = Plane::at(interface.address, network.mode);
     let listen = |port| net.tcp_listen(&interface.name, SocketAddrV4::new(plane.server, port));
-    let dhcp = Dhcp::open(&net, engine, network, plane)?;
     let disks = listen(plane.iscsi_port)?;
     let files = tcp(listen(plane.http_port)?)?;
     let observer = Arc::new(BootObserver(engine.clone()));
     let loaders = engine.loaders().clone();
     let tftp = Tftp::open(&net, &interface.name, loaders, observer.clone())?;
+    // Last: it opens the scope, which must not stay open when another part can't start.
+    let dhcp = Dhcp::open(&net, engine, network, plane)?;
     let target = IscsiServer::new(engine.exports().clone(), observer, Limits::default());
 
     // From here on everything runs; one part that ends takes the plane down, to be made anew.
@@ -201,6 +207,8 @@ async fn run(
         listener::serve(Socket::Tcp(files), router, end).await;
         ("HTTP", Ok(()))
     });
+    let (name, end) = (interface.clone(), ending.clone());
+    parts.spawn(async move { ("The interface", watch(net, name, end).await) });
     engine.networks().set(view(network, Some(&interface), None));
     tracing::info!(
         scope = network.scope(),
@@ -217,6 +225,27 @@ async fn run(
         Some(Ok((part, Ok(())))) => Err(PlaneError::Ended { part }),
         Some(Err(e)) => Err(PlaneError::Broke(e.to_string())),
         None => Ok(()),
+    }
+}
+
+/// Ends when the interface is no longer what the sockets were opened on: they would hear nothing
+/// any more, without an error.
+async fn watch(net: NetThread, opened: Interface, stop: CancellationToken) -> std::io::Result<()> {
+    loop {
+        tokio::select! {
+            _ = stop.cancelled() => return Ok(()),
+            _ = tokio::time::sleep(WATCH) => {}
+        }
+        let (net, name) = (net.clone(), opened.name.clone());
+        let now = tokio::task::spawn_blocking(move || net.interface(&name)).await?;
+        match now {
+            // Whether it is up does not count: it may come up again.
+            Ok(now)
+                if (now.index, now.address, now.prefix_len)
+                    == (opened.index, opened.address, opened.prefix_len) => {}
+            Ok(_) => return Err(std::io::Error::other("its address or number changed")),
+            Err(e) => return Err(std::io::Error::other(e)),
+        }
     }
 }
 
@@ -241,7 +270,10 @@ fn view(
         range: network.range,
         leases_active: 0,
         leases_total: network.range.map_or(0, |r| {
-            r.last.to_bits().saturating_sub(r.first.to_bits()) + 1
+            r.last
+                .to_bits()
+                .saturating_sub(r.first.to_bits())
+                .saturating_add(1)
         }),
         lease_seconds: network.lease_seconds,
         error,

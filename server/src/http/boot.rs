@@ -2,7 +2,10 @@
 //! out the addresses, the address tells who asks, and each computer gets its own script only. Every body has its exact length: EDK2 and old
 //! iPXE understand no chunks.
 
-use super::problem::{ApiError, ApiResult, Body as JsonBody};
+use super::{
+    BODY_IDLE,
+    problem::{ApiError, ApiResult, Body as JsonBody},
+};
 use axum::{
     Router,
     body::Body,
@@ -13,11 +16,13 @@ use axum::{
 use engine::{Engine, boot::Plane};
 use http::{HeaderMap, Method, StatusCode, header};
 use std::{
-    io::{Read, Seek, SeekFrom},
+    io::SeekFrom,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     time::UNIX_EPOCH,
 };
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 use types::{MacAddr, Problem, ReadyFacts};
 
 /// The most that a ready report may have, bytes.
@@ -40,6 +45,7 @@ pub fn router(engine: Engine, plane: Plane) -> Router {
         .route("/b/{script}", get(script))
         .route("/f/{*path}", get(file))
         .layer(DefaultBodyLimit::max(REPORT_LIMIT))
+        .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
         .with_state(Boot { engine, plane })
 }
 
@@ -128,7 +134,7 @@ async fn file(
 ) -> ApiResult<Response> {
     let loaders = boot.engine.loaders().clone();
     let found = tokio::task::spawn_blocking(move || loaders.find(path.as_bytes())).await;
-    let mut found = found.ok().flatten().ok_or_else(|| {
+    let found = found.ok().flatten().ok_or_else(|| {
         Problem::new(
             404,
             "NSB-LOADER-004",
@@ -176,21 +182,18 @@ async fn file(
     let body = if method == Method::HEAD {
         Body::empty()
     } else {
-        found
-            .file
-            .seek(SeekFrom::Start(start))
+        let mut file = tokio::fs::File::from_std(found.file);
+        file.seek(SeekFrom::Start(start))
+            .await
             .map_err(|e| unreadable(&e))?;
+        let mut part = file.take(len);
         if len <= PIECE as u64 {
             let mut piece = Vec::with_capacity(len as usize);
-            found
-                .file
-                .take(len)
-                .read_to_end(&mut piece)
-                .map_err(|e| unreadable(&e))?;
+            let read = part.read_to_end(&mut piece).await;
+            read.map_err(|e| unreadable(&e))?;
             Body::from(piece)
         } else {
-            let rest = tokio::io::AsyncReadExt::take(tokio::fs::File::from_std(found.file), len);
-            Body::from_stream(ReaderStream::with_capacity(rest, PIECE))
+            Body::from_stream(ReaderStream::with_capacity(part, PIECE))
         }
     };
     response.body(body).map_err(|e| {

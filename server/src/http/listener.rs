@@ -19,6 +19,8 @@ use tower::ServiceExt;
 
 /// A connection whose next request does not come whole within this long is closed.
 const HEADER_LIMIT: Duration = Duration::from_secs(15);
+/// A connection whose peer acknowledges nothing for this long is closed.
+const STUCK: Duration = Duration::from_secs(30);
 /// Connections at a time on one listener; more wait in the backlog.
 const MAX_CONNECTIONS: usize = 4096;
 /// Pause after a failed accept, which is mostly for want of file descriptors.
@@ -36,6 +38,8 @@ impl Socket {
             Socket::Tcp(l) => {
                 let (stream, peer) = l.accept().await?;
                 stream.set_nodelay(true)?;
+                // One that takes nothing any more must not hold its seat for ever.
+                socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(STUCK))?;
                 Ok((Box::new(stream), Some(peer)))
             }
             Socket::Unix(l) => Ok((Box::new(l.accept().await?.0), None)),

@@ -139,11 +139,14 @@ impl Dhcp {
             frames: net.frames(&interface)?,
             server: interface.address,
         };
-        let excluded = [
+        let mut excluded = vec![
             interface.address,
             settings.network_address(),
             settings.broadcast_address(),
         ];
+        // They may lie in the range, and are somebody's already.
+        excluded.extend(network.router);
+        excluded.extend(&network.dns);
         let scope =
             engine
                 .leases()

@@ -71,17 +71,30 @@ fn log_in(
     let mut stat_sn = 0u32;
     loop {
         let Some(frame) = next_frame(inbox, stream, deadline)? else {
-            refused(server, peer, &login, Refusal::Protocol);
+            refused(
+                server,
+                peer,
+                (login.initiator(), login.target()),
+                Refusal::Protocol,
+            );
             return Ok(None);
         };
         let pdu = Pdu::parse(&frame.header);
         let Request::Login(header) = pdu.request else {
-            refused(server, peer, &login, Refusal::Protocol);
+            refused(
+                server,
+                peer,
+                (login.initiator(), login.target()),
+                Refusal::Protocol,
+            );
             return Err(io::Error::other("the first request is no login"));
         };
         let data = inbox.bytes(&frame.data);
         let mut response = login.on_request(&header, data, server.as_ref());
         let mut entered = None;
+        // A finished login is no longer there to ask.
+        let initiator = login.initiator().to_owned();
+        let target = login.target().map(str::to_owned);
         if response.is_final() {
             let outcome = std::mem::take(&mut login).finish();
             match enter(server, stream, peer, outcome, stat_sn, pdu.cmd_sn) {
@@ -127,7 +140,7 @@ fn log_in(
             return Ok(Some((session, guard)));
         }
         if let Some(refusal) = response.refusal() {
-            refused(server, peer, &login, refusal);
+            refused(server, peer, (&initiator, target.as_deref()), refusal);
             return Ok(None);
         }
     }
@@ -165,8 +178,12 @@ fn is_timeout(error: &io::Error) -> bool {
     )
 }
 
-fn refused(server: &IscsiServer, peer: SocketAddr, login: &Login, why: Refusal) {
-    let (initiator, target) = (login.initiator(), login.target());
+fn refused(
+    server: &IscsiServer,
+    peer: SocketAddr,
+    (initiator, target): (&str, Option<&str>),
+    why: Refusal,
+) {
     // A port check connects and says nothing: not worth a word.
     if !initiator.is_empty() {
         let reason = why.text();

@@ -25,6 +25,10 @@ pub enum Flow {
 /// Block length that reads are aligned to, in bytes.
 const BLOCK: u64 = 512;
 
+/// Silences after which an initiator that never spoke NOP is given up: five minutes in front of a
+/// boot menu, with the usual limit.
+const MUTE_SILENCES: u32 = 25;
+
 /// One session in its full feature phase.
 pub struct Session {
     pub(super) params: Params,
@@ -36,6 +40,11 @@ pub struct Session {
     pub(super) tasks: Vec<Task>,
     next_tag: u32,
     ping: Option<u32>,
+    /// Silences in a row, each as long as [`super::Limits::silence`].
+    silences: u32,
+    /// Whether the initiator speaks NOP at all: iPXE leaves pings unanswered, and says nothing while
+    /// a boot menu waits for a key.
+    knows_nop: bool,
     pub(super) targets: Targets,
     pub(super) pending_text: Option<Pending>,
     /// Whether a block was read in this session.
@@ -60,6 +69,8 @@ impl Session {
             tasks: Vec::new(),
             next_tag: 0,
             ping: None,
+            silences: 0,
+            knows_nop: false,
             targets,
             pending_text: None,
             has_read: false,
@@ -75,6 +86,7 @@ impl Session {
     ) -> io::Result<Flow> {
         // Any sign of life answers the ping.
         self.ping = None;
+        self.silences = 0;
         let sequenced = !matches!(pdu.request, Request::DataOut { .. });
         if sequenced && !pdu.immediate {
             // On one connection commands come in order; what is not the next one is a duplicate or
@@ -140,8 +152,14 @@ impl Session {
     /// Nothing has come for a while: asks whether the other side lives, and gives it up when it did
     /// not answer the last time.
     pub fn idle<W: Write>(&mut self, out: &mut Outbox<W>) -> io::Result<Flow> {
+        self.silences += 1;
         if self.ping.is_some() {
-            return Ok(Flow::Close);
+            let given_up = self.knows_nop || self.silences > MUTE_SILENCES;
+            return Ok(if given_up {
+                Flow::Close
+            } else {
+                Flow::Continue
+            });
         }
         let ttt = self.tag();
         self.ping = Some(ttt);
@@ -320,6 +338,7 @@ impl Session {
     }
 
     fn nop_out<W: Write>(&mut self, pdu: &Pdu, data: &[u8], out: &mut Outbox<W>) -> io::Result<()> {
+        self.knows_nop = true;
         if pdu.itt == NO_TAG {
             // The answer to our ping.
             return Ok(());

@@ -223,6 +223,14 @@ fn a_ping_unanswered_ends_the_session_and_any_request_answers_it() {
     let ping = replies(&wire)[0].0;
     assert_eq!((ping[0], be32(&ping, 16)), (0x20, NO_TAG));
     rig.command(&[0], 0, 0, true, &[]);
+    // Firmware that never spoke NOP may wait in a boot menu; it is given up after minutes.
+    let mut out = Outbox::new(std::io::sink());
+    let silences = (0..100).take_while(|_| rig.session.idle(&mut out).unwrap() == Flow::Continue);
+    assert_eq!(silences.count(), 25);
+    // One that has answered before is dead when it does not answer.
+    let mut answer = rig.pdu(Request::NopOut { ttt: 1 });
+    (answer.itt, answer.immediate) = (NO_TAG, true);
+    assert_eq!(rig.send(&answer, &[]).1.len(), 0);
     let mut out = Outbox::new(std::io::sink());
     assert_eq!(rig.session.idle(&mut out).unwrap(), Flow::Continue);
     assert_eq!(rig.session.idle(&mut out).unwrap(), Flow::Close);

@@ -15,7 +15,7 @@ use nix::{
     sched::{CloneFlags, setns},
     sys::socket::{
         setsockopt,
-        sockopt::{Ipv4PacketInfo, ReceiveTimestamp},
+        sockopt::{Ipv4PacketInfo, RcvBufForce, ReceiveTimestamp},
     },
 };
 use socket2::{Domain, Protocol, Socket, Type};
@@ -191,7 +191,10 @@ impl NetThread {
                         bound_to_device(Type::DGRAM, Protocol::UDP, Some(device.as_str()))?;
                     socket.set_reuse_address(true)?;
                     socket.set_broadcast(true)?;
-                    socket.set_recv_buffer_size(DHCP_RECEIVE_BUFFER)?;
+                    // Past `net.core.rmem_max`, which caps what may be asked for without the right.
+                    if setsockopt(&socket, RcvBufForce, &DHCP_RECEIVE_BUFFER).is_err() {
+                        socket.set_recv_buffer_size(DHCP_RECEIVE_BUFFER)?;
+                    }
                     setsockopt(&socket, ReceiveTimestamp, &true)?;
                     setsockopt(&socket, Ipv4PacketInfo, &true)?;
                     socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 67).into())?;

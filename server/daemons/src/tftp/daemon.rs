@@ -12,10 +12,10 @@ use engine::{
     loaders::LoaderFile,
 };
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{self, Read},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::SystemTime,
 };
 use tokio::{net::UdpSocket, task::JoinSet};
@@ -50,7 +50,7 @@ struct Shared {
     loaders: Loaders,
     signals: Arc<dyn Signals>,
     /// Files in use: twenty computers that load one file share one copy.
-    files: Mutex<HashMap<String, Cached>>,
+    files: Mutex<HashMap<String, Arc<Mutex<Option<Cached>>>>>,
 }
 
 struct Cached {
@@ -89,15 +89,15 @@ impl Tftp {
     /// Serves until `cancel`.
     pub async fn run(self, cancel: CancellationToken) {
         let mut buffer = [0u8; 2048];
-        let mut transfers: JoinSet<Ipv4Addr> = JoinSet::new();
-        let mut live: HashMap<Ipv4Addr, usize> = HashMap::new();
+        let mut transfers: JoinSet<SocketAddrV4> = JoinSet::new();
+        let mut live: HashMap<Ipv4Addr, HashSet<u16>> = HashMap::new();
         loop {
             tokio::select! {
                 () = cancel.cancelled() => break,
                 Some(ended) = transfers.join_next() => {
-                    if let Ok(source) = ended && let Some(n) = live.get_mut(&source) {
-                        *n -= 1;
-                        if *n == 0 { live.remove(&source); }
+                    if let Ok(peer) = ended && let Some(ports) = live.get_mut(peer.ip()) {
+                        ports.remove(&peer.port());
+                        if ports.is_empty() { live.remove(peer.ip()); }
                     }
                 }
                 received = self.socket.recv_from(&mut buffer) => {
@@ -111,13 +111,17 @@ impl Tftp {
                         // An answer to a wrong request would be an answer to a forged one.
                         Ok(_) | Err(_) => continue,
                     };
-                    let mine = live.get(peer.ip()).copied().unwrap_or(0);
-                    if mine >= PER_SOURCE || transfers.len() >= IN_ALL {
+                    let mine = live.get(peer.ip());
+                    // Asked again before the first answer left: that answer is on its way.
+                    if mine.is_some_and(|ports| ports.contains(&peer.port())) {
+                        continue;
+                    }
+                    if mine.map_or(0, HashSet::len) >= PER_SOURCE || transfers.len() >= IN_ALL {
                         // Nothing is noted of it: forged sources must not fill the memory.
                         tracing::debug!(%peer, "too many transfers at once");
                         continue;
                     }
-                    live.insert(*peer.ip(), mine + 1);
+                    live.entry(*peer.ip()).or_default().insert(peer.port());
                     transfers.spawn(serve(self.shared.clone(), peer, request, engine::now()));
                 }
             }
@@ -142,11 +146,11 @@ async fn serve(
     peer: SocketAddrV4,
     request: Request,
     at: Timestamp,
-) -> Ipv4Addr {
+) -> SocketAddrV4 {
     if let Err(error) = transfer(&shared, peer, &request, at).await {
         tracing::debug!(%peer, %error, "a TFTP transfer ended badly");
     }
-    *peer.ip()
+    peer
 }
 
 async fn transfer(
@@ -279,11 +283,16 @@ async fn load(shared: &Arc<Shared>, asked: Vec<u8>) -> io::Result<Option<(String
 
 impl Shared {
     fn bytes(&self, mut found: LoaderFile) -> io::Result<Arc<[u8]>> {
-        let files = || self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |c: &&Cached| c.len == found.len && c.modified == found.modified;
-        if let Some(data) = files()
-            .get(&found.name)
-            .filter(same)
+        // One reads the file, the others wait for what it read. Only this file's lock is held meanwhile.
+        let place = {
+            let mut files = lock(&self.files);
+            files.retain(|_, place| Arc::strong_count(place) > 1 || is_used(&lock(place)));
+            files.entry(found.name.clone()).or_default().clone()
+        };
+        let mut place = lock(&place);
+        if let Some(data) = place
+            .as_ref()
+            .filter(|c| c.len == found.len && c.modified == found.modified)
             .and_then(|c| c.data.upgrade())
         {
             return Ok(data);
@@ -291,14 +300,20 @@ impl Shared {
         let mut bytes = Vec::with_capacity(found.len as usize);
         found.file.read_to_end(&mut bytes)?;
         let data: Arc<[u8]> = bytes.into();
-        let cached = Cached {
+        *place = Some(Cached {
             len: found.len,
             modified: found.modified,
             data: Arc::downgrade(&data),
-        };
-        let mut files = files();
-        files.retain(|_, c| c.data.strong_count() > 0);
-        files.insert(found.name, cached);
+        });
         Ok(data)
     }
+}
+
+/// Whether some transfer still sends it.
+fn is_used(cached: &Option<Cached>) -> bool {
+    cached.as_ref().is_some_and(|c| c.data.strong_count() > 0)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,6 +10,8 @@ const DEFAULT_BLKSIZE: u64 = 512;
 /// Gains level out near this; some clients fail beyond.
 const MAX_WINDOW: u64 = 64;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The longest timeout that is agreed to, of the 255 s of RFC 2349.
+const MAX_TIMEOUT: u64 = 10;
 /// Repeats without an answer before the transfer is given up.
 const MAX_REPEATS: u32 = 5;
 
@@ -45,7 +47,8 @@ pub fn agree(request: &Request, file_len: u64) -> Agreed {
                 agreed.window = asked.min(MAX_WINDOW);
                 ("windowsize", agreed.window)
             }
-            "timeout" if (1..=255).contains(&asked) => {
+            // More is left out of the answer: a client that is gone must not hold its place for hours.
+            "timeout" if (1..=MAX_TIMEOUT).contains(&asked) => {
                 agreed.timeout = Duration::from_secs(asked);
                 ("timeout", asked)
             }

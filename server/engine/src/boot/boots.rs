@@ -12,7 +12,7 @@ use crate::{
 };
 use std::{
     collections::{HashMap, HashSet},
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -135,11 +135,16 @@ impl Boots {
     }
 
     /// A login to a disk was refused. Without a target of ours there is nobody to tell it of.
-    pub fn disk_refused(&self, target: Option<&str>, why: &str, at: Timestamp) {
+    pub fn disk_refused(&self, peer: IpAddr, target: Option<&str>, why: &str, at: Timestamp) {
+        // Whoever knows a target's name could stop its computer's boot on the page.
+        let owner = match peer.to_canonical() {
+            IpAddr::V4(peer) => self.inner.needs.leases.address_owner(peer),
+            IpAddr::V6(_) => None,
+        };
         let client = target
             .and_then(identity::client_of)
             .and_then(|id| self.inner.needs.clients.get(id));
-        if let Some(client) = client {
+        if let Some(client) = client.filter(|c| owner.is_none_or(|mac| mac == c.mac)) {
             let cause = causes::disk_refused(why);
             self.signal(Who::Mac(client.mac), at, Signal::DiskRefused { cause });
         }
@@ -443,13 +448,9 @@ async fn fold(
             Some(first) => {
                 let mut next = Some(first);
                 while let Some((who, at, signal)) = next {
-                    if begins_unknown(&inner, who, &signal)
-                        && let Some(mac) = inner.mac_of(who)
-                        && let Err(error) = inner.needs.clients.discovered(mac).await
-                    {
-                        tracing::debug!(%mac, %error, "not kept as discovered");
+                    if is_kept(&inner, who, &signal).await {
+                        macs.extend(inner.take(who, at, signal, &mut changed));
                     }
-                    macs.extend(inner.take(who, at, signal, &mut changed));
                     next = signals.try_recv().ok();
                 }
             }
@@ -461,12 +462,22 @@ async fn fold(
     }
 }
 
-/// Whether this is a computer that we see for the first time.
-fn begins_unknown(inner: &Inner, who: Who, signal: &Signal) -> bool {
-    Timeline::begins_with(signal)
-        && inner
-            .mac_of(who)
-            .is_some_and(|mac| inner.needs.clients.find_mac(mac).is_none())
+/// Whether the signal is of a computer in the list. One that begins to boot is put there, unless
+/// too many that nobody adopted are there already: made-up addresses must not fill the database.
+async fn is_kept(inner: &Inner, who: Who, signal: &Signal) -> bool {
+    let Some(mac) = inner.mac_of(who) else {
+        return false;
+    };
+    if !Timeline::begins_with(signal) || inner.needs.clients.find_mac(mac).is_some() {
+        return true;
+    }
+    match inner.needs.clients.discovered(mac).await {
+        Ok(_) => true,
+        Err(error) => {
+            tracing::debug!(%mac, %error, "not kept as discovered");
+            false
+        }
+    }
 }
 
 /// A panic elsewhere while a lock was held leaves these values whole.

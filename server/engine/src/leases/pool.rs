@@ -181,7 +181,16 @@ impl Pool {
         now: Timestamp,
     ) -> Claim {
         let bits = address.to_bits();
-        match self.by_mac.get(&asker.mac) {
+        // An address that was once the computer's and is no more says nothing: it may have another
+        // server's by now.
+        let own = self.by_mac.get(&asker.mac).filter(|own| {
+            let slot = self.slots.get(own);
+            **own == bits
+                || slot.is_some_and(|s| {
+                    s.held_until > now || s.lease.as_ref().is_some_and(|l| l.is_active(now))
+                })
+        });
+        match own {
             Some(&own) if own == bits => {}
             Some(_) => return Claim::Elsewhere,
             None if !self.in_range(bits) => return Claim::Unknown,

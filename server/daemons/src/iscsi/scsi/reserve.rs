@@ -85,6 +85,9 @@ pub enum Refused {
 /// Unit attentions to hand out.
 pub type Attentions = Vec<(Port, Sense)>;
 
+/// The most initiator ports that are registered with one unit.
+const MAX_REGISTRATIONS: usize = 64;
+
 /// The reservations of one unit.
 #[derive(Default, Debug)]
 pub struct Reservations {
@@ -269,6 +272,7 @@ impl Reservations {
         if self.legacy.is_some() {
             return Err(Refused::Conflict);
         }
+        let full = self.registrations.len() >= MAX_REGISTRATIONS;
         let mine = self.registrations.iter_mut().find(|r| r.port == *port);
         if let Some(known) = known
             && mine.as_ref().map_or(0, |r| r.key) != known
@@ -283,6 +287,9 @@ impl Reservations {
                 attentions = self.registrant_left(port);
             }
             (Some(r), key) => r.key = key,
+            (None, _) if full => {
+                return Err(Refused::Check(Sense::NO_ROOM_FOR_REGISTRATION));
+            }
             (None, key) => self.registrations.push(Registration {
                 port: port.clone(),
                 key,

@@ -43,6 +43,7 @@ impl Sense {
     pub const INVALID_FIELD_IN_PARAMETERS: Sense = sense(0x05, 0x26, 0x00);
     pub const INVALID_RELEASE: Sense = sense(0x05, 0x26, 0x04);
     pub const SAVING_NOT_SUPPORTED: Sense = sense(0x05, 0x39, 0x00);
+    pub const NO_ROOM_FOR_REGISTRATION: Sense = sense(0x05, 0x55, 0x04);
     pub const DEVICE_RESET: Sense = sense(0x06, 0x29, 0x03);
     pub const RESERVATIONS_PREEMPTED: Sense = sense(0x06, 0x2a, 0x03);
     pub const RESERVATIONS_RELEASED: Sense = sense(0x06, 0x2a, 0x04);

@@ -26,7 +26,16 @@ use std::{
 };
 use types::{ClientId, ImageId};
 
-type OpenOverlays = HashMap<ClientId, Arc<Overlay>>;
+/// A client's device while it is open: every session shares it. The lock keeps two resets of that
+/// client apart, and holds up nobody else.
+type Slot = Arc<Mutex<Option<Arc<Overlay>>>>;
+
+/// How many bytes an overlay holds.
+enum Size {
+    Open(Arc<Overlay>),
+    /// As of its closing.
+    Closed(u64),
+}
 
 /// Images in one folder, overlays in another.
 pub struct EmbeddedStorage {
@@ -34,9 +43,9 @@ pub struct EmbeddedStorage {
     overlays: Arc<dyn Files>,
     /// Open base files, one for all overlays on an image.
     bases: Mutex<HashMap<ImageId, Weak<dyn BlockFile>>>,
-    /// Open overlays: every session of a client shares one device. The lock also keeps two resets
-    /// of a client apart.
-    open: Mutex<OpenOverlays>,
+    slots: Mutex<HashMap<ClientId, Slot>>,
+    /// Apart from the slots: views ask for it, and must never wait for the file system.
+    sizes: Mutex<HashMap<ClientId, Size>>,
 }
 
 impl EmbeddedStorage {
@@ -60,14 +69,15 @@ impl EmbeddedStorage {
         sweep_overlays(overlays.as_ref())?;
         Ok(EmbeddedStorage {
             images,
+            sizes: Mutex::new(sizes(overlays.as_ref())?),
             overlays,
             bases: Mutex::default(),
-            open: Mutex::default(),
+            slots: Mutex::default(),
         })
     }
 
     fn base(&self, image: ImageId) -> io::Result<Arc<dyn BlockFile>> {
-        let mut bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bases = lock(&self.bases);
         if let Some(base) = bases.get(&image).and_then(Weak::upgrade) {
             return Ok(base);
         }
@@ -111,7 +121,12 @@ impl EmbeddedStorage {
 
     /// The rename of the map is the moment of the change: before it the old overlay is whole,
     /// after it the new one is. Reads nothing of the old map, so that a damaged one can be replaced.
-    fn replace(&self, open: &mut OpenOverlays, client: ClientId, image: ImageId) -> io::Result<()> {
+    fn replace(
+        &self,
+        slot: &mut Option<Arc<Overlay>>,
+        client: ClientId,
+        image: ImageId,
+    ) -> io::Result<()> {
         let size_bytes = self.base(image)?.len()?;
         let old = self.data_files(client)?;
         let generation = old.iter().map(|o| o.0).max().unwrap_or(0) + 1;
@@ -130,11 +145,12 @@ impl EmbeddedStorage {
             &[],
         )?;
         let rename = || self.overlays.rename(&temporary, &map_name(client));
-        match open.get(&client) {
+        match slot {
             Some(device) => device.retire(rename)?,
             None => rename()?,
         }
-        open.remove(&client);
+        *slot = None;
+        lock(&self.sizes).insert(client, Size::Closed(0));
         self.overlays.sync()?;
         for (_, name) in old {
             self.overlays.remove(&name)?;
@@ -142,16 +158,21 @@ impl EmbeddedStorage {
         Ok(())
     }
 
-    fn reset(&self, open: &mut OpenOverlays, client: ClientId, image: ImageId) -> Result<()> {
+    fn reset(
+        &self,
+        slot: &mut Option<Arc<Overlay>>,
+        client: ClientId,
+        image: ImageId,
+    ) -> Result<()> {
         if !self.has_image(image) {
             return Err(Error::not_found(Area::Image, image));
         }
-        self.replace(open, client, image)
+        self.replace(slot, client, image)
             .map_err(Error::io(format!("making an empty overlay for {client}")))
     }
 
-    fn opened(&self) -> MutexGuard<'_, OpenOverlays> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn slot(&self, client: ClientId) -> Slot {
+        lock(&self.slots).entry(client).or_default().clone()
     }
 }
 
@@ -164,10 +185,7 @@ impl StorageBackend for EmbeddedStorage {
     }
 
     fn remove_image(&self, image: ImageId) -> Result<()> {
-        self.bases
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&image);
+        lock(&self.bases).remove(&image);
         self.images
             .remove(&image_name(image))
             .and_then(|()| self.images.sync())
@@ -179,9 +197,10 @@ impl StorageBackend for EmbeddedStorage {
     }
 
     fn ensure_overlay(&self, client: ClientId, image: ImageId) -> Result<()> {
-        let mut open = self.opened();
+        let slot = self.slot(client);
+        let mut slot = lock(&slot);
         // One that can't be read is an error and not "none": it holds what someone wanted kept.
-        let header = match open.get(&client) {
+        let header = match slot.as_ref() {
             Some(device) => Some(*device.header()),
             None => self
                 .header(client)
@@ -190,17 +209,18 @@ impl StorageBackend for EmbeddedStorage {
         if header.is_some_and(|h| h.image == image) {
             return Ok(());
         }
-        self.reset(&mut open, client, image)
+        self.reset(&mut slot, client, image)
     }
 
     fn reset_overlay(&self, client: ClientId, image: ImageId) -> Result<()> {
-        self.reset(&mut self.opened(), client, image)
+        self.reset(&mut lock(&self.slot(client)), client, image)
     }
 
     fn open_overlay(&self, client: ClientId) -> Result<Arc<dyn BlockDevice>> {
-        let mut open = self.opened();
+        let slot = self.slot(client);
+        let mut slot = lock(&slot);
         // A broken one refuses its sessions for good; what it had flushed is read anew.
-        if let Some(overlay) = open.get(&client).filter(|o| !o.is_broken()) {
+        if let Some(overlay) = slot.as_ref().filter(|o| !o.is_broken()) {
             return Ok(overlay.clone());
         }
         let overlay = match self.load(client) {
@@ -209,21 +229,25 @@ impl StorageBackend for EmbeddedStorage {
             }
             other => other.map_err(Error::io(format!("opening the overlay of {client}")))?,
         };
-        open.insert(client, overlay.clone());
+        *slot = Some(overlay.clone());
+        lock(&self.sizes).insert(client, Size::Open(overlay.clone()));
         Ok(overlay)
     }
 
     fn remove_overlay(&self, client: ClientId) -> Result<()> {
-        let mut open = self.opened();
+        let slot = self.slot(client);
+        let mut slot = lock(&slot);
         // The map goes first: a data file without a map is swept, a map without data is damage.
         let remove_map = || self.overlays.remove(&map_name(client));
-        let removed = match open.get(&client) {
+        let removed = match slot.as_ref() {
             Some(device) => device.retire(remove_map),
             None => remove_map(),
         };
         removed
             .and_then(|()| {
-                open.remove(&client);
+                *slot = None;
+                lock(&self.slots).remove(&client);
+                lock(&self.sizes).remove(&client);
                 self.overlays.sync()?;
                 for (_, name) in self.data_files(client)? {
                     self.overlays.remove(&name)?;
@@ -234,16 +258,31 @@ impl StorageBackend for EmbeddedStorage {
     }
 
     fn overlay_bytes(&self, client: ClientId) -> u64 {
-        if let Some(overlay) = self.opened().get(&client) {
-            return overlay.data_bytes();
+        match lock(&self.sizes).get(&client) {
+            Some(Size::Open(overlay)) => overlay.data_bytes(),
+            Some(Size::Closed(bytes)) => *bytes,
+            None => 0,
         }
-        // Not open: the data file holds nothing but this client's blocks.
-        let header = self.header(client).ok().flatten();
-        header
-            .and_then(|h| self.overlays.open(&data_name(client, h.generation)).ok())
-            .and_then(|f| f.allocated().ok())
-            .unwrap_or(0)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What each overlay holds: its data file has nothing but this client's blocks.
+fn sizes(files: &dyn Files) -> io::Result<HashMap<ClientId, Size>> {
+    let mut sizes = HashMap::new();
+    for name in files.list()? {
+        let client = name.strip_suffix(".map").and_then(|n| n.parse().ok());
+        let Some(client) = client else { continue };
+        // One that can't be read was told of when it was set aside.
+        let bytes = Map::header(files.open(&name)?.as_ref())
+            .and_then(|h| files.open(&data_name(client, h.generation)))
+            .and_then(|data| data.allocated());
+        sizes.insert(client, Size::Closed(bytes.unwrap_or(0)));
+    }
+    Ok(sizes)
 }
 
 fn image_name(image: ImageId) -> String {
