@@ -6,6 +6,7 @@
 //! resolves after the commit that holds the change was synced.
 
 pub mod codec;
+mod db;
 mod error;
 mod key;
 mod record;

@@ -2,10 +2,11 @@
 
 use crate::{
     Error, Result,
+    db::{Db, builder},
     tx::{ReadTx, Tx},
     writer::{self, Counters, Job},
 };
-use redb::{Builder, Database, DatabaseError, ReadableDatabase};
+use redb::DatabaseError;
 use std::{
     fs::{File, OpenOptions},
     io,
@@ -15,9 +16,6 @@ use std::{
     thread::JoinHandle,
 };
 use tokio::sync::oneshot;
-
-/// Memory for cached pages, bytes. The state of a floor of 1,000 computers fits with room.
-const CACHE_BYTES: usize = 64 << 20;
 
 /// How much the writer did since it was opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,7 +28,7 @@ pub struct Stats {
 
 /// The database. Share it in an `Arc`; dropping the last one ends the writer after its last commit.
 pub struct Store {
-    db: Arc<Database>,
+    db: Arc<Db>,
     jobs: Option<mpsc::Sender<Job>>,
     counters: Arc<Counters>,
     writer: Option<JoinHandle<()>>,
@@ -55,7 +53,7 @@ impl Store {
             },
             e => failed(&e),
         })?;
-        Store::start(db)
+        Store::start(Db::new(db, Some(path.to_owned())))
     }
 
     /// Opens a database that lives in `backend` instead of a file.
@@ -64,10 +62,10 @@ impl Store {
         let db = builder()
             .create_with_backend(backend)
             .map_err(|e| Error::backend("opening the database", e))?;
-        Store::start(db)
+        Store::start(Db::new(db, None))
     }
 
-    fn start(db: Database) -> Result<Store> {
+    fn start(db: Db) -> Result<Store> {
         let db = Arc::new(db);
         let counters = Arc::new(Counters::default());
         let (jobs, queue) = mpsc::channel();
@@ -153,11 +151,7 @@ impl Store {
         &self,
         read: impl FnOnce(&ReadTx) -> Result<T, E>,
     ) -> Result<T, E> {
-        let tx = self
-            .db
-            .begin_read()
-            .map_err(|e| Error::backend("reading the database", e))?;
-        read(&ReadTx { tx })
+        read(&self.db.snapshot()?)
     }
 
     /// What the writer did so far.
@@ -193,12 +187,6 @@ fn create(path: &Path) -> io::Result<()> {
         Some(folder) if folder != Path::new("") => File::open(folder)?.sync_all(),
         _ => File::open(".")?.sync_all(),
     }
-}
-
-fn builder() -> Builder {
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
-    builder
 }
 
 impl Drop for Store {

@@ -47,6 +47,26 @@ pub trait Read {
         rows.iter().map(|(k, v)| decode::<R>(k, v)).collect()
     }
 
+    /// As [`Read::list_under`], without the rows that can't be read: those are left as they are, with
+    /// a warning. What a start needs must not hang on one damaged row.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    fn list_readable<R: Record>(&self, prefix: Option<&dyn Key>) -> Result<Vec<R>>
+    where
+        Self: Sized,
+    {
+        let prefix = prefix.map(Key::bytes).unwrap_or_default();
+        let mut readable = Vec::new();
+        for (key, bytes) in self.raw_scan(R::TABLE, &prefix)? {
+            match decode::<R>(&key, &bytes) {
+                Ok(record) => readable.push(record),
+                Err(error) => tracing::warn!(%error, "a stored row is left out"),
+            }
+        }
+        Ok(readable)
+    }
+
     /// The rows whose key begins with `prefix`, in the order of the keys.
     ///
     /// # Errors

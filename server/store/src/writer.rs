@@ -3,9 +3,10 @@
 
 use crate::{
     Error, Result,
+    db::Db,
     tx::{Changes, Hook, ReadTx, Table, Tx},
 };
-use redb::{Database, Durability, ReadableDatabase};
+use redb::Durability;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -62,9 +63,9 @@ impl Batch {
 }
 
 /// Serves changes until every sender is gone.
-pub(crate) fn serve(db: &Database, jobs: &mpsc::Receiver<Job>, counters: &Arc<Counters>) {
+pub(crate) fn serve(db: &Db, jobs: &mpsc::Receiver<Job>, counters: &Arc<Counters>) {
     while let Ok(first) = jobs.recv() {
-        let mut batch = match snapshot(db) {
+        let mut batch = match db.snapshot() {
             Ok(base) => Batch {
                 base,
                 changes: Changes::new(),
@@ -72,6 +73,7 @@ pub(crate) fn serve(db: &Database, jobs: &mpsc::Receiver<Job>, counters: &Arc<Co
             },
             Err(e) => {
                 tracing::error!(error = %e, "the database can't be read");
+                db.open_anew();
                 first(Err(e))(&Ok(()));
                 continue;
             }
@@ -91,6 +93,7 @@ pub(crate) fn serve(db: &Database, jobs: &mpsc::Receiver<Job>, counters: &Arc<Co
         let outcome = commit(db, changes, counters);
         if let Err(e) = &outcome {
             tracing::error!(error = %e, changes = acks.len(), "changes could not be stored");
+            db.open_anew();
         } else {
             for hook in hooks {
                 if catch_unwind(AssertUnwindSafe(hook)).is_err() {
@@ -104,20 +107,14 @@ pub(crate) fn serve(db: &Database, jobs: &mpsc::Receiver<Job>, counters: &Arc<Co
     }
 }
 
-fn snapshot(db: &Database) -> Result<ReadTx> {
-    db.begin_read()
-        .map(|tx| ReadTx { tx })
-        .map_err(|e| Error::backend("reading the database", e))
-}
-
 /// One durable commit. Two phases: a power cut in the middle can't make redb choose a half-written
 /// root; quick repair: opening after a crash does not walk the tables.
-fn commit(db: &Database, changes: Changes, counters: &Counters) -> Result<()> {
+fn commit(db: &Db, changes: Changes, counters: &Counters) -> Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
     let failed = |e: &dyn std::fmt::Display| Error::backend("writing to the database", e);
-    let mut tx = db.begin_write().map_err(|e| failed(&e))?;
+    let mut tx = db.begin_write()?;
     tx.set_durability(Durability::Immediate)
         .map_err(|e| failed(&e))?;
     tx.set_two_phase_commit(true);

@@ -6,7 +6,7 @@ use super::{
     timeline::Timeline,
 };
 use crate::{
-    Clients, Error, EventBus, Leases, Result, StorageBackend,
+    Area, Clients, Error, EventBus, Leases, Result, StorageBackend,
     export::{Exports, SessionInfo},
     now,
 };
@@ -19,8 +19,8 @@ use std::{
 use store::{BootKey, BootRecord, ClientRecord, Read, Store};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use types::{
-    BootId, BootState, BootView, Cause, ClientState, Event, Hop, MacAddr, OverlayMode, ReadyFacts,
-    Timestamp,
+    BootId, BootState, BootView, Cause, ClientId, ClientState, Event, Hop, MacAddr, OverlayMode,
+    ReadyFacts, Timestamp,
 };
 
 /// Boots kept of one computer.
@@ -54,6 +54,8 @@ struct Inner {
     newest: Mutex<HashMap<MacAddr, Timeline>>,
     /// Machines whose ROM is iPXE and that shall go through the loader once all the same.
     through_loader: Mutex<HashSet<MacAddr>>,
+    /// Held while a client's disk is made ready.
+    preparing: Mutex<HashMap<ClientId, Arc<Mutex<()>>>>,
     queue: mpsc::Sender<(Who, Timestamp, Signal)>,
 }
 
@@ -63,7 +65,10 @@ impl Boots {
     pub(crate) fn open(needs: Needs) -> Result<Boots> {
         let mut newest: HashMap<MacAddr, Timeline> = HashMap::new();
         // In the order of their ids, which is that of time: the last one stays.
-        for record in needs.store.read(|tx| tx.list::<BootRecord>())? {
+        for record in needs
+            .store
+            .read(|tx| tx.list_readable::<BootRecord>(None))?
+        {
             newest.insert(record.mac, BootView::from(record).into());
         }
         let (queue, signals) = mpsc::channel(QUEUE);
@@ -71,6 +76,7 @@ impl Boots {
             needs,
             newest: Mutex::new(newest),
             through_loader: Mutex::default(),
+            preparing: Mutex::default(),
             queue,
         });
         inner.offer_existing_disks();
@@ -137,14 +143,16 @@ impl Boots {
     /// A login to a disk was refused. Without a target of ours there is nobody to tell it of.
     pub fn disk_refused(&self, peer: IpAddr, target: Option<&str>, why: &str, at: Timestamp) {
         // Whoever knows a target's name could stop its computer's boot on the page.
-        let owner = match peer.to_canonical() {
-            IpAddr::V4(peer) => self.inner.needs.leases.address_owner(peer),
-            IpAddr::V6(_) => None,
+        let leases = &self.inner.needs.leases;
+        let is_its_own = |mac| {
+            leases
+                .address_of(mac)
+                .is_none_or(|a| peer.to_canonical() == a)
         };
         let client = target
             .and_then(identity::client_of)
             .and_then(|id| self.inner.needs.clients.get(id));
-        if let Some(client) = client.filter(|c| owner.is_none_or(|mac| mac == c.mac)) {
+        if let Some(client) = client.filter(|c| is_its_own(c.mac)) {
             let cause = causes::disk_refused(why);
             self.signal(Who::Mac(client.mac), at, Signal::DiskRefused { cause });
         }
@@ -287,7 +295,8 @@ impl Inner {
     /// After a restart of the server, guests look for the disks that they run from.
     fn offer_existing_disks(&self) {
         for view in self.needs.clients.list() {
-            let (Some(client), Some(_)) = (self.needs.clients.get(view.id), view.image_id) else {
+            // Also without an image by now: what runs goes on until it is started anew.
+            let Some(client) = self.needs.clients.get(view.id) else {
                 continue;
             };
             match self.needs.storage.open_overlay(client.id) {
@@ -322,11 +331,16 @@ impl Inner {
             .clients
             .join_disk_in_use(move |id| exports.in_use(&identity::target(id)));
         let (exports, storage) = (self.needs.exports.clone(), self.needs.storage.clone());
+        let runtime = tokio::runtime::Handle::current();
         self.needs.clients.on_removed(move |client| {
             exports.withdraw(&identity::target(client.id));
-            if let Err(error) = storage.remove_overlay(client.id) {
-                tracing::error!(client = %client.name, %error, "its overlay could not be removed");
-            }
+            let (storage, id, name) = (storage.clone(), client.id, client.name.clone());
+            // Not here: this is the database's thread, and the file may be huge.
+            runtime.spawn_blocking(move || {
+                if let Err(error) = storage.remove_overlay(id) {
+                    tracing::error!(client = %name, %error, "its overlay could not be removed");
+                }
+            });
         });
     }
 
@@ -338,15 +352,32 @@ impl Inner {
         /// A session that was cut off finishes its last request within this, or is a dead machine's.
         const DRAIN: Duration = Duration::from_secs(5);
         let target = identity::target(client.id);
+        // Firmware asks twice when an answer is slow: the second one waits for the first.
+        let alone = lock(&self.preparing).entry(client.id).or_default().clone();
+        let _alone = lock(&alone);
         // The machine starts anew: whatever ran on it does not any more.
         self.needs.exports.close_sessions(&target);
-        self.needs.exports.drained(&target, DRAIN);
+        let drained = self.needs.exports.drained(&target, DRAIN);
+        if !drained && client.mode == OverlayMode::Keep {
+            // What is still on its way would be written over what the new boot writes.
+            return Err(Error::Unavailable {
+                area: Area::Disk,
+                message: "an older session is still writing to this disk".into(),
+                hint: "It is tried again by itself.".into(),
+            });
+        }
         match client.mode {
             OverlayMode::Reset => self.needs.storage.reset_overlay(client.id, image)?,
             OverlayMode::Keep => self.needs.storage.ensure_overlay(client.id, image)?,
         }
         let export = identity::export(client, self.needs.storage.open_overlay(client.id)?);
         self.needs.exports.publish(export.clone());
+        // Removed meanwhile: nothing would ever take disk and export away.
+        if self.needs.clients.get(client.id).is_none() {
+            self.needs.exports.withdraw(&target);
+            self.needs.storage.remove_overlay(client.id)?;
+            return Err(Error::not_found(Area::Client, client.id));
+        }
         Ok(export)
     }
 
@@ -413,7 +444,7 @@ impl Inner {
         let write = self.needs.store.write(move |tx| {
             for boot in changed.values() {
                 tx.put(&BootRecord::from(boot))?;
-                let all: Vec<BootRecord> = tx.list_under(&boot.mac)?;
+                let all: Vec<BootRecord> = tx.list_readable(Some(&boot.mac))?;
                 for old in &all[..all.len().saturating_sub(KEPT)] {
                     tx.remove::<BootRecord>(&BootKey {
                         mac: old.mac,

@@ -131,6 +131,10 @@ impl Timeline {
             Signal::DiskLogin { isid } => return self.disk_login(at, isid),
             Signal::DiskRead { isid } => return self.disk_read(at, isid),
             Signal::DiskRefused { cause } => self.fail(at, Hop::Disk, cause),
+            // A report again, perhaps hours later: the boot was over with the first one.
+            Signal::Ready { facts } if self.view.state == BootState::Ready => {
+                self.view.facts = Some(*facts);
+            }
             Signal::Ready { facts } => {
                 self.complete(at, Hop::Login);
                 self.view.facts = Some(*facts);

@@ -74,7 +74,7 @@ impl Clients {
         unknown: UnknownClients,
     ) -> Result<Self> {
         let mut cache = Cache::default();
-        let records: Vec<ClientRecord> = store.read(|tx| tx.list())?;
+        let records: Vec<ClientRecord> = store.read(|tx| tx.list_readable(None))?;
         records.into_iter().for_each(|r| cache.put(r));
         Ok(Clients {
             inner: Arc::new(Inner {

@@ -1,6 +1,6 @@
 //! Importing an image: a stream of bytes becomes an immutable disk, or nothing.
 
-use super::{Inner, containers, rules};
+use super::{Inner, containers, require_unused, rules};
 use crate::{
     Area, Error, Result, now,
     storage::{ImportSink, Imported, SECTOR},
@@ -65,12 +65,12 @@ impl super::Images {
                 if other.state != ImageState::Failed {
                     return Err(rules::taken(&other));
                 }
+                require_unused(&tx.list()?, &other)?;
                 inner.forget(tx, other.id);
             }
             inner.save(tx, &record)
         });
-        write.await?;
-        // From here on, dropping the writer tidies up.
+        // From here on, dropping the writer tidies up: also while the record is on its way.
         let mut writer = ImportWriter {
             inner: self.inner.clone(),
             id,
@@ -82,6 +82,10 @@ impl super::Images {
             told: Instant::now(),
             over: false,
         };
+        if let Err(e) = write.await {
+            writer.over = true;
+            return Err(e);
+        }
         let storage = self.inner.storage.clone();
         match blocking(move || storage.begin_import(id)).await {
             Ok(sink) => writer.sink = Some(sink),
@@ -241,10 +245,10 @@ fn over() -> Error {
 }
 
 /// File work off the threads that serve the network.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await
-        .map_err(|e| Error::Internal(format!("importing an image failed: {e}")))?
+        .map_err(|e| Error::Internal(format!("work on an image failed: {e}")))?
 }

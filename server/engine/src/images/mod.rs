@@ -16,7 +16,7 @@ use std::{
 };
 use store::{ClientRecord, ImageRecord, Read, Store, Tx};
 use tokio::runtime::Handle;
-use types::{Event, ImageId, ImageState, ImageView};
+use types::{ClientId, Event, ImageId, ImageState, ImageView};
 
 /// The registry of images. Reading never touches the disk. Cheap to clone.
 #[derive(Clone)]
@@ -36,29 +36,30 @@ struct Inner {
 }
 
 impl Images {
-    /// Reads the images. What a stop of the server cut short is failed now; so is an image whose
-    /// file is gone.
+    /// Reads the images. What a stop of the server cut short is failed now. An image whose file is
+    /// not there can't be used until a start that finds it: a folder may be mounted late.
     pub(crate) fn open(
         store: Arc<Store>,
         events: EventBus,
         storage: Arc<dyn StorageBackend>,
     ) -> Result<Self> {
-        let mut records: Vec<ImageRecord> = store.read(|tx| tx.list())?;
+        let mut records: Vec<ImageRecord> = store.read(|tx| tx.list_readable(None))?;
         let mut broken = Vec::new();
         for record in &mut records {
             let why = match record.state {
                 ImageState::Importing => "the server stopped during the import; upload it again",
                 ImageState::Ready if !storage.has_image(record.id) => {
-                    "its file is gone from the data folder; remove the image and upload it again"
+                    "its file is not in the data folder; bring the folder back and start NSBoot again, or remove the image and upload it again"
                 }
                 _ => continue,
             };
             tracing::warn!(image = %record.name, why, "an image can't be used");
-            if record.state == ImageState::Importing {
-                storage.remove_image(record.id)?;
-            }
+            let cut_short = record.state == ImageState::Importing;
             mark_failed(record, why);
-            broken.push(record.clone());
+            if cut_short {
+                storage.remove_image(record.id)?;
+                broken.push(record.clone());
+            }
         }
         if !broken.is_empty() {
             store.write_wait(move |tx| {
@@ -122,8 +123,10 @@ impl Images {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Conflict`] while clients boot
-    /// from it or it is being imported.
+    /// from it, have changes on it, or it is being imported.
     pub async fn remove(&self, id: ImageId, if_match: Option<u64>) -> Result<()> {
+        let storage = self.inner.storage.clone();
+        let on_it = import::blocking(move || storage.overlays_on(id)).await?;
         let inner = self.inner.clone();
         let write = self.inner.store.write(move |tx| {
             let record: ImageRecord = tx
@@ -142,11 +145,33 @@ impl Images {
                     "Cancel the upload, or wait for its end.",
                 ));
             }
-            require_unused(&tx.list()?, &record)?;
+            let clients = tx.list()?;
+            require_unused(&clients, &record)?;
+            require_no_changes(&clients, &on_it, &record)?;
             inner.forget(tx, id);
             Ok(())
         });
         write.await
+    }
+}
+
+/// An overlay holds only what differs from its image: without that it is worthless, and a guest that
+/// still runs from it loses its disk.
+fn require_no_changes(
+    clients: &[ClientRecord],
+    overlays: &[ClientId],
+    image: &ImageRecord,
+) -> Result<()> {
+    match clients.iter().find(|c| overlays.contains(&c.id)) {
+        None => Ok(()),
+        Some(client) => Err(Error::conflict(
+            Area::Image,
+            format!(
+                "the disk of {:?} still builds on {:?}",
+                client.name, image.name
+            ),
+            "Boot it once from its new image, or remove the computer.",
+        )),
     }
 }
 

@@ -266,15 +266,23 @@ async fn an_image_in_use_can_not_be_removed() {
 }
 
 #[tokio::test]
-async fn an_image_without_its_file_is_failed() {
+async fn an_image_without_its_file_is_failed_until_the_file_is_back() {
     let b = Box_::new();
     let p = b.open();
     import(&p.images, "x", disk(512)).await.unwrap();
     drop(p);
-    for file in b.files() {
-        std::fs::remove_file(b.dir.path().join("images").join(file)).unwrap();
-    }
+    let (folder, away) = (b.dir.path().join("images"), b.dir.path().join("away"));
+    std::fs::rename(&folder, &away).unwrap();
     let view = &b.open().images.list()[0];
     assert_eq!(view.state, ImageState::Failed);
-    assert!(view.error.as_deref().unwrap().contains("gone"));
+    assert!(
+        view.error
+            .as_deref()
+            .unwrap()
+            .contains("not in the data folder")
+    );
+    // A disk that was mounted late.
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::rename(&away, &folder).unwrap();
+    assert_eq!(b.open().images.list()[0].state, ImageState::Ready);
 }

@@ -14,7 +14,7 @@ use std::{
     net::Ipv4Addr,
     sync::{Arc, Mutex, PoisonError, RwLock, Weak},
 };
-use store::{LeaseRecord, Read, Record, ScopePrefix, Store, codec};
+use store::{LeaseRecord, Read, ScopePrefix, Store};
 use types::{AddressRange, Event, LeaseView, MacAddr, Timestamp};
 
 /// Every lease of every boot network. Cheap to clone.
@@ -232,19 +232,12 @@ fn record(scope: &str, lease: Lease) -> LeaseRecord {
     }
 }
 
-/// Fills a pool with what is stored. The scan is raw, so that one bad record costs one lease.
+/// Fills a pool with what is stored. A row that can't be read costs one lease: its address may be
+/// given again.
 fn load(store: &Store, scope: &str, pool: &mut Pool) -> Result<()> {
-    use store::Key;
-    let prefix = ScopePrefix(scope.to_owned()).bytes();
-    let rows = store.read(|tx| tx.raw_scan(LeaseRecord::TABLE, &prefix))?;
-    for (_, bytes) in rows {
-        let record: LeaseRecord = match codec::decode(&bytes) {
-            Ok(record) => record,
-            Err(error) => {
-                tracing::warn!(scope, %error, "a stored lease can't be read; it is left alone and its address may be given again");
-                continue;
-            }
-        };
+    let prefix = ScopePrefix(scope.to_owned());
+    let records: Vec<LeaseRecord> = store.read(|tx| tx.list_readable(Some(&prefix)))?;
+    for record in records {
         let address = record.address;
         let fits = pool.restore(Lease {
             address,

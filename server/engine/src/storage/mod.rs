@@ -54,7 +54,13 @@ pub trait StorageBackend: Send + Sync {
     /// When the file system refuses. An image that is not there is no error.
     fn remove_image(&self, image: ImageId) -> Result<()>;
 
-    /// Whether this image's bytes are here, whole.
+    /// The clients that have an overlay on this image.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    fn overlays_on(&self, image: ImageId) -> Result<Vec<ClientId>>;
+
+    /// Whether this image's bytes are here.
     fn has_image(&self, image: ImageId) -> bool;
 
     /// Makes sure that this client has an overlay on this image; one that it has stays as it is.

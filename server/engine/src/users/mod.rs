@@ -72,7 +72,7 @@ impl Users {
         admin_password: Option<&str>,
     ) -> Result<Self> {
         let (mut users, sessions): (Vec<UserRecord>, Vec<SessionRecord>) =
-            store.read(|tx| Ok::<_, Error>((tx.list()?, tx.list()?)))?;
+            store.read(|tx| Ok::<_, Error>((tx.list()?, tx.list_readable(None)?)))?;
         if users.is_empty()
             && let Some(password) = admin_password
         {

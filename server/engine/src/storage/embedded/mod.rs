@@ -192,6 +192,19 @@ impl StorageBackend for EmbeddedStorage {
             .map_err(Error::io(format!("removing the file of image {image}")))
     }
 
+    fn overlays_on(&self, image: ImageId) -> Result<Vec<ClientId>> {
+        let mut clients = Vec::new();
+        for (client, header) in
+            maps(self.overlays.as_ref()).map_err(Error::io("reading the overlays"))?
+        {
+            // One that can't be read may be on any image, but nobody can use it.
+            if header.is_ok_and(|h| h.image == image) {
+                clients.push(client);
+            }
+        }
+        Ok(clients)
+    }
+
     fn has_image(&self, image: ImageId) -> bool {
         self.base(image).is_ok()
     }
@@ -223,12 +236,12 @@ impl StorageBackend for EmbeddedStorage {
         if let Some(overlay) = slot.as_ref().filter(|o| !o.is_broken()) {
             return Ok(overlay.clone());
         }
-        let overlay = match self.load(client) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::not_found(Area::Disk, client));
-            }
-            other => other.map_err(Error::io(format!("opening the overlay of {client}")))?,
-        };
+        let failed = || Error::io(format!("opening the overlay of {client}"));
+        // Only a missing map means that there is none: a missing image or data file is damage.
+        if self.header(client).map_err(failed())?.is_none() {
+            return Err(Error::not_found(Area::Disk, client));
+        }
+        let overlay = self.load(client).map_err(failed())?;
         *slot = Some(overlay.clone());
         lock(&self.sizes).insert(client, Size::Open(overlay.clone()));
         Ok(overlay)
@@ -246,7 +259,6 @@ impl StorageBackend for EmbeddedStorage {
         removed
             .and_then(|()| {
                 *slot = None;
-                lock(&self.slots).remove(&client);
                 lock(&self.sizes).remove(&client);
                 self.overlays.sync()?;
                 for (_, name) in self.data_files(client)? {
@@ -270,19 +282,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The map of each overlay, by its client.
+fn maps(files: &dyn Files) -> io::Result<Vec<(ClientId, io::Result<Header>)>> {
+    let mut maps = Vec::new();
+    for name in files.list()? {
+        if let Some(client) = name.strip_suffix(".map").and_then(|n| n.parse().ok()) {
+            let header = files.open(&name).and_then(|f| Map::header(f.as_ref()));
+            maps.push((client, header));
+        }
+    }
+    Ok(maps)
+}
+
 /// What each overlay holds: its data file has nothing but this client's blocks.
 fn sizes(files: &dyn Files) -> io::Result<HashMap<ClientId, Size>> {
-    let mut sizes = HashMap::new();
-    for name in files.list()? {
-        let client = name.strip_suffix(".map").and_then(|n| n.parse().ok());
-        let Some(client) = client else { continue };
-        // One that can't be read was told of when it was set aside.
-        let bytes = Map::header(files.open(&name)?.as_ref())
+    let size = |(client, header): (ClientId, io::Result<Header>)| {
+        // One that can't be read was told of when it was swept.
+        let bytes = header
             .and_then(|h| files.open(&data_name(client, h.generation)))
             .and_then(|data| data.allocated());
-        sizes.insert(client, Size::Closed(bytes.unwrap_or(0)));
-    }
-    Ok(sizes)
+        (client, Size::Closed(bytes.unwrap_or(0)))
+    };
+    Ok(maps(files)?.into_iter().map(size).collect())
 }
 
 fn image_name(image: ImageId) -> String {
