@@ -22,6 +22,8 @@ cleanup() {
 }
 trap cleanup EXIT
 cd "$WORK"
+# In memory a sync costs nothing, and the figure would say nothing.
+[ "$(stat -f -c %T .)" != tmpfs ] || { echo "$WORK is in memory; set TMPDIR to a folder on a disk" >&2; exit 1; }
 
 ip link set lo up
 unshare -n sleep infinity & HOLDER=$!

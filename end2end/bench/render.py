@@ -53,9 +53,11 @@ if data := load("dhcp"):
         rows.append(row)
     table(["work", "NSBoot", "Kea", "dnsmasq"], rows)
 if data := load("tftp"):
-    side_by_side("Loaders: TFTP", data, "end2end/bench/tftp.sh", "A file of 32 MiB, by curl.")
+    side_by_side("Loaders: TFTP", data, "end2end/bench/tftp.sh", "A file of 32 MiB, by curl. "
+                 "With twenty clients at once NSBoot leaves most of both cores idle and waits for wake-ups; tftpd-hpa, one process a client, keeps them busy.")
 if data := load("boot"):
-    print(f"## Power-on to ready, by hop\n\n`make bench` (`end2end/bench/boot.py`), seconds, median of {len(data['rounds'])} boots of an emulated BIOS machine (QEMU TCG).\n")
+    print(f"## Power-on to ready, by hop\n\n`make bench` (`end2end/bench/boot.py`), seconds, median of {len(data['rounds'])} boots of an emulated BIOS machine (QEMU TCG). "
+          "A hop lasts from the end of the one before.\n")
     names = [n for n in data["rounds"][0] if n != "total"]
     table([*names, "**total**"], [[f"{statistics.median(r.get(n, 0) for r in data['rounds']):.1f}" for n in names] + [f"**{statistics.median(r['total'] for r in data['rounds']):.1f}**"]])
 if data := load("size"):
