@@ -110,7 +110,7 @@ impl Live {
             .get_value()
             .is_some_and(|b| b != snapshot.page_build)
         {
-            socket::load_anew();
+            socket::load_anew(*self);
         }
         merge(self.clients, snapshot.clients, |c| c.id);
         merge(self.images, snapshot.images, |i| i.id);

@@ -127,6 +127,22 @@ test('the page says when it lost the server, and is live again by itself', async
   await expect(page.locator('main[data-stale]')).toHaveCount(0);
 });
 
+test('a page that does not understand the server loads itself anew once, and then stays lost', async ({ page }) => {
+  // A server of a later version, as far as the page can tell.
+  let sockets = 0;
+  await page.routeWebSocket('**/api/v1/ws', (ws) => {
+    sockets += 1;
+    setTimeout(() => ws.send('{"kind":"of_a_later_version"}'), 50);
+  });
+  await open(page, '/floor');
+  // One for the page, one for the page that was loaded anew.
+  await expect.poll(() => sockets).toBe(2);
+  await expect(page.getByRole('banner').getByText(/Reconnecting, last update \d+ s ago/)).toBeVisible();
+  // Longer than several of the pauses between tries.
+  await page.waitForTimeout(4_000);
+  expect(sockets).toBe(2);
+});
+
 test('a virtual computer boots to Login, its rail moving by WebSocket frames', async ({ page }) => {
   const can = process.env.E2E_CAN_BOOT;
   if (process.env.NSBOOT_LIVE) expect(can, 'root, /dev/net/tun and SELFTEST_IMAGE').toBeTruthy();

@@ -55,7 +55,11 @@ fn connect(live: Live, tries: Rc<Cell<usize>>) {
                 }
                 Err(e) => {
                     leptos::logging::error!("frame not understood: {e}");
-                    load_anew();
+                    if !load_anew(live) {
+                        // The same page came again: connecting once more would end here, too.
+                        socket.set_onclose(None);
+                        live.link.set(Link::Lost(live.now.get_untracked()));
+                    }
                     let _ = socket.close();
                 }
             }
@@ -74,22 +78,18 @@ fn connect(live: Live, tries: Rc<Cell<usize>>) {
     on_close.forget();
 }
 
-/// A page older than the server needs the server's page. Not more than once a minute, should that
-/// not help.
-pub fn load_anew() {
+/// A page older than the server needs the server's page. Once for each build that this tab shows:
+/// when the same one comes again, loading does not help. False when it is not tried.
+pub fn load_anew(live: Live) -> bool {
     const KEY: &str = "nsboot-loaded-anew";
+    let build = live.build.get_value().unwrap_or_default();
     let Ok(Some(kept)) = window().session_storage() else {
-        return;
+        return false;
     };
-    let now = js_sys::Date::now();
-    let last: Option<f64> = kept
-        .get_item(KEY)
-        .ok()
-        .flatten()
-        .and_then(|t| t.parse().ok());
-    if last.is_none_or(|t| now - t > 60_000.0) && kept.set_item(KEY, &now.to_string()).is_ok() {
-        let _ = window().location().reload();
-    }
+    let tried = kept.get_item(KEY).ok().flatten();
+    tried.as_ref() != Some(&build)
+        && kept.set_item(KEY, &build).is_ok()
+        && window().location().reload().is_ok()
 }
 
 fn again(live: Live, tries: Rc<Cell<usize>>) {
