@@ -44,6 +44,8 @@ pub struct Live {
     /// The newest change of any boot, for pages that show one.
     pub boot: RwSignal<Option<BootView>>,
     pub link: RwSignal<Link>,
+    /// How many snapshots came over the socket: before each, changes may have passed unseen.
+    pub snapshots: RwSignal<u32>,
     /// The build that this page is of.
     #[cfg_attr(not(feature = "hydrate"), allow(dead_code))]
     build: StoredValue<Option<String>>,
@@ -62,6 +64,7 @@ impl Live {
             networks: RwSignal::new(Vec::new()),
             boot: RwSignal::new(None),
             link: RwSignal::new(Link::Connecting),
+            snapshots: RwSignal::new(0),
             build: StoredValue::new(start.snapshot.as_ref().map(|s| s.page_build.clone())),
             now: RwSignal::new(start.now),
         };
@@ -97,7 +100,10 @@ impl Live {
     #[cfg_attr(not(feature = "hydrate"), allow(dead_code))]
     pub fn take(&self, frame: ServerFrame) {
         match frame {
-            ServerFrame::Snapshot { snapshot, .. } => self.load(*snapshot),
+            ServerFrame::Snapshot { snapshot, .. } => {
+                self.load(*snapshot);
+                self.snapshots.update(|n| *n = n.wrapping_add(1));
+            }
             ServerFrame::Delta { event, .. } => self.apply(*event),
         }
     }

@@ -4,15 +4,16 @@ use super::api;
 use crate::{
     Fault,
     i18n::*,
-    live::{Link, Live},
+    live::Live,
     ui::{HopLabels, Problems, Rail, Shape, StateShape, When, format, hop_name},
 };
-use leptos::prelude::*;
+use leptos::{prelude::*, task::spawn_local};
 use types::{BootState, BootView, ClientId};
 
-/// The list; what comes over the socket is laid over what came with the page.
+/// The list; what comes over the socket is laid over what came with the page. `last` is the newest
+/// boot that the socket told of.
 #[component]
-pub fn Boots(id: ClientId) -> impl IntoView {
+pub fn Boots(id: ClientId, last: Memo<Option<BootView>>) -> impl IntoView {
     let i18n = use_i18n();
     let live = expect_context::<Live>();
     let loaded = Resource::new_blocking(move || id, api::boots);
@@ -24,13 +25,19 @@ pub fn Boots(id: ClientId) -> impl IntoView {
         };
         all.update(|all| lay_over(all, boot));
     });
-    // Boots may have begun and ended while the connection was away.
-    Effect::new(move |was_lost: Option<bool>| {
-        let lost = matches!(live.link.get(), Link::Lost(_));
-        if was_lost == Some(true) && !lost {
-            loaded.refetch();
+    // Before a snapshot boots may have begun and ended unseen: while the connection was away, while
+    // the page fell behind, or before it was hydrated.
+    Effect::new(move |known: Option<u32>| {
+        let n = live.snapshots.get();
+        if known.is_some_and(|k| k != n) {
+            if loaded.with_untracked(|l| matches!(l, Some(Err(_)))) {
+                loaded.refetch();
+            } else {
+                // Not by the resource: it would draw the list anew and close what was opened in it.
+                spawn_local(read_again(id, all, last));
+            }
         }
-        lost
+        n
     });
     view! {
         <section class="panel livedata" aria-labelledby="boots">
@@ -52,6 +59,19 @@ pub fn Boots(id: ClientId) -> impl IntoView {
         </section>
     }
     .into_any()
+}
+
+/// Reads the list behind what is shown. The visitor may have left the page meanwhile.
+async fn read_again(id: ClientId, all: RwSignal<Vec<BootView>>, last: Memo<Option<BootView>>) {
+    // A failure says nothing new: what is shown stays, and the header tells of a lost connection.
+    let Ok(mut boots) = api::boots(id).await else {
+        return;
+    };
+    // The socket may have told more while the answer was on its way.
+    if let Some(Some(boot)) = last.try_get_untracked() {
+        lay_over(&mut boots, boot);
+    }
+    all.try_set(boots);
 }
 
 /// The boot takes the place of its older view, or the first place.

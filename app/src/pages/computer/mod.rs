@@ -74,7 +74,7 @@ fn Sheet(view: ArcRwSignal<ClientView>) -> impl IntoView {
             <h2 id="facts" class="mb-3">{t!(i18n, computer.facts)}</h2>
             <Facts client/>
         </section>
-        <Boots id/>
+        <Boots id last=boot/>
     }
     .into_any()
 }
