@@ -54,6 +54,16 @@ impl From<engine::Error> for Fault {
 impl FromServerFnError for Fault {
     type Encoder = JsonEncoding;
     fn from_server_fn_error(value: ServerFnErrorErr) -> Self {
+        // Form fields that are missing or can't be read are the sender's mistake, not the server's.
+        #[cfg(feature = "ssr")]
+        if matches!(
+            value,
+            ServerFnErrorErr::Args(_)
+                | ServerFnErrorErr::MissingArg(_)
+                | ServerFnErrorErr::Deserialization(_)
+        ) {
+            crate::ssr::refuse(400);
+        }
         let (status, hint) = match value {
             ServerFnErrorErr::Request(_) => (0, "Check that NSBoot runs and try again."),
             _ => (400, "Reload the page and try again."),

@@ -72,10 +72,7 @@ pub struct Signed {
 /// # Errors
 /// 401 when nobody is signed in, 500 when the HTTP layer handed nothing in.
 pub fn signed() -> Result<Signed, Fault> {
-    let me = me().ok_or_else(|| {
-        set_status(401);
-        Fault::signed_out()
-    })?;
+    let me = me().ok_or_else(Fault::signed_out)?;
     let engine = use_context::<Engine>().ok_or_else(no_context)?;
     Ok(Signed {
         me,
@@ -205,4 +202,43 @@ pub(crate) fn content_security_policy() {
         response.insert_header(header::CONTENT_SECURITY_POLICY, value);
     }
     response.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
+
+    /// The status that `refuses` gives the answer of a request with this `Accept`.
+    fn status(accept: &'static str, refuses: impl FnOnce()) -> Option<u16> {
+        let request = axum::http::Request::builder().header(header::ACCEPT, accept);
+        let (parts, ()) = request.body(()).expect("request").into_parts();
+        Owner::new().with(|| {
+            let response = ResponseOptions::default();
+            provide_context(parts);
+            provide_context(response.clone());
+            refuses();
+            let set = response.0.read().expect("no thread died with it").status;
+            set.map(|s| s.as_u16())
+        })
+    }
+
+    #[test]
+    fn a_refusal_has_its_status_except_for_a_form_that_is_led_back() {
+        let signed_out = || assert!(signed().is_err_and(|f| f.is_signed_out()));
+        let unreadable = || {
+            Fault::from_server_fn_error(ServerFnErrorErr::Args("id".into()));
+        };
+        let broken = || {
+            Fault::from_server_fn_error(ServerFnErrorErr::ServerError("lost".into()));
+        };
+        assert_eq!(status("application/json", signed_out), Some(401));
+        assert_eq!(status("application/json", unreadable), Some(400));
+        // What is not the sender's mistake keeps the 500 that server functions answer with.
+        assert_eq!(status("application/json", broken), None);
+        // A status of its own would take the redirect's place.
+        let person = "text/html,application/xhtml+xml";
+        assert_eq!(status(person, signed_out), None);
+        assert_eq!(status(person, unreadable), None);
+    }
 }

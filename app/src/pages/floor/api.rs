@@ -26,15 +26,13 @@ pub async fn add_client(
 ) -> Result<(), Fault> {
     let signed = crate::ssr::signed()?;
     let mac = mac.trim().parse().map_err(|e: types::MacParseError| {
-        Fault(
-            types::Problem::new(
-                422,
-                "NSB-CLIENT-422",
-                "The MAC address can't be read",
-                "Copy it from the computer's label or firmware screen.",
-            )
-            .field("mac", e.to_string()),
+        types::Problem::new(
+            422,
+            "NSB-CLIENT-422",
+            "The MAC address can't be read",
+            "Copy it from the computer's label or firmware screen.",
         )
+        .field("mac", e.to_string())
     })?;
     let params = CreateClientParams {
         name,
