@@ -10,9 +10,9 @@ use types::{BootState, ClientState, ClientView, Hop};
 pub enum Status {
     /// Seen, not adopted.
     Discovered,
-    /// Never booted, or the last boot was cut short by another.
+    /// Never booted.
     Idle,
-    /// It was ready; since then its disk is not in use any more.
+    /// It has booted before, and nothing runs from its disk now.
     Off,
     /// On its way, at this hop.
     Booting(Hop),
@@ -46,9 +46,8 @@ pub fn status(client: &ClientView) -> Status {
         (ClientState::Discovered, _) => Status::Discovered,
         (_, BootState::Booting) => Status::Booting(hop),
         (_, BootState::Ready) if client.disk_in_use => Status::Ready,
-        (_, BootState::Ready) => Status::Off,
+        (_, BootState::Ready | BootState::Superseded) => Status::Off,
         (_, BootState::Stopped) => Status::Stopped(hop),
-        (_, BootState::Superseded) => Status::Idle,
     }
 }
 
@@ -90,4 +89,70 @@ pub fn StateBadge(#[prop(into)] status: Signal<Status>) -> impl IntoView {
         </span>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::{BootView, HopState, HopView, OverlayMode, Timestamp};
+
+    const ID: &str = "00000000-0000-0000-0000-000000000001";
+
+    fn boot(state: BootState) -> BootView {
+        let hop = |hop| HopView {
+            hop,
+            state: HopState::Done,
+            started_at: None,
+            finished_at: None,
+        };
+        BootView {
+            id: ID.parse().expect("id"),
+            client_id: None,
+            mac: "52:54:00:00:00:01".parse().expect("MAC"),
+            address: None,
+            state,
+            started_at: Timestamp(0),
+            ended_at: None,
+            hops: Hop::ALL.map(hop).into(),
+            cause: None,
+            facts: None,
+            notes: Vec::new(),
+        }
+    }
+
+    fn shown(last: Option<BootState>, disk_in_use: bool) -> Status {
+        status(&ClientView {
+            id: ID.parse().expect("id"),
+            name: "bench-1".into(),
+            mac: "52:54:00:00:00:01".parse().expect("MAC"),
+            state: ClientState::Adopted,
+            image_id: None,
+            image_name: None,
+            mode: OverlayMode::Reset,
+            is_virtual: false,
+            address: None,
+            overlay_bytes: 0,
+            disk_in_use,
+            created_at: Timestamp(0),
+            revision: 1,
+            last_boot: last.map(boot),
+        })
+    }
+
+    #[test]
+    fn ready_is_who_runs_from_its_disk_and_not_booted_who_never_did() {
+        assert_eq!(shown(None, false), Status::Idle);
+        assert_eq!(shown(Some(BootState::Ready), true), Status::Ready);
+        assert_eq!(shown(Some(BootState::Ready), false), Status::Off);
+        assert_eq!(shown(Some(BootState::Superseded), false), Status::Off);
+    }
+
+    #[test]
+    fn a_boot_between_two_disk_sessions_is_still_on_its_way() {
+        // The firmware's session may end before the kernel's own begins.
+        assert_eq!(
+            shown(Some(BootState::Booting), false),
+            Status::Booting(Hop::Login)
+        );
+    }
 }
