@@ -55,12 +55,11 @@ fn connect(live: Live, tries: Rc<Cell<usize>>) {
                 }
                 Err(e) => {
                     leptos::logging::error!("frame not understood: {e}");
-                    if !load_anew(live) {
-                        // The same page came again: connecting once more would end here, too.
-                        socket.set_onclose(None);
-                        live.link.set(Link::Lost(live.now.get_untracked()));
-                    }
+                    // Connecting once more would end here, too.
+                    socket.set_onclose(None);
                     let _ = socket.close();
+                    live.link.set(Link::Lost(live.now.get_untracked()));
+                    load_anew(live);
                 }
             }
         })
@@ -79,17 +78,17 @@ fn connect(live: Live, tries: Rc<Cell<usize>>) {
 }
 
 /// A page older than the server needs the server's page. Once for each build that this tab shows:
-/// when the same one comes again, loading does not help. False when it is not tried.
-pub fn load_anew(live: Live) -> bool {
+/// when the same one comes again, loading does not help.
+pub fn load_anew(live: Live) {
     const KEY: &str = "nsboot-loaded-anew";
     let build = live.build.get_value().unwrap_or_default();
     let Ok(Some(kept)) = window().session_storage() else {
-        return false;
+        return;
     };
     let tried = kept.get_item(KEY).ok().flatten();
-    tried.as_ref() != Some(&build)
-        && kept.set_item(KEY, &build).is_ok()
-        && window().location().reload().is_ok()
+    if tried.as_ref() != Some(&build) && kept.set_item(KEY, &build).is_ok() {
+        let _ = window().location().reload();
+    }
 }
 
 fn again(live: Live, tries: Rc<Cell<usize>>) {
