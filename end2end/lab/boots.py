@@ -52,6 +52,9 @@ def boots_and_tells_the_truth(lab):
     print(f"   power-on to ready: {seconds_of(boot['ended_at']) - pc.on_at:.1f} s")
     check(boot["facts"]["disk_read_bytes_per_second"] > 0, f"no disk speed in {boot['facts']}")
     check(" rw" in boot["facts"]["root"], f"the root is not writable: {boot['facts']}")
+    # Nobody but us tells iPXE that there is no IPv6 router; without that it waits 16 s for one.
+    waited = seconds_of(hop(boot, "ipxe")["finished_at"]) - seconds_of(hop(boot, "dhcp")["finished_at"])
+    check(waited < 8, f"iPXE asked for its script {waited:.1f} s after its lease")
     # A script carries the disk's secret and starts the disk anew: nobody but the computer itself gets it.
     url = f"http://{SERVER}:8080/b/{(MAC % 1).replace(':', '-')}.ipxe"
     stranger = subprocess.run(["nsenter", f"--net=/run/netns/{lab.namespace}", "curl", "-s", "-o", "/dev/null",

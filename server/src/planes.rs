@@ -11,12 +11,14 @@ use crate::{
 use daemons::{
     dhcp::{Dhcp, DhcpError},
     iscsi::{self, IscsiServer, Limits},
+    ndp::Ndp,
     net::{Interface, NetError, NetThread},
     tftp::Tftp,
 };
 use engine::{BootNetworkConfig, Engine, boot::Plane};
 use std::{
     collections::HashMap,
+    io,
     net::SocketAddrV4,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -63,7 +65,7 @@ enum PlaneError {
     #[error("{part} failed: {source}; it is started again")]
     Part {
         part: &'static str,
-        source: std::io::Error,
+        source: io::Error,
     },
     #[error("{part} ended by itself; it is started again")]
     Ended { part: &'static str },
@@ -185,30 +187,24 @@ async fn run(
     let dhcp = Dhcp::open(&net, engine, network, plane)?;
     let target = IscsiServer::new(engine.exports().clone(), observer, Limits::default());
 
-    // From here on everything runs; one part that ends takes the plane down, to be made anew.
-    let ending = stop.child_token();
-    let mut parts = JoinSet::new();
-    let end = ending.clone();
-    parts.spawn(async move { ("iSCSI", iscsi::serve(disks, Arc::new(target), end).await) });
+    let mut parts = Parts::new(stop);
+    parts.add("iSCSI", |end| iscsi::serve(disks, Arc::new(target), end));
     if let Some(dhcp) = dhcp {
-        let end = ending.clone();
-        parts.spawn(async move {
-            dhcp.run(end).await;
-            ("DHCP", Ok(()))
-        });
+        parts.add("DHCP", |end| endless(dhcp.run(end)));
     }
-    let end = ending.clone();
-    parts.spawn(async move {
-        tftp.run(end).await;
-        ("TFTP", Ok(()))
+    parts.add("TFTP", |end| endless(tftp.run(end)));
+    // Spares iPXE a wait; nothing fails without it.
+    match Ndp::open(&net, &interface, engine) {
+        Ok(ndp) => parts.add("The answer to router solicitations", |end| {
+            endless(ndp.run(end))
+        }),
+        Err(error) => tracing::info!(%error, "iPXE will wait 16 s for an IPv6 router"),
+    }
+    let router = boot::router(engine.clone(), plane);
+    parts.add("HTTP", |end| {
+        endless(listener::serve(Socket::Tcp(files), router, end))
     });
-    let (router, end) = (boot::router(engine.clone(), plane), ending.clone());
-    parts.spawn(async move {
-        listener::serve(Socket::Tcp(files), router, end).await;
-        ("HTTP", Ok(()))
-    });
-    let (name, end) = (interface.clone(), ending.clone());
-    parts.spawn(async move { ("The interface", watch(net, name, end).await) });
+    parts.add("The interface", |end| watch(net, interface.clone(), end));
     engine.networks().set(view(network, Some(&interface), None));
     tracing::info!(
         scope = network.scope(),
@@ -216,21 +212,55 @@ async fn run(
         prefix_len = interface.prefix_len,
         "boot plane runs"
     );
-    let first = parts.join_next().await;
-    ending.cancel();
-    while parts.join_next().await.is_some() {}
-    match first {
-        _ if stop.is_cancelled() => Ok(()),
-        Some(Ok((part, Err(source)))) => Err(PlaneError::Part { part, source }),
-        Some(Ok((part, Ok(())))) => Err(PlaneError::Ended { part }),
-        Some(Err(e)) => Err(PlaneError::Broke(e.to_string())),
-        None => Ok(()),
+    parts.first_to_end(stop).await
+}
+
+/// What runs for one plane. One part that ends takes the others down, to be made anew.
+struct Parts {
+    tasks: JoinSet<(&'static str, io::Result<()>)>,
+    ending: CancellationToken,
+}
+
+impl Parts {
+    fn new(stop: &CancellationToken) -> Parts {
+        Parts {
+            tasks: JoinSet::new(),
+            ending: stop.child_token(),
+        }
     }
+
+    fn add<F>(&mut self, name: &'static str, run: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let running = run(self.ending.clone());
+        self.tasks.spawn(async move { (name, running.await) });
+    }
+
+    /// Waits until one part has ended, and then for all of them; an error unless `stop` ended them.
+    async fn first_to_end(mut self, stop: &CancellationToken) -> Result<(), PlaneError> {
+        let first = self.tasks.join_next().await;
+        self.ending.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        match first {
+            _ if stop.is_cancelled() => Ok(()),
+            Some(Ok((part, Err(source)))) => Err(PlaneError::Part { part, source }),
+            Some(Ok((part, Ok(())))) => Err(PlaneError::Ended { part }),
+            Some(Err(e)) => Err(PlaneError::Broke(e.to_string())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A part that reports no error.
+async fn endless(running: impl Future<Output = ()>) -> io::Result<()> {
+    running.await;
+    Ok(())
 }
 
 /// Ends when the interface is no longer what the sockets were opened on: they would hear nothing
 /// any more, without an error.
-async fn watch(net: NetThread, opened: Interface, stop: CancellationToken) -> std::io::Result<()> {
+async fn watch(net: NetThread, opened: Interface, stop: CancellationToken) -> io::Result<()> {
     loop {
         tokio::select! {
             _ = stop.cancelled() => return Ok(()),
@@ -243,8 +273,8 @@ async fn watch(net: NetThread, opened: Interface, stop: CancellationToken) -> st
             Ok(now)
                 if (now.index, now.address, now.prefix_len)
                     == (opened.index, opened.address, opened.prefix_len) => {}
-            Ok(_) => return Err(std::io::Error::other("its address or number changed")),
-            Err(e) => return Err(std::io::Error::other(e)),
+            Ok(_) => return Err(io::Error::other("its address or number changed")),
+            Err(e) => return Err(io::Error::other(e)),
         }
     }
 }

@@ -7,8 +7,13 @@ use daemons::tftp::{
 };
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
-    let Ok(packet) = Packet::decode(bytes) else {
+// The first byte says how long the request is; what follows the request plays the client's answers.
+fuzz_target!(|input: &[u8]| {
+    let Some((&len, bytes)) = input.split_first() else {
+        return;
+    };
+    let (request, answers) = bytes.split_at(usize::from(len).min(bytes.len()));
+    let Ok(packet) = Packet::decode(request) else {
         return;
     };
     let Packet::Read(request) = &packet else {
@@ -18,8 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     let agreed = agree(request, 4000);
     assert!((8..=1468).contains(&agreed.blksize) && (1..=64).contains(&agreed.window));
     let (mut transfer, _) = Transfer::begin(vec![0u8; 4000].into(), agreed);
-    // What follows the request plays the client's answers.
-    for answer in bytes.chunks(4) {
+    for answer in answers.chunks(4) {
         if let Ok(packet) = Packet::decode(answer) {
             transfer.packet(&packet);
         }

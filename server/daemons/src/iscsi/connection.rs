@@ -271,6 +271,7 @@ fn feature_phase(
             if let Some(info) = info {
                 server.observer.first_read(info, now());
             }
+            session.ask(out)?;
         }
         match inbox.fill(&mut stream) {
             Ok(0) if server.stopping.load(Ordering::Relaxed) => return session.farewell(out),

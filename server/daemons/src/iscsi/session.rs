@@ -161,6 +161,13 @@ impl Session {
                 Flow::Continue
             });
         }
+        self.ask(out)?;
+        Ok(Flow::Continue)
+    }
+
+    /// Asks whether the other side lives. Asked once while it is talking, a system's initiator shows
+    /// that it answers: when the power goes, [`Self::idle`] need not wait as long as for firmware.
+    pub fn ask<W: Write>(&mut self, out: &mut Outbox<W>) -> io::Result<()> {
         let ttt = self.tag();
         self.ping = Some(ttt);
         let ping = Reply::NopIn {
@@ -170,8 +177,7 @@ impl Session {
         };
         // A ping does not advance StatSN (section 11.19.3).
         out.send(&ping.encode(self.numbers(), 0), &[])?;
-        out.flush()?;
-        Ok(Flow::Continue)
+        out.flush()
     }
 
     /// Says that the target drops the connection and may be back at once (asynchronous event 2).

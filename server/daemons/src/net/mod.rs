@@ -22,7 +22,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     fs::File,
     io,
-    net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, TcpListener, UdpSocket},
     sync::mpsc,
     thread,
 };
@@ -188,7 +188,7 @@ impl NetThread {
                 format!("listen for DHCP on port 67 of {device}"),
                 || -> io::Result<UdpSocket> {
                     let socket =
-                        bound_to_device(Type::DGRAM, Protocol::UDP, Some(device.as_str()))?;
+                        bound_to_device(Domain::IPV4, Type::DGRAM, Protocol::UDP, &device)?;
                     socket.set_reuse_address(true)?;
                     socket.set_broadcast(true)?;
                     // Past `net.core.rmem_max`, which caps what may be asked for without the right.
@@ -210,8 +210,24 @@ impl NetThread {
         let device = device.to_owned();
         self.run(move || {
             make(format!("open UDP {local} on {device}"), || {
-                let socket = bound_to_device(Type::DGRAM, Protocol::UDP, Some(device.as_str()))?;
+                let socket = bound_to_device(Domain::IPV4, Type::DGRAM, Protocol::UDP, &device)?;
                 socket.bind(&local.into())?;
+                Ok(socket.into())
+            })
+        })?
+    }
+
+    /// A raw ICMPv6 socket that hears what is sent to all routers of the link (RFC 4291 section
+    /// 2.7.1). It is a datagram socket to its user, and the port of an address in it is 0. Non-blocking.
+    pub fn solicitations(&self, interface: &Interface) -> Result<UdpSocket, NetError> {
+        const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
+        let (device, index) = (interface.name.clone(), interface.index);
+        self.run(move || {
+            make(format!("hear router solicitations on {device}"), || {
+                let socket = bound_to_device(Domain::IPV6, Type::RAW, Protocol::ICMPV6, &device)?;
+                socket.join_multicast_v6(&ALL_ROUTERS, index)?;
+                // Proof of the same link to who receives it (RFC 4861 section 6.1.2).
+                socket.set_unicast_hops_v6(255)?;
                 Ok(socket.into())
             })
         })?
@@ -222,7 +238,7 @@ impl NetThread {
         let device = device.to_owned();
         self.run(move || {
             make(format!("listen on TCP {local} of {device}"), || {
-                let socket = bound_to_device(Type::STREAM, Protocol::TCP, Some(device.as_str()))?;
+                let socket = bound_to_device(Domain::IPV4, Type::STREAM, Protocol::TCP, &device)?;
                 // A restarted server must not wait for old connections to time out.
                 socket.set_reuse_address(true)?;
                 socket.bind(&local.into())?;
@@ -254,9 +270,14 @@ fn make<T>(what: String, open: impl FnOnce() -> io::Result<T>) -> Result<T, NetE
     open().map_err(|source| NetError::Socket { what, source })
 }
 
-fn bound_to_device(kind: Type, protocol: Protocol, device: Option<&str>) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, kind.nonblocking().cloexec(), Some(protocol))?;
-    socket.bind_device(device.map(str::as_bytes))?;
+fn bound_to_device(
+    family: Domain,
+    kind: Type,
+    protocol: Protocol,
+    device: &str,
+) -> io::Result<Socket> {
+    let socket = Socket::new(family, kind.nonblocking().cloexec(), Some(protocol))?;
+    socket.bind_device(Some(device.as_bytes()))?;
     Ok(socket)
 }
 

@@ -301,3 +301,12 @@ proptest! {
         prop_assert_eq!(Packet::decode(&request.encode()), Ok(Packet::Read(request)));
     }
 }
+
+/// What firmware sent in the lab, as hex, beside what it says.
+#[test]
+fn captured_packets_read_as_expected() {
+    let seen = crate::captures::compare("src/tftp/captures", |bytes| {
+        format!("{:?}\n", Packet::decode(bytes).expect("a TFTP packet"))
+    });
+    assert!(seen >= 3, "only {seen} captures found");
+}

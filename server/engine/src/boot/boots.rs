@@ -27,6 +27,8 @@ use types::{
 const KEPT: usize = 50;
 /// Signals that may wait; a flood beyond it is dropped, not stored up.
 const QUEUE: usize = 8192;
+/// Signals folded before the page and the store hear of them.
+const BATCH: usize = 512;
 /// How often boots are looked over for silence.
 const LOOK: Duration = Duration::from_secs(1);
 /// The loader that a BIOS machine gets.
@@ -261,7 +263,11 @@ impl Boots {
     /// # Errors
     /// Of the store.
     pub fn history(&self, mac: MacAddr) -> Result<Vec<BootView>> {
-        let records: Vec<BootRecord> = self.inner.needs.store.read(|tx| tx.list_under(&mac))?;
+        let records: Vec<BootRecord> = self
+            .inner
+            .needs
+            .store
+            .read(|tx| tx.list_readable(Some(&mac)))?;
         Ok(records.into_iter().rev().map(BootView::from).collect())
     }
 
@@ -270,7 +276,7 @@ impl Boots {
     /// # Errors
     /// Of the store.
     pub fn list(&self) -> Result<Vec<BootView>> {
-        let mut all: Vec<BootRecord> = self.inner.needs.store.read(|tx| tx.list())?;
+        let mut all: Vec<BootRecord> = self.inner.needs.store.read(|tx| tx.list_readable(None))?;
         all.sort_by_key(|boot| std::cmp::Reverse(boot.id));
         Ok(all.into_iter().map(BootView::from).collect())
     }
@@ -318,10 +324,6 @@ impl Inner {
         self.needs
             .clients
             .join_last_boot(move |mac| Some(lock(&weak.upgrade()?.newest).get(&mac)?.view.clone()));
-        let leases = self.needs.leases.clone();
-        self.needs
-            .clients
-            .join_address(move |mac| leases.address_of(mac));
         let storage = self.needs.storage.clone();
         self.needs
             .clients
@@ -477,12 +479,11 @@ async fn fold(
         match first {
             None => macs.extend(inner.look_for_silence(now(), &mut changed)),
             Some(first) => {
-                let mut next = Some(first);
-                while let Some((who, at, signal)) = next {
+                let waiting = std::iter::from_fn(|| signals.try_recv().ok());
+                for (who, at, signal) in std::iter::once(first).chain(waiting).take(BATCH) {
                     if is_kept(&inner, who, &signal).await {
                         macs.extend(inner.take(who, at, signal, &mut changed));
                     }
-                    next = signals.try_recv().ok();
                 }
             }
         }

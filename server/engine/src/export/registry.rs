@@ -153,11 +153,9 @@ impl Exports {
     }
 
     /// The export of that name, if this initiator may use it.
-    pub fn find(&self, target: &str, initiator: &str) -> Option<Export> {
-        self.lookup(target, initiator).ok()
-    }
-
-    /// Like [`Exports::find`], with the reason.
+    ///
+    /// # Errors
+    /// Why it may not.
     pub fn lookup(&self, target: &str, initiator: &str) -> Result<Export, Refusal> {
         let book = self.book();
         let export = book.exports.get(target).ok_or(Refusal::NoSuchTarget)?;
@@ -235,11 +233,6 @@ impl Exports {
     /// request: see [`Exports::drained`].
     pub fn close_sessions(&self, target: &str) -> usize {
         close_where(&self.book(), |s| s.target == target)
-    }
-
-    /// Tells every session to end (shutdown).
-    pub fn close_all_sessions(&self) -> usize {
-        close_where(&self.book(), |_| true)
     }
 
     /// Blocks until no session is left on that target, at most for `patience`; whether none is.
