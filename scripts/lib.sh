@@ -15,6 +15,13 @@ export NSBOOT_TOOLS=$NSBOOT_CACHE/tools-$RUSTC_KEY
 export PATH=$ROOT/end2end/node_modules/.bin:$NSBOOT_TOOLS/bin:$PATH
 mkdir -p "$NSBOOT_CACHE/logs" "$CARGO_TARGET_DIR"
 
+# Cargo compares times of files only. Where two clones share the cache, the sources of the one that did not build last
+# must count as new, or its tests would run the other one's code.
+if [ "$(cat "$CARGO_TARGET_DIR/.clone" 2>/dev/null)" != "$ROOT" ]; then
+  find app frontend server -name '*.rs' -exec touch {} +
+  printf '%s\n' "$ROOT" >"$CARGO_TARGET_DIR/.clone"
+fi
+
 # The version of a crate in Cargo.lock.
 locked() { awk -v want="$1" '$1=="name"{n=$3} $1=="version" && n=="\""want"\""{gsub(/"/,"",$3); print $3; exit}' Cargo.lock; }
 
