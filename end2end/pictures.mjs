@@ -7,6 +7,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const [binary, folder] = process.argv.slice(2).map((p) => resolve(p));
+if (!binary || !folder || !process.env.SELFTEST_IMAGE) {
+  console.error('Usage (root): SELFTEST_IMAGE=$(../scripts/selftest-image.sh) node pictures.mjs NSBOOT-BINARY FOLDER');
+  process.exit(2);
+}
 const data = mkdtempSync(join(tmpdir(), 'nsboot-pictures-'));
 const base = 'http://127.0.0.1:3177';
 const password = 'a sentence to sign in with';
