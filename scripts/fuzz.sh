@@ -11,10 +11,17 @@ HOST=$(rustc -vV | sed -n 's/^host: //p')
 cargo build --locked --release --target "$HOST"
 STATUS=0
 for t in $(cargo metadata --no-deps --format-version 1 --offline | grep -oE '"kind":\["bin"\],"crate_types":\["bin"\],"name":"[a-z0-9_]+"' | grep -oE '[a-z0-9_]+"$' | tr -d '"'); do
-  mkdir -p "$NSBOOT_CACHE/fuzz/$t" "corpus/$t"
   echo "== $t"
+  mkdir -p "$NSBOOT_CACHE/fuzz/$t"
+  # The captured packets to begin with, each with the length byte before it that the target may want.
+  for capture in "../src/${t%_wire}/captures"/*.hex; do
+    [ -e "$capture" ] || continue
+    bytes=$(tr -d '[:space:]' <"$capture")
+    [ "$t" != tftp_wire ] || bytes=$(printf '%02x' $((${#bytes} / 2)))$bytes
+    printf '%s' "${bytes^^}" | basenc --base16 --decode >"$NSBOOT_CACHE/fuzz/$t/$(basename "$capture" .hex)"
+  done
   "$CARGO_TARGET_DIR/$HOST/release/$t" -max_total_time="$SECONDS_EACH" -rss_limit_mb=512 -timeout=2 -print_final_stats=1 \
-    -artifact_prefix="$NSBOOT_CACHE/fuzz/$t-" "$NSBOOT_CACHE/fuzz/$t" "corpus/$t" >"$NSBOOT_CACHE/logs/fuzz-$t.log" 2>&1 || STATUS=1
+    -artifact_prefix="$NSBOOT_CACHE/fuzz/$t-" "$NSBOOT_CACHE/fuzz/$t" >"$NSBOOT_CACHE/logs/fuzz-$t.log" 2>&1 || STATUS=1
   grep -E 'number_of_executed_units|SUMMARY|ERROR|panicked' "$NSBOOT_CACHE/logs/fuzz-$t.log" || true
 done
 exit $STATUS

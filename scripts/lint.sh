@@ -4,3 +4,5 @@
 cargo fmt --all -- --check
 cargo clippy --locked --workspace --exclude frontend --all-targets -- -D warnings
 cargo clippy --locked -p frontend --target wasm32-unknown-unknown -- -D warnings
+# The fuzz targets are a workspace of their own: their lock file must follow the packages that they use.
+cargo metadata --locked --manifest-path server/daemons/fuzz/Cargo.toml --format-version 1 >/dev/null

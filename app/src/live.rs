@@ -86,12 +86,14 @@ impl Live {
             .with(|rows| rows.iter().find(|r| r.id == id).map(|r| r.view.clone()))
     }
 
-    /// Whether an image has that name; case does not matter.
+    /// Whether an image has that name; case does not matter. One whose import failed gives way.
     #[cfg(feature = "hydrate")]
     pub fn image_named(&self, name: &str) -> bool {
         let same = |r: &ImageRow| {
             let name = name.trim();
-            r.view.with_untracked(|i| i.name.eq_ignore_ascii_case(name))
+            r.view.with_untracked(|i| {
+                i.state != types::ImageState::Failed && i.name.eq_ignore_ascii_case(name)
+            })
         };
         self.images.with_untracked(|rows| rows.iter().any(same))
     }

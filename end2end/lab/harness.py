@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -182,6 +183,7 @@ class Machine:
 
     def __init__(self, lab, name, mac):
         self.lab, self.name, self.mac, self.process, self.serial = lab, name, mac, None, None
+        self.news = threading.Condition()
         self.tap = "tap" + mac.replace(":", "")[-6:]
         for args in (["tuntap", "add", "dev", self.tap, "mode", "tap"], ["link", "set", self.tap, "master", "br0"],
                      ["link", "set", self.tap, "up"]):
@@ -201,35 +203,45 @@ class Machine:
 
     def power_off(self):
         """Cuts the power."""
-        if self.serial:
-            self.serial.close()
-            self.serial = None
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        if self.serial:
+            self.listener.join()
+            self.serial.close()
+            self.serial = None
 
     def send(self, line):
         """Types a line on the serial console."""
         if not self.serial:
             self.serial = socket.socket(socket.AF_UNIX)
             self.serial.connect(str(self.lab.dir / f"{self.name}.sock"))
-            self.heard = b""
+            self.heard, self.is_closed = b"", False
+            self.listener = threading.Thread(target=self._listen, args=[self.serial], daemon=True)
+            self.listener.start()
         self.serial.sendall(line.encode() + b"\n")
 
+    def _listen(self, serial):
+        """Takes in all that the console says, always: a full socket stops the guest in the middle of a line."""
+        with contextlib.suppress(OSError):
+            while data := serial.recv(65536):
+                with self.news:
+                    self.heard += data
+                    self.news.notify_all()
+        with self.news:
+            self.is_closed = True
+            self.news.notify_all()
+
     def hear(self, mark, seconds):
-        """Reads the console until it says `mark`, and returns what came before."""
-        end = time.monotonic() + seconds
+        """Waits until the console says `mark`, and returns what came before."""
         mark = mark.encode()
-        while mark not in self.heard:
-            self.serial.settimeout(max(0.1, end - time.monotonic()))
-            if time.monotonic() > end:
-                raise TimeoutError(f"{self.name} did not say {mark!r} in {seconds} s: {self.heard[-500:]!r}")
-            with contextlib.suppress(TimeoutError):
-                data = self.serial.recv(65536)
-                if not data:
+        with self.news:
+            self.news.wait_for(lambda: mark in self.heard or self.is_closed, seconds)
+            if mark not in self.heard:
+                if self.is_closed:
                     raise RuntimeError(f"the console of {self.name} closed")
-                self.heard += data
-        before, _, self.heard = self.heard.partition(mark)
+                raise TimeoutError(f"{self.name} did not say {mark!r} in {seconds} s: {self.heard[-500:]!r}")
+            before, _, self.heard = self.heard.partition(mark)
         return before.decode(errors="replace")
 
     def _meet_shell(self):

@@ -274,7 +274,11 @@ async fn watch(net: NetThread, opened: Interface, stop: CancellationToken) -> io
                 if (now.index, now.address, now.prefix_len)
                     == (opened.index, opened.address, opened.prefix_len) => {}
             Ok(_) => return Err(io::Error::other("its address or number changed")),
-            Err(e) => return Err(io::Error::other(e)),
+            Err(e @ (NetError::NoInterface(_) | NetError::NoAddress(_) | NetError::Gone)) => {
+                return Err(io::Error::other(e));
+            }
+            // It could not be asked, e.g. for want of descriptors: what runs goes on.
+            Err(error) => tracing::warn!(%error, "the interface can't be looked at just now"),
         }
     }
 }

@@ -186,7 +186,9 @@ fn open_engine(sources: Sources) -> Result<(Config, Engine), ServeError> {
             "Choose one that you may write with --data DIR.",
         ))?;
     let store = Store::open(&dir.join("nsboot.redb")).map_err(engine::Error::from)?;
-    let saved: Vec<SettingRecord> = store.read(|tx| tx.list()).map_err(engine::Error::from)?;
+    let saved: Vec<SettingRecord> = store
+        .read(|tx| tx.list_readable(None))
+        .map_err(engine::Error::from)?;
     let saved: Saved = saved.into_iter().map(|s| (s.key, s.value)).collect();
     let config = sources.resolve(&saved)?;
     let engine = Engine::open_on(

@@ -2,7 +2,10 @@
 
 use engine::{Engine, EngineConfig};
 use std::path::Path;
-use types::{ClientState, CreateClientParams, ImageState, LoginParams, MacAddr, OverlayMode};
+use types::{
+    ClientState, CreateClientParams, ImageState, LoginParams, MacAddr, OverlayMode,
+    UpdateClientParams,
+};
 
 const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
 
@@ -69,6 +72,53 @@ async fn everything_is_there_when_it_is_opened_again() {
     let who = engine.users().authenticate(&token.access_token).unwrap();
     assert_eq!(who.username, "admin");
     assert!(!engine.users().needs_setup());
+}
+
+/// Writes other bytes over every place of the closed database that holds `what`.
+fn damage(dir: &Path, what: &[u8]) {
+    let file = dir.join("nsboot.redb");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let places: Vec<usize> = (0..bytes.len() - what.len())
+        .filter(|&at| bytes[at..].starts_with(what))
+        .collect();
+    assert!(!places.is_empty(), "it is not in the database");
+    for at in places {
+        bytes[at] ^= 0x20;
+    }
+    std::fs::write(&file, bytes).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_row_is_left_out_and_stands_in_nobodys_way() {
+    let params = |name: &str, n| CreateClientParams {
+        name: name.into(),
+        mac: MacAddr([0x52, 0x54, 0, 0, 0, n]),
+        image: None,
+        mode: OverlayMode::Keep,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::open(config(dir.path())).unwrap();
+    engine
+        .clients()
+        .create(params("to-be-damaged", 1))
+        .await
+        .unwrap();
+    let whole = engine.clients().create(params("pc-2", 2)).await.unwrap();
+    drop(engine);
+    damage(dir.path(), b"to-be-damaged");
+
+    let engine = Engine::open(config(dir.path())).unwrap();
+    let clients = engine.clients();
+    let names: Vec<_> = clients.list().into_iter().map(|c| c.name).collect();
+    assert_eq!(names, ["pc-2"]);
+    clients.create(params("pc-3", 3)).await.unwrap();
+    let seen = MacAddr([0x52, 0x54, 0, 0, 0, 4]);
+    clients.discovered(seen).await.unwrap();
+    let rename = UpdateClientParams {
+        name: Some("pc-two".into()),
+        ..UpdateClientParams::default()
+    };
+    clients.update(whole.id, None, rename).await.unwrap();
 }
 
 #[tokio::test]

@@ -41,20 +41,12 @@ impl Db {
         Ok(ReadTx { tx })
     }
 
-    /// The one write transaction. A database that could not be opened is tried again first.
+    /// The one write transaction.
     pub fn begin_write(&self) -> Result<WriteTransaction> {
         const WHAT: &str = "writing to the database";
-        if self.is_closed() {
-            self.open_anew();
-        }
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         let db = open.as_ref().ok_or_else(|| closed(WHAT))?;
         db.begin_write().map_err(|e| Error::backend(WHAT, e))
-    }
-
-    fn is_closed(&self) -> bool {
-        let open = self.open.read();
-        open.unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
     /// Closes the file and opens it again: what was committed before is there, what failed is not.

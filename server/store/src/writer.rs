@@ -65,15 +65,19 @@ impl Batch {
 /// Serves changes until every sender is gone.
 pub(crate) fn serve(db: &Db, jobs: &mpsc::Receiver<Job>, counters: &Arc<Counters>) {
     while let Ok(first) = jobs.recv() {
-        let mut batch = match db.snapshot() {
+        // One that could not be opened anew after a failed write is tried again with each change.
+        let base = db.snapshot().or_else(|error| {
+            tracing::error!(%error, "the database can't be read");
+            db.open_anew();
+            db.snapshot()
+        });
+        let mut batch = match base {
             Ok(base) => Batch {
                 base,
                 changes: Changes::new(),
                 hooks: Vec::new(),
             },
             Err(e) => {
-                tracing::error!(error = %e, "the database can't be read");
-                db.open_anew();
                 first(Err(e))(&Ok(()));
                 continue;
             }

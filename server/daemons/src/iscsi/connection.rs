@@ -18,6 +18,10 @@ use std::{
     time::Instant,
 };
 
+/// How the ISIDs of iPXE and gPXE begin: the enterprise number of Fen Systems. They leave pings
+/// unanswered at best.
+const ISID_OF_IPXE: [u8; 4] = [0x40, 0x00, 0x27, 0x23];
+
 type Out<'a> = Outbox<&'a TcpStream>;
 
 /// Serves a connection to its end.
@@ -270,8 +274,10 @@ fn feature_phase(
             told_read = true;
             if let Some(info) = info {
                 server.observer.first_read(info, now());
+                if !info.isid.starts_with(&ISID_OF_IPXE) {
+                    session.ask(out)?;
+                }
             }
-            session.ask(out)?;
         }
         match inbox.fill(&mut stream) {
             Ok(0) if server.stopping.load(Ordering::Relaxed) => return session.farewell(out),

@@ -2,6 +2,7 @@
 //! from the address that was asked.
 
 use super::{
+    live::{Heard, Live},
     session::{self, Step, Transfer},
     wire::{self, Mode, Packet, Request, code},
 };
@@ -12,22 +13,21 @@ use engine::{
     loaders::LoaderFile,
 };
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     io::{self, Read},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::SystemTime,
 };
-use tokio::{net::UdpSocket, task::JoinSet};
+use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 use types::Timestamp;
 
 /// The well-known port.
 const PORT: u16 = 69;
-/// Transfers at once of one address; more is a flood or a forged source.
-const PER_SOURCE: usize = 8;
-/// Transfers at once in all.
-const IN_ALL: usize = 1024;
 /// The largest file that is held in memory for a transfer, bytes.
 const MAX_FILE: u64 = 512 << 20;
 
@@ -89,17 +89,11 @@ impl Tftp {
     /// Serves until `cancel`.
     pub async fn run(self, cancel: CancellationToken) {
         let mut buffer = [0u8; 2048];
-        let mut transfers: JoinSet<SocketAddrV4> = JoinSet::new();
-        let mut live: HashMap<Ipv4Addr, HashSet<u16>> = HashMap::new();
+        let mut live = Live::default();
         loop {
             tokio::select! {
                 () = cancel.cancelled() => break,
-                Some(ended) = transfers.join_next() => {
-                    if let Ok(peer) = ended && let Some(ports) = live.get_mut(peer.ip()) {
-                        ports.remove(&peer.port());
-                        if ports.is_empty() { live.remove(peer.ip()); }
-                    }
-                }
+                Some(()) = live.ended() => {}
                 received = self.socket.recv_from(&mut buffer) => {
                     let Ok((len, SocketAddr::V4(peer))) = received else { continue };
                     let request = match Packet::decode(&buffer[..len]) {
@@ -111,18 +105,10 @@ impl Tftp {
                         // An answer to a wrong request would be an answer to a forged one.
                         Ok(_) | Err(_) => continue,
                     };
-                    let mine = live.get(peer.ip());
-                    // Asked again before the first answer left: that answer is on its way.
-                    if mine.is_some_and(|ports| ports.contains(&peer.port())) {
-                        continue;
+                    let (shared, at) = (self.shared.clone(), engine::now());
+                    if !live.begin(peer, |heard| serve(shared, peer, request, at, heard)) {
+                        tracing::debug!(%peer, "a request again, or too many at once");
                     }
-                    if mine.map_or(0, HashSet::len) >= PER_SOURCE || transfers.len() >= IN_ALL {
-                        // Nothing is noted of it: forged sources must not fill the memory.
-                        tracing::debug!(%peer, "too many transfers at once");
-                        continue;
-                    }
-                    live.entry(*peer.ip()).or_default().insert(peer.port());
-                    transfers.spawn(serve(self.shared.clone(), peer, request, engine::now()));
                 }
             }
         }
@@ -140,17 +126,17 @@ fn tokio_socket(socket: std::net::UdpSocket) -> Result<UdpSocket, NetError> {
     })
 }
 
-/// One request from beginning to end; gives back who it was for.
+/// One request from beginning to end.
 async fn serve(
     shared: Arc<Shared>,
     peer: SocketAddrV4,
     request: Request,
     at: Timestamp,
-) -> SocketAddrV4 {
-    if let Err(error) = transfer(&shared, peer, &request, at).await {
+    heard: Heard,
+) {
+    if let Err(error) = transfer(&shared, peer, &request, at, &heard).await {
         tracing::debug!(%peer, %error, "a TFTP transfer ended badly");
     }
-    peer
 }
 
 async fn transfer(
@@ -158,6 +144,7 @@ async fn transfer(
     peer: SocketAddrV4,
     request: &Request,
     at: Timestamp,
+    heard: &AtomicBool,
 ) -> io::Result<()> {
     let socket = shared
         .net
@@ -199,7 +186,7 @@ async fn transfer(
             shared.signals.signal(who, at, Signal::LoaderAsked { file });
         }
     };
-    let outcome = match drive(&socket, transfer, first, &mut asked).await {
+    let outcome = match drive(&socket, transfer, first, heard, &mut asked).await {
         Ok(Step::Probed) => return Ok(()),
         Ok(Step::Failed(reason)) => Err(reason),
         Ok(_) => Ok(()),
@@ -221,6 +208,7 @@ async fn drive(
     socket: &UdpSocket,
     mut transfer: Transfer,
     first: Step,
+    heard: &AtomicBool,
     asked: &mut (dyn FnMut() + Send),
 ) -> io::Result<Step> {
     let mut step = first;
@@ -252,6 +240,7 @@ async fn drive(
                 transfer.silence()
             }
             Ok(Ok(len)) => {
+                heard.store(true, Ordering::Relaxed);
                 Packet::decode(&buffer[..len]).map_or(Step::Wait, |p| transfer.packet(&p))
             }
             Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => transfer.closed(),

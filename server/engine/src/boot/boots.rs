@@ -57,7 +57,7 @@ struct Inner {
     /// Machines whose ROM is iPXE and that shall go through the loader once all the same.
     through_loader: Mutex<HashSet<MacAddr>>,
     /// Held while a client's disk is made ready.
-    preparing: Mutex<HashMap<ClientId, Arc<Mutex<()>>>>,
+    preparing: Mutex<HashMap<ClientId, Arc<tokio::sync::Mutex<()>>>>,
     queue: mpsc::Sender<(Who, Timestamp, Signal)>,
 }
 
@@ -82,6 +82,7 @@ impl Boots {
             queue,
         });
         inner.offer_existing_disks();
+        inner.tell_of_left_overlays()?;
         inner.join_clients();
         tokio::spawn(fold(Arc::downgrade(&inner), signals));
         Ok(Boots { inner })
@@ -174,7 +175,7 @@ impl Boots {
         at: Timestamp,
     ) -> Result<String> {
         // A script carries the disk's secret, and asking for it starts the disk anew.
-        if plane.assigns_addresses && self.inner.needs.leases.address_owner(peer) != Some(mac) {
+        if plane.assigns_addresses && self.inner.needs.leases.last_holder(peer) != Some(mac) {
             return Err(Error::Forbidden("this address is not that computer's"));
         }
         let client = self.inner.needs.clients.discovered(mac).await?;
@@ -192,13 +193,24 @@ impl Boots {
         if client.state == ClientState::Discovered {
             return Ok(refuse(Hop::Ipxe, causes::not_adopted(mac)));
         }
+        // Firmware asks twice when an answer is slow: the second one waits for the first, and is
+        // forgotten when its connection goes meanwhile.
+        let alone = {
+            let mut preparing = lock(&self.inner.preparing);
+            preparing.entry(client.id).or_default().clone()
+        };
+        let alone = alone.lock_owned().await;
+        let client = self.inner.needs.clients.get(client.id).unwrap_or(client);
         let Some(image) = client.image_id else {
             return Ok(refuse(Hop::Disk, causes::no_image(&client.name)));
         };
         let inner = self.inner.clone();
         let record = client.clone();
-        let prepared =
-            tokio::task::spawn_blocking(move || inner.prepare_disk(&record, image)).await;
+        let prepared = tokio::task::spawn_blocking(move || {
+            let _alone = alone;
+            inner.prepare_disk(&record, image)
+        })
+        .await;
         match prepared
             .unwrap_or_else(|e| Err(Error::Internal(format!("preparing a disk broke off: {e}"))))
         {
@@ -318,6 +330,20 @@ impl Inner {
         }
     }
 
+    /// What a stop in the middle of a removal left behind. Not removed here: after the return of an
+    /// older database, the same disks are somebody's.
+    fn tell_of_left_overlays(&self) -> Result<()> {
+        let clients = &self.needs.clients;
+        for id in self.needs.storage.overlays()? {
+            if clients.get(id).is_none() {
+                tracing::warn!(
+                    "the disk overlays/{id}.* belongs to no computer; remove its files by hand when nobody misses it"
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// What views of clients show of boots and disks; what goes with a client.
     fn join_clients(self: &Arc<Self>) {
         let weak = Arc::downgrade(self);
@@ -333,8 +359,11 @@ impl Inner {
             .clients
             .join_disk_in_use(move |id| exports.in_use(&identity::target(id)));
         let (exports, storage) = (self.needs.exports.clone(), self.needs.storage.clone());
-        let runtime = tokio::runtime::Handle::current();
+        let (runtime, weak) = (tokio::runtime::Handle::current(), Arc::downgrade(self));
         self.needs.clients.on_removed(move |client| {
+            if let Some(inner) = weak.upgrade() {
+                lock(&inner.preparing).remove(&client.id);
+            }
             exports.withdraw(&identity::target(client.id));
             let (storage, id, name) = (storage.clone(), client.id, client.name.clone());
             // Not here: this is the database's thread, and the file may be huge.
@@ -354,9 +383,6 @@ impl Inner {
         /// A session that was cut off finishes its last request within this, or is a dead machine's.
         const DRAIN: Duration = Duration::from_secs(5);
         let target = identity::target(client.id);
-        // Firmware asks twice when an answer is slow: the second one waits for the first.
-        let alone = lock(&self.preparing).entry(client.id).or_default().clone();
-        let _alone = lock(&alone);
         // The machine starts anew: whatever ran on it does not any more.
         self.needs.exports.close_sessions(&target);
         let drained = self.needs.exports.drained(&target, DRAIN);

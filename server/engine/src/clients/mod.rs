@@ -210,7 +210,7 @@ impl Clients {
         };
         let inner = self.inner.clone();
         let write = self.inner.store.write(move |tx| {
-            let all: Vec<ClientRecord> = tx.list()?;
+            let all: Vec<ClientRecord> = tx.list_readable(None)?;
             let mut record = fresh;
             let known = all.iter().find(|r| r.mac == record.mac);
             match known {
@@ -255,7 +255,7 @@ impl Clients {
             let old = require_revision(tx, id, if_match)?;
             let mut record = old.clone();
             if let Some(name) = params.name {
-                rules::name_free(&tx.list::<ClientRecord>()?, &name, id)?;
+                rules::name_free(&tx.list_readable(None)?, &name, id)?;
                 record.name = name;
             }
             if let Some(image_id) = image {
@@ -328,7 +328,7 @@ impl Clients {
         };
         let inner = self.inner.clone();
         let write = self.inner.store.write(move |tx| {
-            let all: Vec<ClientRecord> = tx.list()?;
+            let all: Vec<ClientRecord> = tx.list_readable(None)?;
             if let Some(known) = all.iter().find(|r| r.mac == mac) {
                 return Ok(known.clone());
             }

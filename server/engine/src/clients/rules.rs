@@ -2,7 +2,7 @@
 
 use crate::{Area, Error, Result};
 use store::ClientRecord;
-use types::{ClientId, ClientState, MacAddr};
+use types::{ClientId, MacAddr};
 
 /// A name is a host name label (RFC 1123 section 2.1): it becomes the computer's name.
 pub(super) fn name(name: &str) -> Result<()> {
@@ -59,17 +59,18 @@ pub(super) fn name_free(all: &[ClientRecord], name: &str, except: ClientId) -> R
 }
 
 pub(super) fn room_for_discovered(all: &[ClientRecord]) -> Result<()> {
-    let waiting = |r: &&ClientRecord| r.state == ClientState::Discovered;
+    // Those that nobody has touched, also where the config adopts them.
+    let waiting = |r: &&ClientRecord| r.image_id.is_none() && r.name == name_of(r.mac);
     if all.iter().filter(waiting).count() < super::MAX_DISCOVERED {
         return Ok(());
     }
     Err(Error::unavailable(
         Area::Client,
         format!(
-            "{} discovered computers wait already",
+            "{} computers without name and image wait already",
             super::MAX_DISCOVERED
         ),
-        "Adopt or remove some of them, then start this computer again.",
+        "Name or remove some of them, then start this computer again.",
     ))
 }
 

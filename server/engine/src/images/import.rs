@@ -58,7 +58,7 @@ impl super::Images {
         };
         let inner = self.inner.clone();
         let write = self.inner.store.write(move |tx| {
-            for other in tx.list::<ImageRecord>()? {
+            for other in tx.list_readable::<ImageRecord>(None)? {
                 if !other.name.eq_ignore_ascii_case(&record.name) {
                     continue;
                 }

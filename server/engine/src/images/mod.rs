@@ -57,6 +57,7 @@ impl Images {
             let cut_short = record.state == ImageState::Importing;
             mark_failed(record, why);
             if cut_short {
+                record.revision += 1;
                 storage.remove_image(record.id)?;
                 broken.push(record.clone());
             }
@@ -195,7 +196,6 @@ fn require_unused(clients: &[ClientRecord], image: &ImageRecord) -> Result<()> {
 fn mark_failed(record: &mut ImageRecord, why: &str) {
     record.state = ImageState::Failed;
     record.error = Some(why.into());
-    record.revision += 1;
 }
 
 impl Inner {
@@ -243,6 +243,7 @@ impl Inner {
             return Ok(());
         }
         mark_failed(&mut record, why);
+        record.revision += 1;
         let inner = self.clone();
         tx.on_commit(move || inner.remove_file(id));
         self.save(tx, &record)
@@ -280,7 +281,8 @@ impl Inner {
 
     /// How many clients boot from each image. One look at the database, however many images.
     fn client_counts(&self) -> HashMap<ImageId, u32> {
-        let clients: store::Result<Vec<ClientRecord>> = self.store.read(|tx| tx.list());
+        let clients: store::Result<Vec<ClientRecord>> =
+            self.store.read(|tx| tx.list_readable(None));
         let mut counts = HashMap::new();
         match clients {
             Ok(all) => {

@@ -269,7 +269,7 @@ async fn an_image_in_use_can_not_be_removed() {
 async fn an_image_without_its_file_is_failed_until_the_file_is_back() {
     let b = Box_::new();
     let p = b.open();
-    import(&p.images, "x", disk(512)).await.unwrap();
+    let before = import(&p.images, "x", disk(512)).await.unwrap().revision;
     drop(p);
     let (folder, away) = (b.dir.path().join("images"), b.dir.path().join("away"));
     std::fs::rename(&folder, &away).unwrap();
@@ -281,6 +281,8 @@ async fn an_image_without_its_file_is_failed_until_the_file_is_back() {
             .unwrap()
             .contains("not in the data folder")
     );
+    // What the page shows of it is what the database knows: it can be removed.
+    assert_eq!(view.revision, before);
     // A disk that was mounted late.
     std::fs::remove_dir_all(&folder).unwrap();
     std::fs::rename(&away, &folder).unwrap();

@@ -121,6 +121,14 @@ impl Leases {
         scopes.get(name).cloned()
     }
 
+    /// Who was given an address last and did not hand it back: see [`pool::Pool::last_holder`].
+    pub fn last_holder(&self, address: Ipv4Addr) -> Option<MacAddr> {
+        let scopes = self.inner.scopes();
+        scopes
+            .iter()
+            .find_map(|scope| scope.with_pool(|pool| pool.last_holder(address)))
+    }
+
     /// Whose live lease an address is.
     pub fn address_owner(&self, address: Ipv4Addr) -> Option<MacAddr> {
         let now = now();

@@ -259,6 +259,14 @@ impl Pool {
         lease.is_active(now).then_some(lease.mac)
     }
 
+    /// Who had an address last: also after the lease's end, until another one is given it or it is
+    /// handed back. iPXE never renews, and may stand in front of a message for hours.
+    pub fn last_holder(&self, address: Ipv4Addr) -> Option<MacAddr> {
+        let slot = self.slots.get(&address.to_bits())?;
+        let lease = slot.lease.as_ref()?;
+        (lease.state == LeaseState::Active && slot.mac == lease.mac).then_some(lease.mac)
+    }
+
     /// The live address of a computer.
     pub fn address_of(&self, mac: MacAddr, now: Timestamp) -> Option<Ipv4Addr> {
         let lease = self.slots.get(self.by_mac.get(&mac)?)?.lease.as_ref()?;

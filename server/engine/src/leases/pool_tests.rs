@@ -115,6 +115,23 @@ fn a_released_address_is_free_but_preferred() {
 }
 
 #[test]
+fn an_address_is_its_last_holders_until_it_is_anothers() {
+    let mut p = pool(100, 100);
+    grant(&mut p, 1, ip(100), 60, T0);
+    let late = T0.plus_seconds(3600);
+    assert_eq!(p.owner(ip(100), late), None);
+    assert_eq!(p.last_holder(ip(100)), Some(mac(1)));
+    assert_eq!(p.last_holder(ip(101)), None);
+    // Given to another one, even before that one has it: it is nobody's.
+    assert_eq!(p.offer(mac(2), None, late), Some(ip(100)));
+    assert_eq!(p.last_holder(ip(100)), None);
+    grant(&mut p, 2, ip(100), 60, late);
+    assert_eq!(p.last_holder(ip(100)), Some(mac(2)));
+    p.release(mac(2), ip(100), late).expect("its own");
+    assert_eq!(p.last_holder(ip(100)), None, "handed back");
+}
+
+#[test]
 fn a_declined_address_rests() {
     let mut p = pool(100, 101);
     grant(&mut p, 1, ip(100), 60, T0);

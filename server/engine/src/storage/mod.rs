@@ -60,6 +60,12 @@ pub trait StorageBackend: Send + Sync {
     /// When the file system refuses.
     fn overlays_on(&self, image: ImageId) -> Result<Vec<ClientId>>;
 
+    /// The clients that have an overlay here, also one that can't be read.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    fn overlays(&self) -> Result<Vec<ClientId>>;
+
     /// Whether this image's bytes are here.
     fn has_image(&self, image: ImageId) -> bool;
 

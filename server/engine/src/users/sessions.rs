@@ -137,7 +137,8 @@ impl Inner {
 
     /// Takes away what has expired, and the user's oldest when there would be too many.
     fn sweep(self: &Arc<Self>, tx: &mut Tx<'_>, user: UserId, at: Timestamp) -> Result<()> {
-        let all: Vec<SessionRecord> = tx.list()?;
+        // One that can't be read lets nobody in; it must not keep others out.
+        let all: Vec<SessionRecord> = tx.list_readable(None)?;
         let (live, expired): (Vec<_>, Vec<_>) = all.iter().partition(|s| s.expires_at > at);
         // Ids are in the order of time, so that the first are the oldest.
         let own: Vec<_> = live.iter().filter(|s| s.user_id == user).collect();

@@ -205,6 +205,11 @@ impl StorageBackend for EmbeddedStorage {
         Ok(clients)
     }
 
+    fn overlays(&self) -> Result<Vec<ClientId>> {
+        let all = maps(self.overlays.as_ref()).map_err(Error::io("reading the overlays"))?;
+        Ok(all.into_iter().map(|(client, _)| client).collect())
+    }
+
     fn has_image(&self, image: ImageId) -> bool {
         self.base(image).is_ok()
     }
