@@ -4,6 +4,13 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
 [ -f "${CARGO_HOME:-$HOME/.cargo}/env" ] && . "${CARGO_HOME:-$HOME/.cargo}/env"
 command -v cargo >/dev/null || { echo "NSBoot needs Rust: install rustup from https://rustup.rs, then try again" >&2; exit 1; }
+# Said now, not after minutes of compiling.
+newer() { printf '%s\n%s\n' "$1" "$2" | sort -V -C; }
+WANTED_RUST=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+newer "$WANTED_RUST" "$(rustc --version | cut -d' ' -f2)" ||
+  { echo "NSBoot needs Rust $WANTED_RUST or newer: rustup update stable" >&2; exit 1; }
+newer 20 "$(node --version 2>/dev/null | tr -d v)" ||
+  { echo "NSBoot needs Node 20 or newer with npm; Debian 12 has 18: see https://github.com/nodesource/distributions" >&2; exit 1; }
 
 # Everything slow to make stays outside the clone. The compiler's build is part of the target folder's name, so
 # that artifacts of another compiler are never picked up; cargo itself tells sources and lock files apart.

@@ -40,8 +40,8 @@ pub enum ServeError {
     #[error("{0} [{code}]. {hint}", code = .0.code(), hint = .0.problem().hint)]
     Engine(#[from] engine::Error),
     #[error(
-        "cannot listen on {address}: {source} [NSB-HTTP-001]. Stop the program that uses this port \
-         (`ss -lnp` names it), or choose another with --listen."
+        "cannot listen on {address}: {source} [NSB-HTTP-001]. {}",
+        listen_hint(source)
     )]
     Listen {
         address: SocketAddr,
@@ -53,6 +53,20 @@ pub enum ServeError {
         source: std::io::Error,
         hint: &'static str,
     },
+}
+
+fn listen_hint(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::AddrNotAvailable => {
+            "This box does not have that address (`ip address` shows those it has); choose one with --listen."
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            "Ports below 1024 are for root; choose another with --listen."
+        }
+        _ => {
+            "Stop the program that uses this port (`ss -lnp` names it), or choose another with --listen."
+        }
+    }
 }
 
 /// Runs the server until SIGTERM or SIGINT.

@@ -221,7 +221,7 @@ impl Error {
             Error::Invalid { area, .. } => (
                 422,
                 format!("That is not a valid {}", area.word()),
-                "Correct the marked field and send it again.".to_string(),
+                "Correct it and try again.".to_string(),
             ),
             Error::Conflict { hint, .. } => (409, self.to_string(), hint.clone()),
             Error::PreconditionFailed { .. } => (
@@ -233,7 +233,7 @@ impl Error {
                 404,
                 self.to_string(),
                 format!(
-                    "List what is there, and give a {}'s name or id.",
+                    "List what is there; any {} is known by its name or id.",
                     area.word()
                 ),
             ),
@@ -244,6 +244,11 @@ impl Error {
                 403,
                 self.to_string(),
                 "Ask an administrator for a higher role.".to_string(),
+            ),
+            Error::Store(store::Error::InUse { .. }) => (
+                503,
+                "Another nsboot has the data folder open".to_string(),
+                "One data folder serves one nsboot.".to_string(),
             ),
             Error::Store(_) | Error::Io { .. } => (
                 500,

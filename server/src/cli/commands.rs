@@ -7,8 +7,8 @@ use super::{
 use serde::Serialize;
 use std::path::Path;
 use types::{
-    ClientView, CreateClientParams, ImageView, LeaseView, ListView, SystemInfoView,
-    UpdateClientParams,
+    BootNetworkView, ClientView, CreateClientParams, ImageView, LeaseView, ListView,
+    SystemInfoView, UpdateClientParams,
 };
 
 /// Page size of lists; each command reads until the end.
@@ -31,7 +31,8 @@ pub fn run(command: Command, reach: &Reach) -> Result<(), CliError> {
         Command::Lab(c) => lab(&server, c, out),
         Command::Status => {
             let info: SystemInfoView = server.get("/api/v1/system/info")?;
-            print(out, &info, || render::status(&info))
+            let networks: Vec<BootNetworkView> = all(&server, "/api/v1/networks")?;
+            print(out, &info, || render::status(&info, &networks))
         }
         Command::Version => {
             println!("nsboot {}", env!("CARGO_PKG_VERSION"));
@@ -55,7 +56,9 @@ fn image(server: &Server, command: ImageCommand, out: Output) -> Result<(), CliE
             print(out, &images, || render::images(&images))
         }
         ImageCommand::Rm { image } => {
-            server.act("DELETE", &format!("/api/v1/images/{}", escape(&image)))
+            server.act("DELETE", &format!("/api/v1/images/{}", escape(&image)))?;
+            eprintln!("Removed the image {image}.");
+            Ok(())
         }
     }
 }
@@ -100,10 +103,15 @@ fn client(server: &Server, command: ClientCommand, out: Output) -> Result<(), Cl
             let clients: Vec<ClientView> = all(server, "/api/v1/clients")?;
             print(out, &clients, || render::clients(&clients))
         }
-        ClientCommand::Rm { client } => server.act("DELETE", &at(&client)),
+        ClientCommand::Rm { client } => {
+            server.act("DELETE", &at(&client))?;
+            eprintln!("Removed the computer {client} and its changes.");
+            Ok(())
+        }
         ClientCommand::Why { client } => {
             let client: ClientView = server.get(&at(&client))?;
-            print(out, &client, || render::why(&client))
+            let networks: Vec<BootNetworkView> = all(server, "/api/v1/networks")?;
+            print(out, &client, || render::why(&client, &networks))
         }
     }
 }
@@ -136,7 +144,9 @@ fn lab(server: &Server, command: LabCommand, out: Output) -> Result<(), CliError
             let query = name
                 .map(|n| format!("?name={}", escape(&n)))
                 .unwrap_or_default();
-            server.act("POST", &format!("/api/v1/lab/actions/down{query}"))
+            server.act("POST", &format!("/api/v1/lab/actions/down{query}"))?;
+            eprintln!("Switched off.");
+            Ok(())
         }
     }
 }

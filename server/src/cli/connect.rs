@@ -155,10 +155,28 @@ impl Server {
     }
 
     fn unreachable(&self, e: ureq::Error) -> CliError {
+        const START: &str =
+            "Start it with `nsboot serve`, or name the right one with --server URL or --data DIR.";
+        let kind = match &e {
+            ureq::Error::Io(e) => e.kind(),
+            _ => io::ErrorKind::Other,
+        };
+        let (what, hint) = match kind {
+            io::ErrorKind::PermissionDenied => (
+                "only root and the server's own user may use the socket",
+                "Use sudo, or sign in: --server URL with --token.",
+            ),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => (
+                "the connection broke in the middle, at",
+                "Look at the server's log, then try again.",
+            ),
+            _ => ("no server answers at", START),
+        };
         CliError::Unreachable {
+            what,
             at: self.at.clone(),
             why: e.to_string(),
-            hint: "Start it with `nsboot serve`, or name the right one with --server URL or --data DIR.".into(),
+            hint,
         }
     }
 }
@@ -247,8 +265,11 @@ impl Transport for UnixTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
-        self.stream.write_all(&self.buffers.output()[..amount])?;
-        Ok(())
+        match self.stream.write_all(&self.buffers.output()[..amount]) {
+            // The server refused before it had read all: why is in its answer, which comes next.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => Ok(other?),
+        }
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {

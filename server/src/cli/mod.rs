@@ -100,7 +100,9 @@ pub struct ServeArgs {
 pub enum ImageCommand {
     /// Upload a raw disk
     Import {
+        /// A raw disk, e.g. what `qemu-img convert -O raw` writes
         file: PathBuf,
+        /// Letters, digits, hyphens, dots; computers are given it by this name
         #[arg(long)]
         name: String,
     },
@@ -114,7 +116,9 @@ pub enum ImageCommand {
 pub enum ClientCommand {
     /// Register a computer
     Add {
+        /// Its Ethernet address, e.g. 52:54:00:12:34:56
         mac: MacAddr,
+        /// Its host name: letters a-z, digits, hyphens
         #[arg(long)]
         name: String,
         /// Name or id of the image that it boots
@@ -127,20 +131,30 @@ pub enum ClientCommand {
     /// List computers
     Ls,
     /// Change a computer
+    #[command(group(clap::ArgGroup::new("change").required(true).multiple(true)))]
     Set {
+        /// Name, id or MAC address
         client: String,
-        #[arg(long)]
+        /// A new host name
+        #[arg(long, group = "change")]
         name: Option<String>,
         /// Name or id; empty takes the image away
-        #[arg(long)]
+        #[arg(long, group = "change")]
         image: Option<String>,
-        #[arg(long, value_enum)]
+        /// What becomes of its changes at the next boot
+        #[arg(long, value_enum, group = "change")]
         mode: Option<ModeArg>,
     },
     /// Remove a computer and its changes
-    Rm { client: String },
+    Rm {
+        /// Name, id or MAC address
+        client: String,
+    },
     /// Say how its last boot went, and why it stopped
-    Why { client: String },
+    Why {
+        /// Name, id or MAC address
+        client: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -153,7 +167,7 @@ pub enum LeaseCommand {
 pub enum LabCommand {
     /// Make the lab's network and serve it
     Up,
-    /// Start a virtual computer
+    /// Start a virtual computer; makes the lab's network when it is not there
     Boot {
         #[arg(long, value_enum, default_value = "bios")]
         firmware: Firmware,
@@ -196,11 +210,12 @@ pub enum CliError {
     #[error("{0}")]
     Problem(Box<Problem>),
     /// No server answered.
-    #[error("no server answers at {at}: {why} [NSB-CLI-001]. {hint}")]
+    #[error("{what} {at}: {why} [NSB-CLI-001]. {hint}")]
     Unreachable {
+        what: &'static str,
         at: String,
         why: String,
-        hint: String,
+        hint: &'static str,
     },
     /// The command can't be done as written.
     #[error("{what} [{code}]. {hint}")]

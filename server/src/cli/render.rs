@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use types::{
-    BootState, BootView, ClientState, ClientView, Hop, HopState, ImageState, ImageView, LeaseState,
-    LeaseView, OverlayMode, SystemInfoView,
+    BootNetworkView, BootState, BootView, ClientState, ClientView, Hop, HopState, ImageState,
+    ImageView, LeaseState, LeaseView, OverlayMode, SystemInfoView,
 };
 
 /// Rows under a head, columns as wide as their widest cell.
@@ -116,14 +116,21 @@ pub fn leases(leases: &[LeaseView]) -> String {
     )
 }
 
-pub fn status(info: &SystemInfoView) -> String {
+pub fn status(info: &SystemInfoView, networks: &[BootNetworkView]) -> String {
     let lab = match (&info.lab.reason, info.lab.running.as_slice()) {
         (Some(why), _) => format!("not available: {why}"),
         (None, []) => "available, no virtual computer runs".into(),
         (None, running) => format!("running: {}", running.join(", ")),
     };
+    let mut boot: String = networks
+        .iter()
+        .map(|n| format!("boot     {}\n", network(n)))
+        .collect();
+    if boot.is_empty() {
+        boot = format!("boot     {NO_NETWORK}\n");
+    }
     format!(
-        "nsboot {} on {}\nup since {}\ndata     {} ({} of {} free)\nmemory   {}\nlab      {lab}\n",
+        "nsboot {} on {}\nup since {}\ndata     {} ({} of {} free)\nmemory   {}\nlab      {lab}\n{boot}",
         info.version,
         info.hostname,
         info.started_at,
@@ -134,12 +141,35 @@ pub fn status(info: &SystemInfoView) -> String {
     )
 }
 
-/// The diagnosis of a client's last boot.
-pub fn why(client: &ClientView) -> String {
+const NO_NETWORK: &str =
+    "no interface is served: name one in [[boot]] of nsboot.toml, then start nsboot again";
+
+fn network(n: &BootNetworkView) -> String {
+    match (&n.error, n.address) {
+        (Some(error), _) => format!("{} does not run: {error}", n.interface),
+        (None, Some(address)) => format!("{} at {address}/{}", n.interface, n.prefix_len),
+        (None, None) => n.interface.clone(),
+    }
+}
+
+/// The diagnosis of a client's last boot, or of what stands in the way of its first one.
+pub fn why(client: &ClientView, networks: &[BootNetworkView]) -> String {
     let mut out = format!("{} ({}): {}\n", client.name, client.mac, state(client));
     let Some(boot) = &client.last_boot else {
-        return out
-            + "It has not been seen booting. Turn it on and let it start from the network.\n";
+        out += "It has not been seen booting.\n";
+        if networks.is_empty() {
+            out += &format!("Here {NO_NETWORK}.\n");
+        }
+        for broken in networks.iter().filter(|n| n.error.is_some()) {
+            out += &format!("The boot network {}.\n", network(broken));
+        }
+        if client.image_id.is_none() {
+            out += &format!(
+                "It has no image: nsboot client set {} --image NAME.\n",
+                client.name
+            );
+        }
+        return out + "Then turn it on and let it start from the network.\n";
     };
     if let Some(cause) = &boot.cause {
         out += &format!("{} [{}]\n{}\n", cause.title, cause.code, cause.hint);

@@ -65,6 +65,11 @@ fn the_smallest_path_to_a_client_works_as_documented() {
         "NSB-CLIENT-002",
     );
     failed(&server.run(&["client", "why", "none"]), 4, "NSB-CLIENT-004");
+    // A change of nothing is a slip.
+    failed(&server.run(&["client", "set", "a01"]), 2, "--image");
+    let never = ok(&server.run(&["client", "why", "a01"]));
+    assert!(never.contains("no interface is served"), "{never}");
+    assert!(ok(&server.run(&["status"])).contains("no interface is served"));
     failed(
         &server.run(&["image", "import", "/nonexistent", "--name", "x"]),
         1,
@@ -93,6 +98,19 @@ fn the_smallest_path_to_a_client_works_as_documented() {
         2,
         "next version",
     );
+}
+
+/// Larger than any buffer between the two: the refusal comes while the command still sends.
+#[test]
+fn a_disk_of_another_format_is_refused_in_words_in_the_middle_of_its_upload() {
+    let server = Server::start();
+    let mut bytes = vec![0u8; 16 << 20];
+    bytes[..8].copy_from_slice(b"QFI\xfb\0\0\0\x03");
+    let disk = server.data().join("disk.qcow2");
+    std::fs::write(&disk, bytes).expect("written");
+    let disk = disk.to_str().expect("text").to_string();
+    let refused = server.run(&["image", "import", &disk, "--name", "qc"]);
+    failed(&refused, 1, "qemu-img convert -O raw");
 }
 
 #[test]
