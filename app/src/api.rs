@@ -8,7 +8,7 @@ use leptos::prelude::*;
 pub async fn login(username: String, password: String) -> Result<(), Fault> {
     let host = crate::ssr::host()?;
     let params = types::LoginParams { username, password };
-    let cookies = host.login(crate::ssr::headers(), params).await?;
+    let cookies = host.login(crate::ssr::visitor(), params).await?;
     crate::ssr::set_cookies(cookies);
     leptos_axum::redirect("/floor");
     Ok(())
@@ -23,7 +23,7 @@ pub async fn setup(code: String, username: String, password: String) -> Result<(
         username,
         password,
     };
-    let cookies = host.setup(crate::ssr::headers(), params).await?;
+    let cookies = host.setup(crate::ssr::visitor(), params).await?;
     crate::ssr::set_cookies(cookies);
     leptos_axum::redirect("/floor");
     Ok(())
@@ -32,7 +32,8 @@ pub async fn setup(code: String, username: String, password: String) -> Result<(
 /// Signs out. Needs no valid session: one that ran out is to be forgotten as well.
 #[server(prefix = "/fn", endpoint = "logout")]
 pub async fn logout() -> Result<(), Fault> {
-    let cookies = crate::ssr::host()?.logout(crate::ssr::headers()).await?;
+    let viewer = crate::ssr::viewer().ok();
+    let cookies = crate::ssr::host()?.logout(viewer).await?;
     crate::ssr::set_cookies(cookies);
     leptos_axum::redirect("/login");
     Ok(())

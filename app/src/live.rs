@@ -142,6 +142,8 @@ impl Live {
                     None => all.push(lease),
                 }
             }),
+            // For the activity pages.
+            Event::JobChanged { .. } | Event::AuditAdded { .. } => {}
             Event::NetworkChanged { network } => self.networks.update(|all| {
                 let same = |n: &&mut BootNetworkView| {
                     n.interface == network.interface && n.namespace == network.namespace

@@ -15,13 +15,11 @@
 
 use crate::{Fault, start::Start};
 use axum::http::{HeaderMap, HeaderValue, header, request::Parts};
-use engine::Engine;
+use engine::{Admin, By, Caller, Engine, Operator, Viewer};
 use leptos::{nonce::use_nonce, prelude::*};
 use leptos_axum::ResponseOptions;
 use std::{future::Future, pin::Pin, sync::Arc};
-use types::{
-    BootView, ClientId, LoginParams, MeView, Problem, SetupParams, Snapshot, SystemInfoView,
-};
+use types::{LoginParams, MeView, Problem, SetupParams, Snapshot, SystemInfoView, Way};
 
 /// The answer of a [`Host`] method that waits.
 pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;
@@ -34,19 +32,17 @@ pub trait Host: Send + Sync + 'static {
     /// No account exists yet: the first visitor makes one with the one-time code.
     fn needs_setup(&self) -> bool;
     /// Makes the first account and signs it in.
-    fn setup(&self, headers: HeaderMap, params: SetupParams) -> Answer<Cookies>;
+    fn setup(&self, by: By, params: SetupParams) -> Answer<Cookies>;
     /// Signs in.
-    fn login(&self, headers: HeaderMap, params: LoginParams) -> Answer<Cookies>;
-    /// Ends the session of this request; the cookies clear it in the browser.
-    fn logout(&self, headers: HeaderMap) -> Answer<Cookies>;
+    fn login(&self, by: By, params: LoginParams) -> Answer<Cookies>;
+    /// Ends the session of this request, if it has one; the cookies clear it in the browser.
+    fn logout(&self, viewer: Option<Viewer>) -> Answer<Cookies>;
     /// The same snapshot that the WebSocket begins with.
     fn snapshot(&self) -> Snapshot;
     /// Facts about this server, with the state of the virtual lab.
     fn system(&self) -> SystemInfoView;
-    /// The last boots of a client, newest first.
-    fn boots(&self, client: ClientId) -> Vec<BootView>;
     /// Starts a new virtual computer in the lab, and the lab first when it is not up.
-    fn boot_virtual(&self) -> Answer<()>;
+    fn boot_virtual(&self, operator: Operator) -> Answer<()>;
 }
 
 /// Gives each page and server function the engine and the host.
@@ -59,26 +55,47 @@ pub fn context(engine: Engine, host: Arc<dyn Host>) -> impl Fn() + Clone + Send 
     }
 }
 
-/// What a server function works with after its first line checked the session.
-pub struct Signed {
-    /// Who asks.
-    pub me: MeView,
-    pub engine: Engine,
-    pub host: Arc<dyn Host>,
-}
-
-/// The session of this request.
+/// The handle of whoever sent this request: the first line of a server function that looks.
 ///
 /// # Errors
 /// 401 when nobody is signed in, 500 when the HTTP layer handed nothing in.
-pub fn signed() -> Result<Signed, Fault> {
-    let me = me().ok_or_else(Fault::signed_out)?;
-    let engine = use_context::<Engine>().ok_or_else(no_context)?;
-    Ok(Signed {
-        me,
-        engine,
-        host: host()?,
-    })
+pub fn viewer() -> Result<Viewer, Fault> {
+    let caller = caller()?;
+    Ok(engine()?.as_viewer(&caller)?)
+}
+
+/// The handle of an operator: the first line of a server function that changes something.
+///
+/// # Errors
+/// As [`viewer`]; 403 for a lower role.
+pub fn operator() -> Result<Operator, Fault> {
+    let caller = caller()?;
+    Ok(engine()?.as_operator(&caller)?)
+}
+
+/// The handle of an admin.
+///
+/// # Errors
+/// As [`operator`].
+pub fn admin() -> Result<Admin, Fault> {
+    let caller = caller()?;
+    Ok(engine()?.as_admin(&caller)?)
+}
+
+fn engine() -> Result<Engine, Fault> {
+    use_context::<Engine>().ok_or_else(no_context)
+}
+
+fn caller() -> Result<Caller, Fault> {
+    let parts = use_context::<Parts>().ok_or_else(Fault::signed_out)?;
+    let caller = parts.extensions.get::<Caller>().cloned();
+    caller.ok_or_else(Fault::signed_out)
+}
+
+/// Whoever sent this request, signed in or not.
+pub fn visitor() -> By {
+    let found = use_context::<Parts>().and_then(|p| p.extensions.get::<By>().cloned());
+    found.unwrap_or_else(|| By::unknown("", None, Way::Page))
 }
 
 /// The host, for the functions that need no session: sign-in and first account.
@@ -225,7 +242,10 @@ mod tests {
 
     #[test]
     fn a_refusal_has_its_status_except_for_a_form_that_is_led_back() {
-        let signed_out = || assert!(signed().is_err_and(|f| f.is_signed_out()));
+        let signed_out = || {
+            let asked = viewer();
+            assert!(asked.is_err_and(|f| f.is_signed_out()));
+        };
         let unreadable = || {
             Fault::from_server_fn_error(ServerFnErrorErr::Args("id".into()));
         };

@@ -139,7 +139,7 @@ async fn run(sources: Sources, lab_image: Option<PathBuf>) -> Result<(), ServeEr
     }
     if config.lab {
         // No lab is no reason to have no server: the page says why.
-        if let Err(e) = views::lab_up(&state).await {
+        if let Err(e) = views::lab_up(&state, &engine.as_itself("serve --lab")).await {
             tracing::warn!(error = %e, "the virtual lab is not up");
         }
     }
@@ -175,7 +175,7 @@ async fn run(sources: Sources, lab_image: Option<PathBuf>) -> Result<(), ServeEr
     let ended = async {
         http.wait().await;
         planes.finished().await;
-        if let Err(e) = engine.lab().down().await {
+        if let Err(e) = engine.as_itself("stop").lab_down().await {
             tracing::warn!(error = %e, "the virtual lab is not down; the next start sweeps it");
         }
     };
@@ -251,7 +251,8 @@ async fn import(engine: &Engine, file: &Path) -> Result<(), engine::Error> {
     let reading = || engine::Error::io(format!("reading {}", file.display()));
     let mut disk = tokio::fs::File::open(file).await.map_err(reading())?;
     let len = disk.metadata().await.map_err(reading())?.len();
-    let mut import = engine.images().begin_import(SELF_TEST, Some(len)).await?;
+    let itself = engine.as_itself("serve --lab-image");
+    let mut import = itself.begin_import(SELF_TEST, Some(len)).await?;
     loop {
         let mut piece = bytes::BytesMut::with_capacity(IMPORT_PIECE);
         if disk.read_buf(&mut piece).await.map_err(reading())? == 0 {

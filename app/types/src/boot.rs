@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 
 /// The stations of a boot, in order. The rail on the page draws one segment for each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Hop {
     /// The first packet of this boot was seen (a DHCPDISCOVER).
@@ -39,6 +40,7 @@ impl Hop {
 
 /// How far a hop is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HopState {
     /// Not reached.
@@ -55,6 +57,7 @@ pub enum HopState {
 
 /// One hop of one boot.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct HopView {
     pub hop: Hop,
     pub state: HopState,
@@ -66,6 +69,7 @@ pub struct HopView {
 
 /// Where a boot stands as a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BootState {
     /// On its way.
@@ -80,6 +84,7 @@ pub enum BootState {
 
 /// Why a boot stopped: what happened, and what the admin can do.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Cause {
     /// Stable code such as `no_image`.
     pub code: String,
@@ -89,6 +94,7 @@ pub struct Cause {
 
 /// What the booted system measured and posted to `/b/ready`.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct ReadyFacts {
     pub hostname: Option<String>,
@@ -108,6 +114,7 @@ pub struct ReadyFacts {
 
 /// One thing that was seen during a boot, as the timeline keeps it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct BootNote {
     pub at: Timestamp,
     pub hop: Hop,
@@ -117,11 +124,13 @@ pub struct BootNote {
 
 /// One boot of one client, as page, REST and WebSocket show it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct BootView {
     pub id: BootId,
     /// None while the computer is only discovered.
     pub client_id: Option<ClientId>,
     pub mac: MacAddr,
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = Ipv4))]
     pub address: Option<Ipv4Addr>,
     pub state: BootState,
     pub started_at: Timestamp,

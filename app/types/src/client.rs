@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 
 /// What becomes of a client's overlay at its next boot.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OverlayMode {
     /// A fresh overlay each time the boot script is served.
@@ -17,6 +18,7 @@ pub enum OverlayMode {
 
 /// Whether a computer is ours yet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ClientState {
     /// Seen on the wire, not adopted: it boots nothing.
@@ -26,6 +28,7 @@ pub enum ClientState {
 
 /// A client as shown.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ClientView {
     pub id: ClientId,
     pub name: String,
@@ -36,6 +39,7 @@ pub struct ClientView {
     pub mode: OverlayMode,
     /// Whether this is a virtual computer of the lab on this box.
     pub is_virtual: bool,
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = Ipv4))]
     pub address: Option<Ipv4Addr>,
     /// Bytes that this client's overlay holds on our disk.
     pub overlay_bytes: u64,
@@ -49,6 +53,7 @@ pub struct ClientView {
 
 /// A new client.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateClientParams {
     pub name: String,
@@ -62,6 +67,7 @@ pub struct CreateClientParams {
 
 /// A change to a client; what is absent stays.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct UpdateClientParams {
     pub name: Option<String>,
@@ -70,4 +76,27 @@ pub struct UpdateClientParams {
     pub mode: Option<OverlayMode>,
     /// True adopts a discovered computer.
     pub adopt: Option<bool>,
+}
+
+/// The same change to several clients.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct UpdateClientsParams {
+    /// Names, ids or MAC addresses.
+    pub ids: Vec<String>,
+    /// How many computers are meant: with another number nothing is begun.
+    pub expected_count: u32,
+    pub change: UpdateClientParams,
+}
+
+/// Several clients to remove.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RemoveClientsParams {
+    /// Names, ids or MAC addresses.
+    pub ids: Vec<String>,
+    /// How many computers are meant: with another number nothing is begun.
+    pub expected_count: u32,
 }

@@ -9,6 +9,7 @@ macro_rules! ids {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
+        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
         pub struct $name(pub Uuid);
 
         impl fmt::Display for $name {
@@ -37,4 +38,8 @@ ids! {
     UserId,
     /// A sign-in: one family of refresh tokens.
     SessionId,
+    /// An API token.
+    TokenId,
+    /// A job: one piece of long work.
+    JobId,
 }

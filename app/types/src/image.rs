@@ -4,6 +4,7 @@ use crate::{ImageId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ImageState {
     /// Bytes are coming in.
@@ -15,6 +16,7 @@ pub enum ImageState {
 
 /// An image as shown.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ImageView {
     pub id: ImageId,
     pub name: String,

@@ -1,12 +1,14 @@
 //! The one crate of types that browser, server and command line share.
 //! It holds no logic beyond parsing and printing, and imports nothing of ours.
 
+mod audit;
 mod auth;
 mod boot;
 mod client;
 mod event;
 mod id;
 mod image;
+mod job;
 mod mac;
 mod network;
 mod page;
@@ -14,12 +16,14 @@ mod problem;
 mod system;
 mod time;
 
+pub use audit::*;
 pub use auth::*;
 pub use boot::*;
 pub use client::*;
 pub use event::*;
 pub use id::*;
 pub use image::*;
+pub use job::*;
 pub use mac::*;
 pub use network::*;
 pub use page::*;

@@ -6,6 +6,8 @@ use std::{fmt, str::FromStr};
 /// A 48-bit Ethernet address. Printed as `52:54:00:12:34:56`; parsed from that form, from
 /// `52-54-00-12-34-56`, `5254.0012.3456` and `525400123456`, in either case.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(value_type = String, example = "52:54:00:12:34:56"))]
 pub struct MacAddr(pub [u8; 6]);
 
 impl MacAddr {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DhcpMode {
     /// We hand out addresses.
@@ -17,19 +18,24 @@ pub enum DhcpMode {
 
 /// A range of addresses, both ends included. Written `10.77.0.100-10.77.0.199`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AddressRange {
+    #[cfg_attr(feature = "schema", schema(value_type = String, format = Ipv4))]
     pub first: Ipv4Addr,
+    #[cfg_attr(feature = "schema", schema(value_type = String, format = Ipv4))]
     pub last: Ipv4Addr,
 }
 
 /// One boot interface and its scope, as shown.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct BootNetworkView {
     pub interface: String,
     /// A named network namespace; None is the host's own.
     pub namespace: Option<String>,
     pub mode: DhcpMode,
     /// Our address on the interface.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = Ipv4))]
     pub address: Option<Ipv4Addr>,
     pub prefix_len: u8,
     pub range: Option<AddressRange>,
@@ -43,6 +49,7 @@ pub struct BootNetworkView {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LeaseState {
     Active,
@@ -53,7 +60,9 @@ pub enum LeaseState {
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct LeaseView {
+    #[cfg_attr(feature = "schema", schema(value_type = String, format = Ipv4))]
     pub address: Ipv4Addr,
     pub mac: MacAddr,
     pub client_id: Option<ClientId>,

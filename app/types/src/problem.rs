@@ -5,6 +5,7 @@ use std::fmt;
 
 /// An RFC 9457 problem with the members we add: `code`, `hint`, `fields`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Problem {
     #[serde(rename = "type", default = "about_blank")]
     pub kind: String,
@@ -21,10 +22,14 @@ pub struct Problem {
     pub hint: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldProblem>,
+    /// When it may be tried again; the `Retry-After` header says the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u32>,
 }
 
 /// What is wrong with one field of the input.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FieldProblem {
     pub field: String,
     pub message: String,
@@ -44,6 +49,7 @@ impl Problem {
             code: code.into(),
             hint: hint.into(),
             fields: Vec::new(),
+            retry_after_seconds: None,
         }
     }
     pub fn detail(mut self, detail: impl Into<String>) -> Self {

@@ -4,6 +4,7 @@ use crate::Timestamp;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SystemInfoView {
     pub version: String,
     pub hostname: String,
@@ -17,6 +18,7 @@ pub struct SystemInfoView {
 
 /// Whether virtual computers can be booted here.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct LabView {
     pub available: bool,
     /// Why not, in plain words, when it is not.
@@ -26,6 +28,7 @@ pub struct LabView {
 
 /// A virtual computer to start in the lab.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct LabBootParams {
     /// A known one boots again; None makes a new one.

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 
 /// Microseconds since 1970-01-01T00:00:00Z. Prints as RFC 3339 in UTC with milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(value_type = String, format = DateTime, example = "2026-11-21T07:00:00.123Z"))]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {

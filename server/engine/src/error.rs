@@ -30,6 +30,14 @@ pub enum Area {
     User,
     /// A sign-in.
     Auth,
+    /// A sign-in, as a thing to list and end.
+    Session,
+    /// An API token.
+    Token,
+    /// A job.
+    Job,
+    /// The audit log.
+    Audit,
     /// A setting.
     Setting,
     /// The server itself.
@@ -51,6 +59,10 @@ impl Area {
             Area::Lab => "LAB",
             Area::User => "USER",
             Area::Auth => "AUTH",
+            Area::Session => "SESSION",
+            Area::Token => "TOKEN",
+            Area::Job => "JOB",
+            Area::Audit => "AUDIT",
             Area::Setting => "SETTING",
             Area::System => "SYSTEM",
         }
@@ -69,6 +81,10 @@ impl Area {
             Area::Lab => "virtual computer",
             Area::User => "user",
             Area::Auth => "session",
+            Area::Session => "session",
+            Area::Token => "API token",
+            Area::Job => "job",
+            Area::Audit => "audit entry",
             Area::Setting => "setting",
             Area::System => "server",
         }
@@ -265,6 +281,13 @@ impl Error {
         let problem = Problem::new(status, &self.code(), title, hint);
         match self {
             Error::Invalid { field, message, .. } => problem.field(field, message.clone()),
+            Error::TooMany {
+                retry_after_seconds,
+                ..
+            } => Problem {
+                retry_after_seconds: Some(*retry_after_seconds),
+                ..problem
+            },
             _ => problem,
         }
     }

@@ -1,11 +1,14 @@
 //! What NSBoot does. No sockets, no HTTP, no Leptos: daemons, REST and pages are adapters on this.
 
+pub mod audit;
 pub mod boot;
 pub mod clients;
+pub mod door;
 mod error;
 mod events;
 pub mod export;
 pub mod images;
+pub mod jobs;
 pub mod lab;
 pub mod leases;
 pub mod loaders;
@@ -15,11 +18,14 @@ pub mod settings;
 pub mod storage;
 pub mod users;
 
+pub use audit::{Actor, Audit, By};
 pub use boot::Boots;
 pub use clients::{Clients, UnknownClients};
+pub use door::{Admin, Caller, Operator, Viewer};
 pub use error::{Area, Error, Result};
 pub use events::EventBus;
 pub use images::Images;
+pub use jobs::Jobs;
 pub use lab::Lab;
 pub use leases::Leases;
 pub use loaders::Loaders;
@@ -65,6 +71,8 @@ struct Parts {
     store: Arc<Store>,
     events: EventBus,
     settings: Settings,
+    audit: Audit,
+    jobs: Jobs,
     users: Users,
     networks: Networks,
     images: Images,
@@ -97,17 +105,26 @@ impl Engine {
         let store = Arc::new(store);
         let events = EventBus::default();
         let settings = Settings::new(store.clone());
+        let audit = Audit::new(store.clone(), events.clone());
+        let jobs = Jobs::new(store.clone(), events.clone(), audit.clone());
         let users = Users::open(
             store.clone(),
+            audit.clone(),
             &config.data_dir.join("keys"),
             config.admin_password.as_deref(),
         )?;
         let networks = Networks::new(events.clone());
         let storage: Arc<dyn StorageBackend> = Arc::new(EmbeddedStorage::open(&config.data_dir)?);
-        let images = Images::open(store.clone(), events.clone(), storage.clone())?;
+        let images = Images::open(
+            store.clone(),
+            events.clone(),
+            audit.clone(),
+            storage.clone(),
+        )?;
         let clients = Clients::open(
             store.clone(),
             events.clone(),
+            audit.clone(),
             images.clone(),
             config.unknown_clients,
         )?;
@@ -128,12 +145,14 @@ impl Engine {
             clients.clone(),
             images.clone(),
         );
-        Ok(Engine {
+        let engine = Engine {
             parts: Arc::new(Parts {
                 config,
                 store,
                 events,
                 settings,
+                audit,
+                jobs,
                 users,
                 networks,
                 images,
@@ -145,7 +164,9 @@ impl Engine {
                 boots,
                 lab,
             }),
-        })
+        };
+        jobs::resume(&engine)?;
+        Ok(engine)
     }
 
     /// What it was opened with.
@@ -163,6 +184,14 @@ impl Engine {
     /// Settings made in the page.
     pub fn settings(&self) -> &Settings {
         &self.parts.settings
+    }
+    /// What was changed, and by whom.
+    pub(crate) fn audit(&self) -> &Audit {
+        &self.parts.audit
+    }
+    /// Long work.
+    pub fn jobs(&self) -> &Jobs {
+        &self.parts.jobs
     }
     /// Accounts and sessions.
     pub fn users(&self) -> &Users {

@@ -1,6 +1,6 @@
 //! The engine as a whole: opened, used, closed and opened again on the same folder.
 
-use engine::{Engine, EngineConfig};
+use engine::{By, Engine, EngineConfig};
 use std::path::Path;
 use types::{
     ClientState, CreateClientParams, ImageState, LoginParams, MacAddr, OverlayMode,
@@ -29,12 +29,16 @@ async fn everything_is_there_when_it_is_opened_again() {
     let dir = tempfile::tempdir().unwrap();
     let engine = Engine::open(config(dir.path())).unwrap();
     let bytes = vec![0xabu8; 64 * 1024];
-    let mut import = engine.images().begin_import("disk", None).await.unwrap();
+    let mut import = engine
+        .as_itself("test")
+        .begin_import("disk", None)
+        .await
+        .unwrap();
     import.write(bytes.into()).await.unwrap();
     let image = import.finish(None).await.unwrap();
     let client = engine
-        .clients()
-        .create(CreateClientParams {
+        .as_itself("test")
+        .create_client(CreateClientParams {
             name: "pc-1".into(),
             mac: MAC,
             image: Some("disk".into()),
@@ -49,8 +53,8 @@ async fn everything_is_there_when_it_is_opened_again() {
         .set("clients.unknown", "adopt")
         .await
         .unwrap();
-    let here = "127.0.0.1".parse().unwrap();
-    let token = engine.users().login(login(), here).await.unwrap();
+    let here = By::unknown("", None, types::Way::Rest);
+    let token = engine.users().login(here, login()).await.unwrap();
     drop(engine);
 
     // Nothing of the first keeps the database open.
@@ -70,7 +74,7 @@ async fn everything_is_there_when_it_is_opened_again() {
     let setting = engine.settings().get("clients.unknown").unwrap();
     assert_eq!(setting.as_deref(), Some("adopt"));
     let who = engine.users().authenticate(&token.access_token).unwrap();
-    assert_eq!(who.username, "admin");
+    assert_eq!(who.actor.view().name, "admin");
     assert!(!engine.users().needs_setup());
 }
 
@@ -98,27 +102,29 @@ async fn a_damaged_row_is_left_out_and_stands_in_nobodys_way() {
     };
     let dir = tempfile::tempdir().unwrap();
     let engine = Engine::open(config(dir.path())).unwrap();
-    engine
-        .clients()
-        .create(params("to-be-damaged", 1))
+    let itself = engine.as_itself("test");
+    itself
+        .create_client(params("to-be-damaged", 1))
         .await
         .unwrap();
-    let whole = engine.clients().create(params("pc-2", 2)).await.unwrap();
-    drop(engine);
+    let whole = itself.create_client(params("pc-2", 2)).await.unwrap();
+    drop((engine, itself));
     damage(dir.path(), b"to-be-damaged");
 
     let engine = Engine::open(config(dir.path())).unwrap();
     let clients = engine.clients();
     let names: Vec<_> = clients.list().into_iter().map(|c| c.name).collect();
     assert_eq!(names, ["pc-2"]);
-    clients.create(params("pc-3", 3)).await.unwrap();
+    let itself = engine.as_itself("test");
+    itself.create_client(params("pc-3", 3)).await.unwrap();
     let seen = MacAddr([0x52, 0x54, 0, 0, 0, 4]);
     clients.discovered(seen).await.unwrap();
     let rename = UpdateClientParams {
         name: Some("pc-two".into()),
         ..UpdateClientParams::default()
     };
-    clients.update(whole.id, None, rename).await.unwrap();
+    let whole = whole.id.to_string();
+    itself.update_client(&whole, None, rename).await.unwrap();
 }
 
 #[tokio::test]

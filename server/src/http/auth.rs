@@ -1,75 +1,105 @@
-//! Who asks: by bearer token, by the page's cookie, or by standing at the local socket.
+//! Who asks: by bearer token, by the page's cookie, or by standing at the local socket; and the
+//! handle on the engine that they get for it.
 
-use super::{AppState, Door, problem::unauthorized};
+use super::{
+    AppState, Door,
+    problem::{ApiError, unauthorized},
+};
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{ConnectInfo, FromRequestParts, Request, State},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use axum_extra::extract::cookie::CookieJar;
-use engine::{Identity, now};
-use http::{HeaderValue, header};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use types::{Role, SESSION_COOKIE, SessionId, UserId};
-use uuid::Uuid;
+use engine::{Admin, By, Caller, Engine, Identity, Operator, Viewer};
+use http::{HeaderMap, header, request::Parts};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+};
+use types::{SESSION_COOKIE, Way};
 
-/// The caller of a request, in the request's extensions when there is one. Pages find a
-/// [`types::MeView`] there as well.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    pub identity: Identity,
-    /// Came through the local socket: there is no session behind it.
-    is_local: bool,
+/// What the command line calls itself (`User-Agent`); the audit log believes it.
+pub const CLI_AGENT: &str = concat!("nsboot/", env!("CARGO_PKG_VERSION"));
+
+/// A handle as an argument of a handler: the handler's signature says who may call it, and without
+/// the role there is no handle to call anything with.
+pub struct As<H>(pub H);
+
+/// A handle on the engine.
+pub trait Handle: Sized {
+    /// The handle, for a caller with its role.
+    ///
+    /// # Errors
+    /// [`engine::Error::Forbidden`].
+    fn open(engine: &Engine, caller: &Caller) -> engine::Result<Self>;
 }
 
-impl Caller {
-    /// Whether the session still holds; long answers ask now and then. A short-lived access token
-    /// may run out meanwhile: what counts is the session behind it.
-    pub fn still_valid(&self, state: &AppState) -> bool {
-        self.is_local
-            || (self.identity.session_expires_at > now()
-                && state.engine.users().session_lives(self.identity.session_id))
-    }
-
-    /// Whether the request came through the local socket: there is no session to end.
-    pub fn is_local(&self) -> bool {
-        self.is_local
+impl Handle for Viewer {
+    fn open(engine: &Engine, caller: &Caller) -> engine::Result<Self> {
+        engine.as_viewer(caller)
     }
 }
 
-/// The peer's address, for those that see only a request's headers. Set by us on every request,
-/// whatever the peer wrote there.
-pub const PEER_HEADER: &str = "x-nsboot-peer";
+impl Handle for Operator {
+    fn open(engine: &Engine, caller: &Caller) -> engine::Result<Self> {
+        engine.as_operator(caller)
+    }
+}
+
+impl Handle for Admin {
+    fn open(engine: &Engine, caller: &Caller) -> engine::Result<Self> {
+        engine.as_admin(caller)
+    }
+}
+
+impl<H: Handle> FromRequestParts<AppState> for As<H> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let caller = parts.extensions.get::<Caller>().ok_or_else(unauthorized)?;
+        Ok(As(H::open(&state.engine, caller)?))
+    }
+}
+
+/// Whoever sent the request, for sign-in and first account. The request's extensions hold the [`By`].
+pub struct Visitor(pub By);
+
+impl<S: Send + Sync> FromRequestParts<S> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let by = parts.extensions.get::<By>().cloned();
+        Ok(Visitor(
+            by.unwrap_or_else(|| By::unknown("", None, Way::Rest)),
+        ))
+    }
+}
 
 /// Finds out who asks and puts it into the request. A wrong proof is as good as none: whether one
-/// is needed is decided by [`require`] and by the pages.
+/// is needed is decided by the handler and by the pages.
 pub async fn identify(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    if let Some(caller) = caller(&state, &request) {
+    let proof = proof(&state, &request);
+    let by = visitor(&request, proof.as_ref().is_some_and(|(_, page)| *page));
+    if let Some((identity, _)) = proof {
         // What pages look for.
-        let me = state.engine.users().me(&caller.identity);
+        let me = state.engine.users().me(&identity);
+        let by = By {
+            actor: identity.actor.clone(),
+            role: Some(identity.role),
+            ..by.clone()
+        };
         request.extensions_mut().insert(me);
-        request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(Caller { identity, by });
     }
-    if let Ok(peer) = HeaderValue::try_from(peer(request.extensions()).to_string()) {
-        request.headers_mut().insert(PEER_HEADER, peer);
-    }
+    request.extensions_mut().insert(by);
     next.run(request).await
 }
 
-/// Lets only those pass that [`identify`] knew.
-pub async fn require(request: Request, next: Next) -> Response {
-    match request.extensions().get::<Caller>() {
-        Some(_) => next.run(request).await,
-        None => unauthorized().into_response(),
-    }
-}
-
-fn caller(state: &AppState, request: &Request) -> Option<Caller> {
+/// Who proved what, and whether it was a browser's cookie that did.
+fn proof(state: &AppState, request: &Request) -> Option<(Identity, bool)> {
     if request.extensions().get::<Door>() == Some(&Door::Local) {
-        return Some(Caller {
-            identity: local_admin(),
-            is_local: true,
-        });
+        return Some((Identity::local(), false));
     }
     let users = state.engine.users();
     // A token that is given counts alone, so that a script never acts as whom a cookie says.
@@ -79,34 +109,38 @@ fn caller(state: &AppState, request: &Request) -> Option<Caller> {
             return None;
         }
         let identity = users.authenticate(token.trim()).ok()?;
-        return Some(Caller {
-            identity,
-            is_local: false,
-        });
+        return Some((identity, false));
     }
     let jar = CookieJar::from_headers(request.headers());
     let token = jar.get(SESSION_COOKIE)?.value().to_string();
-    let identity = users.resume(&token).ok()?;
-    Some(Caller {
-        identity,
-        is_local: false,
-    })
+    Some((users.resume(&token).ok()?, true))
 }
 
-/// Whoever may open the socket in the data directory owns the server anyway.
-fn local_admin() -> Identity {
-    Identity {
-        user_id: UserId(Uuid::nil()),
-        username: "local".into(),
-        role: Role::Admin,
-        session_id: SessionId(Uuid::nil()),
-        session_expires_at: now().plus_seconds(3600),
+/// What there is to say of a request whoever sent it.
+fn visitor(request: &Request, by_cookie: bool) -> By {
+    let headers = request.headers();
+    let agent = text(headers, header::USER_AGENT.as_str());
+    let way = if by_cookie || request.uri().path().starts_with("/fn/") {
+        Way::Page
+    } else if agent.as_deref() == Some(CLI_AGENT) {
+        Way::Cli
+    } else {
+        Way::Rest
+    };
+    By {
+        request_id: text(headers, super::REQUEST_ID.as_str()),
+        agent,
+        ..By::unknown("", peer(request.extensions()), way)
     }
 }
 
-/// The address that a request comes from; the local socket counts as loopback.
-pub fn peer(request: &http::Extensions) -> IpAddr {
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    Some(headers.get(name)?.to_str().ok()?.to_string())
+}
+
+/// The address that a request comes from; None on the local socket.
+pub fn peer(request: &http::Extensions) -> Option<IpAddr> {
     request
         .get::<ConnectInfo<SocketAddr>>()
-        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(a)| a.ip())
+        .map(|ConnectInfo(a)| a.ip())
 }

@@ -11,6 +11,17 @@ use serde::Serialize;
 /// A view with its revision as strong ETag.
 pub struct Tagged<T>(pub StatusCode, pub u64, pub T);
 
+impl<T: Serialize> Tagged<T> {
+    /// The answer, with where the thing is.
+    pub fn at(self, place: &str) -> Response {
+        let mut response = self.into_response();
+        if let Ok(place) = HeaderValue::try_from(place) {
+            response.headers_mut().insert(header::LOCATION, place);
+        }
+        response
+    }
+}
+
 impl<T: Serialize> IntoResponse for Tagged<T> {
     fn into_response(self) -> Response {
         let mut response = (self.0, Json(self.2)).into_response();

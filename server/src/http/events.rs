@@ -1,6 +1,6 @@
 //! `/api/v1/ws`: a snapshot with its number, then each change with the next number.
 
-use super::{AppState, auth::Caller, views};
+use super::{AppState, auth::As, views};
 use axum::{
     Extension,
     extract::{
@@ -9,6 +9,7 @@ use axum::{
     },
     response::Response,
 };
+use engine::{Caller, Viewer};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::broadcast::error::RecvError,
@@ -26,6 +27,7 @@ const MAX_INCOMING: usize = 4096;
 /// Session and origin were checked before this is reached.
 pub async fn upgrade(
     State(state): State<AppState>,
+    As(_): As<Viewer>,
     Extension(caller): Extension<Caller>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
@@ -83,7 +85,7 @@ async fn feed(
                 if heard.elapsed() > 2 * PING + Duration::from_secs(1) {
                     return Ok((close_code::POLICY, "no answer to two pings"));
                 }
-                if !caller.still_valid(state) {
+                if state.engine.users().again(&caller.identity).is_err() {
                     return Ok((close_code::POLICY, "the session has ended"));
                 }
                 send(socket, Message::Ping(Default::default())).await?;

@@ -1,14 +1,11 @@
 //! What the pages need of the HTTP layer: sign-in by cookie, joined views, the lab.
 
-use super::{AppState, auth::PEER_HEADER, views};
+use super::{AppState, views};
 use app::ssr::{Answer, Cookies, Host};
-use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
-use http::{HeaderMap, HeaderValue};
-use std::net::{IpAddr, Ipv4Addr};
-use types::{
-    BootView, ClientId, LoginParams, SESSION_COOKIE, SetupParams, Snapshot, SystemInfoView,
-    TokenView,
-};
+use axum_extra::extract::cookie::{Cookie, SameSite};
+use engine::{By, Operator, Viewer};
+use http::HeaderValue;
+use types::{LoginParams, SESSION_COOKIE, SetupParams, Snapshot, SystemInfoView, TokenView};
 
 /// The pages' view of the server.
 pub struct PageHost(pub AppState);
@@ -18,34 +15,26 @@ impl Host for PageHost {
         self.0.engine.users().needs_setup()
     }
 
-    fn setup(&self, _: HeaderMap, params: SetupParams) -> Answer<Cookies> {
+    fn setup(&self, by: By, params: SetupParams) -> Answer<Cookies> {
         let users = self.0.engine.users().clone();
         Box::pin(async move {
-            let tokens = users.setup(params).await;
+            let tokens = users.setup(by, params).await;
             Ok(signed_in(&tokens.map_err(|e| e.problem())?))
         })
     }
 
-    fn login(&self, headers: HeaderMap, params: LoginParams) -> Answer<Cookies> {
+    fn login(&self, by: By, params: LoginParams) -> Answer<Cookies> {
         let users = self.0.engine.users().clone();
         Box::pin(async move {
-            let tokens = users.login(params, peer(&headers)).await;
+            let tokens = users.login(by, params).await;
             Ok(signed_in(&tokens.map_err(|e| e.problem())?))
         })
     }
 
-    fn logout(&self, headers: HeaderMap) -> Answer<Cookies> {
-        let users = self.0.engine.users().clone();
+    fn logout(&self, viewer: Option<Viewer>) -> Answer<Cookies> {
         Box::pin(async move {
-            let jar = CookieJar::from_headers(&headers);
-            let session = jar
-                .get(SESSION_COOKIE)
-                .and_then(|c| users.resume(c.value()).ok());
-            if let Some(identity) = session {
-                users
-                    .logout(identity.session_id)
-                    .await
-                    .map_err(|e| e.problem())?;
+            if let Some(viewer) = viewer {
+                viewer.logout().await.map_err(|e| e.problem())?;
             }
             Ok(cookies(cookie("", 0)))
         })
@@ -59,26 +48,15 @@ impl Host for PageHost {
         views::system(&self.0)
     }
 
-    fn boots(&self, client: ClientId) -> Vec<BootView> {
-        views::boots(&self.0, client)
-    }
-
-    fn boot_virtual(&self) -> Answer<()> {
+    fn boot_virtual(&self, operator: Operator) -> Answer<()> {
         let state = self.0.clone();
         Box::pin(async move {
-            views::boot_virtual(&state, None)
+            views::boot_virtual(&state, &operator, None)
                 .await
                 .map(drop)
                 .map_err(|e| e.problem())
         })
     }
-}
-
-/// The address that the listener saw; see [`PEER_HEADER`].
-fn peer(headers: &HeaderMap) -> IpAddr {
-    let text = headers.get(PEER_HEADER).and_then(|v| v.to_str().ok());
-    text.and_then(|t| t.parse().ok())
-        .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 fn signed_in(tokens: &TokenView) -> Cookies {

@@ -60,26 +60,15 @@ pub enum Door {
 
 /// Everything that a listener serves.
 pub fn router(state: AppState, door: Door) -> Router {
-    let open = api::auth::open_routes();
-    let closed = Router::new()
-        .merge(api::auth::routes())
-        .merge(api::system::routes())
-        .merge(api::clients::routes())
-        .merge(api::images::routes())
-        .merge(api::leases::routes())
-        .merge(api::networks::routes())
-        .merge(api::boots::routes())
-        .merge(api::lab::routes())
+    let v1 = Router::from(api::routes())
         .route("/ws", get(events::upgrade))
-        .route_layer(from_fn_with_state(state.clone(), auth::require));
-    let v1 = open
-        .merge(closed)
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed);
     Router::new()
         .nest("/api/v1", v1)
         .route("/api/{*rest}", axum::routing::any(problem::not_found))
         .merge(api::system::probes())
+        .merge(api::viewer())
         .merge(site::routes())
         .layer(from_fn_with_state(state.clone(), auth::identify))
         .layer(Extension(door))

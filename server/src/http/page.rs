@@ -1,17 +1,23 @@
 //! Lists in pages: `?limit&cursor`.
 
-use super::problem::{ApiResult, bad_query};
+use super::problem::{ApiError, ApiResult, bad_query};
 use serde::Deserialize;
+use std::str::FromStr;
 use types::ListView;
+use utoipa::IntoParams;
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 500;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct PageQuery {
-    limit: Option<usize>,
-    cursor: Option<String>,
+    /// Items on one page, 1 to 500; 100 when it is not given.
+    #[param(minimum = 1, maximum = 500)]
+    pub limit: Option<usize>,
+    /// The `next` of the page before.
+    pub cursor: Option<String>,
 }
 
 impl PageQuery {
@@ -21,19 +27,12 @@ impl PageQuery {
     /// # Errors
     /// The limit is out of range or the cursor is not one of ours.
     pub fn page<T>(self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> ApiResult<ListView<T>> {
-        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(bad_query(format!(
-                "limit: it is a number from 1 to {MAX_LIMIT}"
-            )));
-        }
+        let limit = self.limit()?;
         items.sort_by_cached_key(&key);
         let start = match self.cursor {
             None => 0,
             Some(c) => {
-                let after = decode(&c).ok_or_else(|| {
-                    bad_query("cursor: use the `next` of the page before, unchanged")
-                })?;
+                let after = decode(&c).ok_or_else(bad_cursor)?;
                 items.partition_point(|i| key(i) <= after)
             }
         };
@@ -43,6 +42,46 @@ impl PageQuery {
         let next = items.last().filter(|_| more).map(|i| encode(&key(i)));
         Ok(ListView { items, next })
     }
+
+    /// One page of a list that is read from its end: `read` gives up to so many items before that
+    /// key, the newest first.
+    ///
+    /// # Errors
+    /// The limit is out of range, the cursor is not one of ours, or why `read` failed.
+    pub fn newest<T, K: ToString + FromStr>(
+        self,
+        read: impl FnOnce(Option<K>, usize) -> engine::Result<Vec<T>>,
+        key: impl Fn(&T) -> K,
+    ) -> ApiResult<ListView<T>> {
+        let limit = self.limit()?;
+        let before = match self.cursor {
+            None => None,
+            Some(c) => {
+                let key = decode(&c).and_then(|text| text.parse().ok());
+                Some(key.ok_or_else(bad_cursor)?)
+            }
+        };
+        let mut items = read(before, limit + 1)?;
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let last = items.last().filter(|_| more);
+        let next = last.map(|i| encode(&key(i).to_string()));
+        Ok(ListView { items, next })
+    }
+
+    fn limit(&self) -> ApiResult<usize> {
+        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
+        match (1..=MAX_LIMIT).contains(&limit) {
+            true => Ok(limit),
+            false => Err(bad_query(format!(
+                "limit: it is a number from 1 to {MAX_LIMIT}"
+            ))),
+        }
+    }
+}
+
+fn bad_cursor() -> ApiError {
+    bad_query("cursor: use the `next` of the page before, unchanged")
 }
 
 /// Hex, so that a cursor needs no escaping and nobody is tempted to read it.

@@ -1,9 +1,9 @@
 //! Views that REST, WebSocket and page share.
 
 use super::{AppState, site};
-use engine::Error;
+use engine::{Error, Operator};
 use std::path::Path;
-use types::{BootView, ClientId, ClientView, Snapshot, SystemInfoView};
+use types::{ClientView, Snapshot, SystemInfoView};
 
 /// Everything the live pages show, as of now.
 pub fn snapshot(state: &AppState) -> Snapshot {
@@ -33,19 +33,12 @@ pub fn system(state: &AppState) -> SystemInfoView {
     }
 }
 
-/// The boots of a client, the newest first; none when it or its history can't be found.
-pub fn boots(state: &AppState, client: ClientId) -> Vec<BootView> {
-    let mac = state.engine.clients().get(client).map(|c| c.mac);
-    mac.and_then(|mac| state.engine.boots().history(mac).ok())
-        .unwrap_or_default()
-}
-
 /// Makes the lab's network and serves it; nothing changes when it is up.
 ///
 /// # Errors
 /// When there can be no lab here, with the reason.
-pub async fn lab_up(state: &AppState) -> Result<(), Error> {
-    let network = state.engine.lab().up().await?;
+pub async fn lab_up(state: &AppState, operator: &Operator) -> Result<(), Error> {
+    let network = operator.lab_up().await?;
     state.planes.start(network);
     Ok(())
 }
@@ -54,19 +47,23 @@ pub async fn lab_up(state: &AppState) -> Result<(), Error> {
 ///
 /// # Errors
 /// When the network can't be taken away.
-pub async fn lab_down(state: &AppState) -> Result<(), Error> {
+pub async fn lab_down(state: &AppState, operator: &Operator) -> Result<(), Error> {
     state.planes.stop_lab().await;
-    state.engine.lab().down().await
+    operator.lab_down().await
 }
 
 /// Powers a virtual computer on, in the lab's network.
 ///
 /// # Errors
 /// When it runs already, or there can be no lab here.
-pub async fn boot_virtual(state: &AppState, name: Option<&str>) -> Result<ClientView, Error> {
+pub async fn boot_virtual(
+    state: &AppState,
+    operator: &Operator,
+    name: Option<&str>,
+) -> Result<ClientView, Error> {
     // Its boot plane first: the computer asks as soon as it has power.
-    lab_up(state).await?;
-    state.engine.lab().boot(name).await
+    lab_up(state, operator).await?;
+    operator.lab_boot(name).await
 }
 
 /// (free for us, whole) of the file system under `dir`; zeros when it can't be asked.

@@ -1,7 +1,7 @@
 //! Keys as bytes whose order is the order we list in.
 
 use std::net::Ipv4Addr;
-use types::{BootId, ClientId, ImageId, MacAddr, SessionId, UserId};
+use types::{BootId, ClientId, ImageId, JobId, MacAddr, SessionId, TokenId, UserId};
 
 /// A key, or the beginning of one, as bytes.
 pub trait Key {
@@ -25,12 +25,24 @@ macro_rules! id_keys {
         }
     )*};
 }
-id_keys!(ClientId, ImageId, UserId, SessionId, BootId);
+id_keys!(ClientId, ImageId, UserId, SessionId, TokenId, BootId, JobId);
 
 impl Key for MacAddr {
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.0);
     }
+}
+
+/// Big endian, so that numbers list in their order.
+impl Key for u64 {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.to_be_bytes());
+    }
+}
+
+/// The key of a table with one row.
+impl Key for () {
+    fn write(&self, _: &mut Vec<u8>) {}
 }
 
 impl Key for String {

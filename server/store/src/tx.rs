@@ -93,6 +93,52 @@ pub struct ReadTx {
     pub(crate) tx: ReadTransaction,
 }
 
+impl ReadTx {
+    /// Up to `limit` rows before the key `before` (from the end without it), the last first.
+    ///
+    /// # Errors
+    /// When the database or a row can't be read.
+    pub fn newest<R: Record>(&self, before: Option<&R::Key>, limit: usize) -> Result<Vec<R>> {
+        let table = match self.tx.open_table(Table::new(R::TABLE)) {
+            Ok(t) => t,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(e) => return Err(Error::backend("opening a table", e)),
+        };
+        let failed = |e| Error::backend("listing records", e);
+        let end = before.map(Key::bytes);
+        let rows = match &end {
+            Some(end) => table.range::<&[u8]>(..end.as_slice()),
+            None => table.range::<&[u8]>(..),
+        };
+        let rows = rows.map_err(failed)?.rev().take(limit);
+        rows.map(|row| {
+            let (key, value) = row.map_err(failed)?;
+            decode::<R>(key.value(), value.value())
+        })
+        .collect()
+    }
+
+    /// Up to `limit` rows from the key `from` on, in the order of the keys.
+    ///
+    /// # Errors
+    /// When the database or a row can't be read.
+    pub fn list_from<R: Record>(&self, from: &R::Key, limit: usize) -> Result<Vec<R>> {
+        let table = match self.tx.open_table(Table::new(R::TABLE)) {
+            Ok(t) => t,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(e) => return Err(Error::backend("opening a table", e)),
+        };
+        let failed = |e| Error::backend("listing records", e);
+        let rows = table.range::<&[u8]>(from.bytes().as_slice()..);
+        let rows = rows.map_err(failed)?.take(limit);
+        rows.map(|row| {
+            let (key, value) = row.map_err(failed)?;
+            decode::<R>(key.value(), value.value())
+        })
+        .collect()
+    }
+}
+
 impl Read for ReadTx {
     fn raw_get(&self, table: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let table = match self.tx.open_table(Table::new(table)) {

@@ -37,6 +37,28 @@ fn every_record_has_the_bytes_it_always_had() {
     check("user", &samples::user());
     check("session", &samples::session());
     check("setting", &samples::setting());
+    check("token", &samples::token());
+    check("audit", &samples::audit());
+    check("audit-head", &samples::audit_head());
+    check("job", &samples::job());
+}
+
+/// Databases of the first version hold these.
+#[test]
+fn a_session_of_the_first_format_is_read() {
+    let bytes: Vec<u8> = {
+        let hex = include_str!("golden/session-1.hex").replace('\n', "");
+        let byte = |i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap();
+        (0..hex.len()).step_by(2).map(byte).collect()
+    };
+    let new = samples::session();
+    let old = store::SessionRecord {
+        refreshed_at: new.created_at,
+        address: None,
+        agent: None,
+        ..new
+    };
+    assert!(codec::decode::<store::SessionRecord>(&bytes).unwrap() == old);
 }
 
 #[test]
@@ -59,6 +81,10 @@ fn each_kind_has_its_own_number_and_table() {
         of::<store::UserRecord>(),
         of::<store::SessionRecord>(),
         of::<store::SettingRecord>(),
+        of::<store::TokenRecord>(),
+        of::<store::AuditRecord>(),
+        of::<store::AuditHeadRecord>(),
+        of::<store::JobRecord>(),
     ];
     assert!(distinct(&all.map(|(kind, _)| kind)) && distinct(&all.map(|(_, table)| table)));
 }

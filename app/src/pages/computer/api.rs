@@ -7,8 +7,7 @@ use types::{BootView, ClientId};
 /// The last boots of a computer, newest first.
 #[server(prefix = "/fn", endpoint = "clients/boots")]
 pub async fn boots(id: ClientId) -> Result<Vec<BootView>, Fault> {
-    let signed = crate::ssr::signed()?;
-    Ok(signed.host.boots(id))
+    Ok(crate::ssr::viewer()?.client_boots(&id.to_string())?)
 }
 
 /// Changes name, image and mode.
@@ -20,17 +19,15 @@ pub async fn update_client(
     image: String,
     mode: String,
 ) -> Result<(), Fault> {
-    let signed = crate::ssr::signed()?;
+    let operator = crate::ssr::operator()?;
     let params = types::UpdateClientParams {
         name: Some(name),
         image: Some(image),
         mode: Some(crate::pages::floor::api::mode(&mode)),
         adopt: None,
     };
-    signed
-        .engine
-        .clients()
-        .update(id, Some(revision), params)
+    operator
+        .update_client(&id.to_string(), Some(revision), params)
         .await?;
     Ok(())
 }
@@ -38,8 +35,8 @@ pub async fn update_client(
 /// Forgets a computer; its overlay goes with it.
 #[server(prefix = "/fn", endpoint = "clients/remove")]
 pub async fn remove_client(id: ClientId) -> Result<(), Fault> {
-    let signed = crate::ssr::signed()?;
-    signed.engine.clients().remove(id, None).await?;
+    let operator = crate::ssr::operator()?;
+    operator.remove_client(&id.to_string(), None).await?;
     leptos_axum::redirect("/floor");
     Ok(())
 }

@@ -24,7 +24,7 @@ pub async fn add_client(
     image: String,
     mode: String,
 ) -> Result<(), Fault> {
-    let signed = crate::ssr::signed()?;
+    let operator = crate::ssr::operator()?;
     let mac = mac.trim().parse().map_err(|e: types::MacParseError| {
         types::Problem::new(
             422,
@@ -40,28 +40,30 @@ pub async fn add_client(
         image: Some(image).filter(|i| !i.is_empty()),
         mode: self::mode(&mode),
     };
-    signed.engine.clients().create(params).await?;
+    operator.create_client(params).await?;
     Ok(())
 }
 
 /// Takes a discovered computer in.
 #[server(prefix = "/fn", endpoint = "clients/adopt")]
 pub async fn adopt_client(id: ClientId, name: String, image: String) -> Result<(), Fault> {
-    let signed = crate::ssr::signed()?;
+    let operator = crate::ssr::operator()?;
     let params = UpdateClientParams {
         name: Some(name),
         image: Some(image).filter(|i| !i.is_empty()),
         mode: None,
         adopt: Some(true),
     };
-    signed.engine.clients().update(id, None, params).await?;
+    operator
+        .update_client(&id.to_string(), None, params)
+        .await?;
     Ok(())
 }
 
 /// Starts a virtual computer in the lab.
 #[server(prefix = "/fn", endpoint = "lab/boot")]
 pub async fn boot_virtual() -> Result<(), Fault> {
-    let signed = crate::ssr::signed()?;
-    signed.host.boot_virtual().await?;
+    let operator = crate::ssr::operator()?;
+    crate::ssr::host()?.boot_virtual(operator).await?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use types::ImageId;
 /// Deletes an image; refused while computers boot from it.
 #[server(prefix = "/fn", endpoint = "images/remove")]
 pub async fn remove_image(id: ImageId) -> Result<(), Fault> {
-    let signed = crate::ssr::signed()?;
-    signed.engine.images().remove(id, None).await?;
+    let operator = crate::ssr::operator()?;
+    operator.remove_image(&id.to_string(), None).await?;
     Ok(())
 }

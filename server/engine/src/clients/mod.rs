@@ -4,7 +4,9 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use crate::{Area, Error, EventBus, Result, images::Images, now, random_text};
+use crate::{
+    Area, Audit, By, Error, EventBus, Result, audit::Change, images::Images, now, random_text,
+};
 use std::{
     collections::{BTreeMap, HashMap},
     net::Ipv4Addr,
@@ -42,6 +44,7 @@ pub struct Clients {
 struct Inner {
     store: Arc<Store>,
     events: EventBus,
+    audit: Audit,
     images: Images,
     unknown: UnknownClients,
     cache: RwLock<Cache>,
@@ -70,6 +73,7 @@ impl Clients {
     pub(crate) fn open(
         store: Arc<Store>,
         events: EventBus,
+        audit: Audit,
         images: Images,
         unknown: UnknownClients,
     ) -> Result<Self> {
@@ -80,6 +84,7 @@ impl Clients {
             inner: Arc::new(Inner {
                 store,
                 events,
+                audit,
                 images,
                 unknown,
                 cache: RwLock::new(cache),
@@ -180,19 +185,28 @@ impl Clients {
     /// # Errors
     /// [`Error::Invalid`] for a bad name or address, [`Error::Conflict`] for a taken one or an
     /// image that is not ready, [`Error::NotFound`] for an unknown image.
-    pub async fn create(&self, params: CreateClientParams) -> Result<ClientView> {
-        self.add(params, false).await
+    pub(crate) async fn create(&self, by: &By, params: CreateClientParams) -> Result<ClientView> {
+        self.add(by, params, false).await
     }
 
     /// Makes a virtual computer's client: for the lab.
     ///
     /// # Errors
     /// As [`Clients::create`].
-    pub async fn create_virtual(&self, params: CreateClientParams) -> Result<ClientView> {
-        self.add(params, true).await
+    pub(crate) async fn create_virtual(
+        &self,
+        by: &By,
+        params: CreateClientParams,
+    ) -> Result<ClientView> {
+        self.add(by, params, true).await
     }
 
-    async fn add(&self, params: CreateClientParams, is_virtual: bool) -> Result<ClientView> {
+    async fn add(
+        &self,
+        by: &By,
+        params: CreateClientParams,
+        is_virtual: bool,
+    ) -> Result<ClientView> {
         rules::name(&params.name)?;
         rules::mac(params.mac)?;
         let image_id = self.resolve_image(params.image.as_deref())?;
@@ -208,7 +222,7 @@ impl Clients {
             created_at: now(),
             revision: 1,
         };
-        let inner = self.inner.clone();
+        let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
             let all: Vec<ClientRecord> = tx.list_readable(None)?;
             let mut record = fresh;
@@ -226,6 +240,8 @@ impl Clients {
             rules::name_free(&all, &record.name, record.id)?;
             require_ready(tx, record.image_id)?;
             inner.save(tx, &record)?;
+            let before = known.map(|old| inner.facts(old));
+            inner.record(tx, &by, "client.create", &record, before, true)?;
             Ok(record)
         });
         let record = write.await?;
@@ -237,8 +253,9 @@ impl Clients {
     /// # Errors
     /// [`Error::NotFound`], [`Error::PreconditionFailed`] when the revision is not the newest,
     /// [`Error::Invalid`] and [`Error::Conflict`] as in [`Clients::create`].
-    pub async fn update(
+    pub(crate) async fn update(
         &self,
+        by: &By,
         id: ClientId,
         if_match: Option<u64>,
         params: UpdateClientParams,
@@ -250,7 +267,7 @@ impl Clients {
             None => None,
             text => Some(self.resolve_image(text)?),
         };
-        let inner = self.inner.clone();
+        let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
             let old = require_revision(tx, id, if_match)?;
             let mut record = old.clone();
@@ -277,6 +294,8 @@ impl Clients {
             if record != old {
                 record.revision += 1;
                 inner.save(tx, &record)?;
+                let before = Some(inner.facts(&old));
+                inner.record(tx, &by, "client.update", &record, before, true)?;
             }
             Ok(record)
         });
@@ -288,11 +307,13 @@ impl Clients {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::PreconditionFailed`].
-    pub async fn remove(&self, id: ClientId, if_match: Option<u64>) -> Result<()> {
-        let inner = self.inner.clone();
+    pub(crate) async fn remove(&self, by: &By, id: ClientId, if_match: Option<u64>) -> Result<()> {
+        let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
             let record = require_revision(tx, id, if_match)?;
             tx.remove::<ClientRecord>(&id);
+            let before = Some(inner.facts(&record));
+            inner.record(tx, &by, "client.remove", &record, before, false)?;
             tx.on_commit(move || inner.gone(&record));
             Ok(())
         });
@@ -368,6 +389,29 @@ impl Inner {
             inner.events.publish(Event::ClientChanged { client });
         });
         Ok(())
+    }
+
+    /// What the audit log says of a client: what an admin chose, and no secret.
+    fn facts(&self, r: &ClientRecord) -> serde_json::Value {
+        let image = r.image_id.and_then(|id| self.images.get(id));
+        serde_json::json!({
+            "name": r.name, "mac": r.mac, "state": r.state, "mode": r.mode,
+            "image": image.map(|i| i.name.clone()), "image_id": r.image_id,
+        })
+    }
+
+    fn record(
+        &self,
+        tx: &mut Tx<'_>,
+        by: &By,
+        action: &'static str,
+        record: &ClientRecord,
+        before: Option<serde_json::Value>,
+        stays: bool,
+    ) -> Result<()> {
+        let after = stays.then(|| self.facts(record));
+        let change = Change::act(action, "client", record.id, &record.name).facts(before, after);
+        self.audit.record(tx, by, change)
     }
 
     fn gone(&self, record: &ClientRecord) {

@@ -17,8 +17,21 @@ fn floor_with(unknown: UnknownClients) -> Floor {
     let store = Arc::new(Store::open(&dir.path().join("nsboot.redb")).unwrap());
     let events = EventBus::default();
     let storage = Arc::new(EmbeddedStorage::open(dir.path()).unwrap());
-    let images = Images::open(store.clone(), events.clone(), storage).unwrap();
-    let clients = Clients::open(store.clone(), events.clone(), images.clone(), unknown).unwrap();
+    let images = Images::open(
+        store.clone(),
+        events.clone(),
+        Audit::new(store.clone(), events.clone()),
+        storage,
+    )
+    .unwrap();
+    let clients = Clients::open(
+        store.clone(),
+        events.clone(),
+        Audit::new(store.clone(), events.clone()),
+        images.clone(),
+        unknown,
+    )
+    .unwrap();
     Floor {
         _dir: dir,
         store,
@@ -53,7 +66,7 @@ fn rename(name: &str) -> UpdateClientParams {
 }
 
 async fn ready_image(f: &Floor, name: &str) -> ImageId {
-    let mut w = f.images.begin_import(name, Some(512)).await.unwrap();
+    let mut w = f.images.begin_import(&by(), name, Some(512)).await.unwrap();
     w.write(vec![1; 512].into()).await.unwrap();
     w.finish(None).await.unwrap().id
 }
@@ -67,7 +80,7 @@ async fn a_client_is_found_by_name_id_and_address_also_after_a_restart() {
         mode: OverlayMode::Keep,
         ..params("PC-1", 1)
     };
-    let view = f.clients.create(new).await.unwrap();
+    let view = f.clients.create(&by(), new).await.unwrap();
     assert_eq!(
         (view.image_id, view.image_name.as_deref()),
         (Some(image), Some("debian"))
@@ -76,6 +89,7 @@ async fn a_client_is_found_by_name_id_and_address_also_after_a_restart() {
     let again = Clients::open(
         f.store.clone(),
         f.events.clone(),
+        Audit::new(f.store.clone(), f.events.clone()),
         f.images.clone(),
         UnknownClients::Discover,
     )
@@ -109,7 +123,7 @@ async fn bad_names_addresses_and_images_change_nothing() {
         "525400000001",
         "01934c5e-7b00-7000-8000-000000000001",
     ] {
-        let e = f.clients.create(params(name, 1)).await.unwrap_err();
+        let e = f.clients.create(&by(), params(name, 1)).await.unwrap_err();
         assert!(
             matches!(e, Error::Invalid { field: "name", .. }),
             "{name:?}: {e}"
@@ -121,7 +135,7 @@ async fn bad_names_addresses_and_images_change_nothing() {
             mac: MacAddr(bad),
             ..params("a", 1)
         };
-        let e = f.clients.create(p).await.unwrap_err();
+        let e = f.clients.create(&by(), p).await.unwrap_err();
         assert!(matches!(e, Error::Invalid { field: "mac", .. }));
     }
     let p = CreateClientParams {
@@ -129,16 +143,16 @@ async fn bad_names_addresses_and_images_change_nothing() {
         ..params("a", 1)
     };
     assert_eq!(
-        f.clients.create(p).await.unwrap_err().code(),
+        f.clients.create(&by(), p).await.unwrap_err().code(),
         "NSB-IMAGE-004"
     );
-    let w = f.images.begin_import("half", None).await.unwrap();
+    let w = f.images.begin_import(&by(), "half", None).await.unwrap();
     let p = CreateClientParams {
         image: Some("half".into()),
         ..params("a", 1)
     };
     assert_eq!(
-        f.clients.create(p).await.unwrap_err().code(),
+        f.clients.create(&by(), p).await.unwrap_err().code(),
         "NSB-CLIENT-002"
     );
     drop(w);
@@ -148,13 +162,21 @@ async fn bad_names_addresses_and_images_change_nothing() {
 #[tokio::test]
 async fn a_name_and_an_address_are_taken_once() {
     let f = floor();
-    f.clients.create(params("pc-1", 1)).await.unwrap();
-    let two = f.clients.create(params("pc-2", 2)).await.unwrap();
-    let same_name = f.clients.create(params("PC-1", 3)).await.unwrap_err();
-    let same_mac = f.clients.create(params("pc-3", 1)).await.unwrap_err();
+    f.clients.create(&by(), params("pc-1", 1)).await.unwrap();
+    let two = f.clients.create(&by(), params("pc-2", 2)).await.unwrap();
+    let same_name = f
+        .clients
+        .create(&by(), params("PC-1", 3))
+        .await
+        .unwrap_err();
+    let same_mac = f
+        .clients
+        .create(&by(), params("pc-3", 1))
+        .await
+        .unwrap_err();
     let renamed = f
         .clients
-        .update(two.id, None, rename("pc-1"))
+        .update(&by(), two.id, None, rename("pc-1"))
         .await
         .unwrap_err();
     for e in [same_name, same_mac, renamed] {
@@ -166,7 +188,7 @@ async fn a_name_and_an_address_are_taken_once() {
     }
     assert_eq!(f.clients.list().len(), 2);
     f.clients
-        .update(two.id, None, rename("PC-2"))
+        .update(&by(), two.id, None, rename("PC-2"))
         .await
         .unwrap();
 }
@@ -175,8 +197,8 @@ async fn a_name_and_an_address_are_taken_once() {
 async fn of_two_created_at_once_with_one_name_one_wins() {
     let f = floor();
     let (a, b) = tokio::join!(
-        f.clients.create(params("pc", 1)),
-        f.clients.create(params("pc", 2))
+        f.clients.create(&by(), params("pc", 1)),
+        f.clients.create(&by(), params("pc", 2))
     );
     assert_eq!(usize::from(a.is_ok()) + usize::from(b.is_ok()), 1);
 }
@@ -184,19 +206,27 @@ async fn of_two_created_at_once_with_one_name_one_wins() {
 #[tokio::test]
 async fn a_change_needs_the_newest_revision_when_it_names_one() {
     let f = floor();
-    let c = f.clients.create(params("pc", 1)).await.unwrap();
-    let changed = f.clients.update(c.id, Some(1), rename("pd")).await.unwrap();
+    let c = f.clients.create(&by(), params("pc", 1)).await.unwrap();
+    let changed = f
+        .clients
+        .update(&by(), c.id, Some(1), rename("pd"))
+        .await
+        .unwrap();
     assert_eq!((changed.revision, changed.name.as_str()), (2, "pd"));
-    let same = f.clients.update(c.id, Some(2), rename("pd")).await.unwrap();
+    let same = f
+        .clients
+        .update(&by(), c.id, Some(2), rename("pd"))
+        .await
+        .unwrap();
     assert_eq!(same.revision, 2, "nothing changed");
     let e = f
         .clients
-        .update(c.id, Some(1), rename("pe"))
+        .update(&by(), c.id, Some(1), rename("pe"))
         .await
         .unwrap_err();
     assert!(matches!(e, Error::PreconditionFailed { current: 2, .. }));
     assert_eq!(e.problem().status, 412);
-    let e = f.clients.remove(c.id, Some(1)).await.unwrap_err();
+    let e = f.clients.remove(&by(), c.id, Some(1)).await.unwrap_err();
     assert!(matches!(e, Error::PreconditionFailed { .. }));
     let mut events = f.events.subscribe();
     let (seen, mark) = (Arc::new(OnceLock::new()), c.id);
@@ -204,12 +234,16 @@ async fn a_change_needs_the_newest_revision_when_it_names_one() {
     f.clients.on_removed(move |r| {
         let _ = flag.set(r.id);
     });
-    f.clients.remove(c.id, Some(2)).await.unwrap();
+    f.clients.remove(&by(), c.id, Some(2)).await.unwrap();
     assert_eq!(seen.get(), Some(&mark));
     assert!(matches!(&*events.recv().await.unwrap().1, Event::ClientRemoved { id } if *id == c.id));
     assert!(f.clients.find_mac(mac(1)).is_none());
     assert_eq!(
-        f.clients.remove(c.id, None).await.unwrap_err().code(),
+        f.clients
+            .remove(&by(), c.id, None)
+            .await
+            .unwrap_err()
+            .code(),
         "NSB-CLIENT-004"
     );
 }
@@ -218,15 +252,24 @@ async fn a_change_needs_the_newest_revision_when_it_names_one() {
 async fn an_image_is_given_taken_away_and_checked() {
     let f = floor();
     ready_image(&f, "debian").await;
-    let c = f.clients.create(params("pc", 1)).await.unwrap();
+    let c = f.clients.create(&by(), params("pc", 1)).await.unwrap();
     let set = |image: &str| UpdateClientParams {
         image: Some(image.into()),
         ..Default::default()
     };
-    let with = f.clients.update(c.id, None, set("debian")).await.unwrap();
+    let with = f
+        .clients
+        .update(&by(), c.id, None, set("debian"))
+        .await
+        .unwrap();
     assert_eq!(with.image_name.as_deref(), Some("debian"));
-    assert!(f.clients.update(c.id, None, set("none")).await.is_err());
-    let without = f.clients.update(c.id, None, set("")).await.unwrap();
+    assert!(
+        f.clients
+            .update(&by(), c.id, None, set("none"))
+            .await
+            .is_err()
+    );
+    let without = f.clients.update(&by(), c.id, None, set("")).await.unwrap();
     assert_eq!((without.image_id, without.revision), (None, 3));
 }
 
@@ -237,7 +280,7 @@ async fn an_unknown_computer_is_discovered_once_and_adopted_with_its_id() {
     let (a, b) = (a.unwrap(), b.unwrap());
     assert_eq!((a.id, a.state), (b.id, ClientState::Discovered));
     assert_eq!(a.name, "pc-525400000007");
-    let adopted = f.clients.create(params("desk-7", 7)).await.unwrap();
+    let adopted = f.clients.create(&by(), params("desk-7", 7)).await.unwrap();
     assert_eq!((adopted.id, adopted.state), (a.id, ClientState::Adopted));
     assert_eq!((adopted.created_at, adopted.revision), (a.created_at, 2));
     assert!(f.clients.discovered(MacAddr([0xff; 6])).await.is_err());
@@ -246,11 +289,15 @@ async fn an_unknown_computer_is_discovered_once_and_adopted_with_its_id() {
         adopt: Some(adopt),
         ..Default::default()
     };
-    let v = f.clients.update(other.id, None, adopt(true)).await.unwrap();
+    let v = f
+        .clients
+        .update(&by(), other.id, None, adopt(true))
+        .await
+        .unwrap();
     assert_eq!(v.state, ClientState::Adopted);
     assert!(
         f.clients
-            .update(other.id, None, adopt(false))
+            .update(&by(), other.id, None, adopt(false))
             .await
             .is_err()
     );
@@ -275,5 +322,9 @@ async fn a_flood_of_unknown_computers_is_bounded() {
     }
     assert_eq!(f.clients.list().len(), MAX_DISCOVERED);
     assert_eq!(refused, 21);
-    assert!(f.clients.create(params("known", 1)).await.is_ok());
+    assert!(f.clients.create(&by(), params("known", 1)).await.is_ok());
+}
+
+fn by() -> By {
+    By::system("test")
 }

@@ -1,8 +1,10 @@
 //! Importing an image: a stream of bytes becomes an immutable disk, or nothing.
 
-use super::{Inner, containers, require_unused, rules};
+use super::{Inner, containers, facts, require_unused, rules};
 use crate::{
-    Area, Error, Result, now,
+    Area, By, Error, Result,
+    audit::{self, Change},
+    now,
     storage::{ImportSink, Imported, SECTOR},
 };
 use bytes::Bytes;
@@ -23,6 +25,8 @@ const TELL: Duration = Duration::from_millis(250);
 /// An import under way. Dropping it leaves the image as failed, with none of its bytes.
 pub struct ImportWriter {
     inner: Arc<Inner>,
+    by: By,
+    name: String,
     id: ImageId,
     sink: Option<Box<dyn ImportSink>>,
     expected: Option<u64>,
@@ -39,7 +43,12 @@ impl super::Images {
     /// # Errors
     /// [`Error::Invalid`] for a bad name or length, [`Error::Conflict`] for a taken name, or why
     /// the file system refused.
-    pub async fn begin_import(&self, name: &str, expected: Option<u64>) -> Result<ImportWriter> {
+    pub(crate) async fn begin_import(
+        &self,
+        by: &By,
+        name: &str,
+        expected: Option<u64>,
+    ) -> Result<ImportWriter> {
         rules::name(name)?;
         if let Some(len) = expected {
             rules::length(len)?;
@@ -73,6 +82,8 @@ impl super::Images {
         // From here on, dropping the writer tidies up: also while the record is on its way.
         let mut writer = ImportWriter {
             inner: self.inner.clone(),
+            by: by.clone(),
+            name: name.into(),
             id,
             sink: None,
             expected,
@@ -190,7 +201,7 @@ impl ImportWriter {
                 "the bytes that arrived have another SHA-256; send the file again",
             ));
         }
-        let (inner, id) = (self.inner.clone(), self.id);
+        let (inner, by, id) = (self.inner.clone(), self.by.clone(), self.id);
         let write = self.inner.store.write(move |tx| {
             let mut record: ImageRecord = tx
                 .get(&id)?
@@ -201,6 +212,9 @@ impl ImportWriter {
             record.sha256 = Some(done.sha256);
             record.revision += 1;
             inner.save(tx, &record)?;
+            let change = Change::act("image.import", "image", id, &record.name)
+                .facts(None, Some(facts(&record)));
+            inner.audit.record(tx, &by, change)?;
             Ok::<_, Error>(record)
         });
         write.await
@@ -208,6 +222,10 @@ impl ImportWriter {
 
     /// The caller learns why; the image goes as if it had never been begun.
     async fn give_up(&mut self, why: Error) -> Error {
+        let target = audit::target("image", Some(self.id.to_string()), &self.name);
+        self.inner
+            .audit
+            .refused(&self.by, "image.import", target, &why);
         self.over = true;
         self.sink = None;
         let (inner, id) = (self.inner.clone(), self.id);

@@ -5,11 +5,12 @@ mod import;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use import::ImportWriter;
 pub use rules::parse_sha256;
 
-use crate::{Area, Error, EventBus, Result, storage::StorageBackend};
+use crate::{Area, Audit, By, Error, EventBus, Result, audit::Change, storage::StorageBackend};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError, RwLock},
@@ -27,6 +28,7 @@ pub struct Images {
 struct Inner {
     store: Arc<Store>,
     events: EventBus,
+    audit: Audit,
     storage: Arc<dyn StorageBackend>,
     /// Where files are removed: never on the database's thread.
     runtime: Handle,
@@ -41,6 +43,7 @@ impl Images {
     pub(crate) fn open(
         store: Arc<Store>,
         events: EventBus,
+        audit: Audit,
         storage: Arc<dyn StorageBackend>,
     ) -> Result<Self> {
         let mut records: Vec<ImageRecord> = store.read(|tx| tx.list_readable(None))?;
@@ -74,6 +77,7 @@ impl Images {
             inner: Arc::new(Inner {
                 store,
                 events,
+                audit,
                 storage,
                 runtime,
                 cache: RwLock::new(records.into_iter().map(|r| (r.id, Arc::new(r))).collect()),
@@ -125,10 +129,10 @@ impl Images {
     /// # Errors
     /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Conflict`] while clients boot
     /// from it, have changes on it, or it is being imported.
-    pub async fn remove(&self, id: ImageId, if_match: Option<u64>) -> Result<()> {
+    pub(crate) async fn remove(&self, by: &By, id: ImageId, if_match: Option<u64>) -> Result<()> {
         let storage = self.inner.storage.clone();
         let on_it = import::blocking(move || storage.overlays_on(id)).await?;
-        let inner = self.inner.clone();
+        let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
             let record: ImageRecord = tx
                 .get(&id)?
@@ -150,7 +154,9 @@ impl Images {
             require_unused(&clients, &record)?;
             require_no_changes(&clients, &on_it, &record)?;
             inner.forget(tx, id);
-            Ok(())
+            let change = Change::act("image.remove", "image", id, &record.name)
+                .facts(Some(facts(&record)), None);
+            inner.audit.record(tx, &by, change)
         });
         write.await
     }
@@ -191,6 +197,15 @@ fn require_unused(clients: &[ClientRecord], image: &ImageRecord) -> Result<()> {
             "Give them another image first.",
         )),
     }
+}
+
+/// What the audit log says of an image.
+fn facts(r: &ImageRecord) -> serde_json::Value {
+    serde_json::json!({ "name": r.name, "size_bytes": r.size_bytes, "sha256": r.sha256.map(hex) })
+}
+
+fn hex(hash: [u8; 32]) -> String {
+    hash.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn mark_failed(record: &mut ImageRecord, why: &str) {
@@ -307,9 +322,7 @@ impl Inner {
             state: r.state,
             size_bytes: r.size_bytes,
             allocated_bytes: r.allocated_bytes,
-            sha256: r
-                .sha256
-                .map(|h| h.iter().map(|b| format!("{b:02x}")).collect()),
+            sha256: r.sha256.map(hex),
             received_bytes: match r.state {
                 ImageState::Ready => r.size_bytes,
                 _ => received.get(&r.id).copied().unwrap_or(0),

@@ -26,10 +26,17 @@ impl Box_ {
         let store = Arc::new(Store::open(&self.dir.path().join("nsboot.redb")).unwrap());
         let events = EventBus::default();
         let storage = Arc::new(EmbeddedStorage::open(self.dir.path()).unwrap());
-        let images = Images::open(store.clone(), events.clone(), storage).unwrap();
+        let images = Images::open(
+            store.clone(),
+            events.clone(),
+            Audit::new(store.clone(), events.clone()),
+            storage,
+        )
+        .unwrap();
         let clients = Clients::open(
             store.clone(),
             events.clone(),
+            Audit::new(store.clone(), events.clone()),
             images.clone(),
             UnknownClients::Discover,
         )
@@ -58,7 +65,9 @@ fn disk(len: usize) -> Bytes {
 }
 
 async fn import(images: &Images, name: &str, bytes: Bytes) -> Result<ImageView> {
-    let mut writer = images.begin_import(name, Some(bytes.len() as u64)).await?;
+    let mut writer = images
+        .begin_import(&by(), name, Some(bytes.len() as u64))
+        .await?;
     for chunk in bytes.chunks(300_000) {
         writer.write(Bytes::copy_from_slice(chunk)).await?;
     }
@@ -80,7 +89,11 @@ async fn an_import_is_hashed_sparse_and_there_after_a_restart() {
     let p = b.open();
     let bytes = disk(5 << 20);
     let sum: [u8; 32] = Sha256::digest(&bytes).into();
-    let mut writer = p.images.begin_import("debian-13", None).await.unwrap();
+    let mut writer = p
+        .images
+        .begin_import(&by(), "debian-13", None)
+        .await
+        .unwrap();
     for chunk in bytes.chunks(70_001) {
         writer.write(Bytes::copy_from_slice(chunk)).await.unwrap();
     }
@@ -125,7 +138,7 @@ async fn bad_files_are_refused_by_name_and_leave_nothing() {
         (gz, "gunzip"),
         (b"BZh1".to_vec(), "bzip2"),
     ] {
-        let mut w = p.images.begin_import("x", None).await.unwrap();
+        let mut w = p.images.begin_import(&by(), "x", None).await.unwrap();
         let step = w.write(bytes.into()).await;
         let e = match step {
             Ok(()) => w.finish(None).await.unwrap_err(),
@@ -134,7 +147,7 @@ async fn bad_files_are_refused_by_name_and_leave_nothing() {
         assert!(e.to_string().contains(why), "{e}");
     }
     for (said, sent, why) in [(1024, 512, "512 of 1024"), (512, 1024, "more than the 512")] {
-        let mut w = p.images.begin_import("x", Some(said)).await.unwrap();
+        let mut w = p.images.begin_import(&by(), "x", Some(said)).await.unwrap();
         let step = w.write(disk(sent)).await;
         let e = match step {
             Ok(()) => w.finish(None).await.unwrap_err(),
@@ -142,7 +155,7 @@ async fn bad_files_are_refused_by_name_and_leave_nothing() {
         };
         assert!(e.to_string().contains(why), "{e}");
     }
-    let mut w = p.images.begin_import("x", Some(512)).await.unwrap();
+    let mut w = p.images.begin_import(&by(), "x", Some(512)).await.unwrap();
     w.write(disk(512)).await.unwrap();
     let e = w.finish(Some([0; 32])).await.unwrap_err();
     assert!(matches!(
@@ -174,7 +187,12 @@ async fn bad_names_are_refused() {
         long.as_str(),
         "01934c5e-7b00-7000-8000-000000000001",
     ] {
-        let e = p.images.begin_import(name, None).await.err().unwrap();
+        let e = p
+            .images
+            .begin_import(&by(), name, None)
+            .await
+            .err()
+            .unwrap();
         assert!(
             matches!(e, Error::Invalid { field: "name", .. }),
             "{name:?}"
@@ -190,12 +208,26 @@ async fn a_name_is_taken_once_whatever_its_case() {
     let b = Box_::new();
     let p = b.open();
     import(&p.images, "debian", disk(512)).await.unwrap();
-    let e = p.images.begin_import("Debian", None).await.err().unwrap();
+    let e = p
+        .images
+        .begin_import(&by(), "Debian", None)
+        .await
+        .err()
+        .unwrap();
     assert_eq!(e.code(), "NSB-IMAGE-002");
-    let running = p.images.begin_import("other", None).await.unwrap();
-    let e = p.images.begin_import("other", None).await.err().unwrap();
+    let running = p.images.begin_import(&by(), "other", None).await.unwrap();
+    let e = p
+        .images
+        .begin_import(&by(), "other", None)
+        .await
+        .err()
+        .unwrap();
     assert_eq!(e.code(), "NSB-IMAGE-002");
-    let e = p.images.remove(running.id(), None).await.unwrap_err();
+    let e = p
+        .images
+        .remove(&by(), running.id(), None)
+        .await
+        .unwrap_err();
     assert_eq!(e.code(), "NSB-IMAGE-002");
 }
 
@@ -204,7 +236,7 @@ async fn an_upload_that_ends_early_is_failed_and_can_be_repeated() {
     let b = Box_::new();
     let p = b.open();
     let mut events = p.events.subscribe();
-    let mut w = p.images.begin_import("x", None).await.unwrap();
+    let mut w = p.images.begin_import(&by(), "x", None).await.unwrap();
     w.write(disk(4 << 20)).await.unwrap();
     drop(w);
     let failed = loop {
@@ -223,7 +255,11 @@ async fn an_upload_that_ends_early_is_failed_and_can_be_repeated() {
 async fn a_server_that_stops_in_an_import_says_so_at_its_next_start() {
     let b = Box_::new();
     let p = b.open();
-    let mut w = p.images.begin_import("x", Some(8 << 20)).await.unwrap();
+    let mut w = p
+        .images
+        .begin_import(&by(), "x", Some(8 << 20))
+        .await
+        .unwrap();
     w.write(disk(4 << 20)).await.unwrap();
     // As after a kill: nothing of the writer runs any more.
     std::mem::forget(w);
@@ -252,16 +288,16 @@ async fn an_image_in_use_can_not_be_removed() {
     let b = Box_::new();
     let p = b.open();
     let image = import(&p.images, "x", disk(512)).await.unwrap();
-    let c = p.clients.create(client("x")).await.unwrap();
+    let c = p.clients.create(&by(), client("x")).await.unwrap();
     assert_eq!(p.images.list()[0].client_count, 1);
-    let e = p.images.remove(image.id, None).await.unwrap_err();
+    let e = p.images.remove(&by(), image.id, None).await.unwrap_err();
     assert_eq!(e.code(), "NSB-IMAGE-002");
     assert!(e.to_string().contains("pc-1"), "{e}");
-    p.clients.remove(c.id, None).await.unwrap();
-    let e = p.images.remove(image.id, Some(1)).await.unwrap_err();
+    p.clients.remove(&by(), c.id, None).await.unwrap();
+    let e = p.images.remove(&by(), image.id, Some(1)).await.unwrap_err();
     assert!(matches!(e, Error::PreconditionFailed { current: 2, .. }));
-    p.images.remove(image.id, Some(2)).await.unwrap();
-    let e = p.images.remove(image.id, None).await.unwrap_err();
+    p.images.remove(&by(), image.id, Some(2)).await.unwrap();
+    let e = p.images.remove(&by(), image.id, None).await.unwrap_err();
     assert_eq!(e.code(), "NSB-IMAGE-004");
 }
 
@@ -287,4 +323,8 @@ async fn an_image_without_its_file_is_failed_until_the_file_is_back() {
     std::fs::remove_dir_all(&folder).unwrap();
     std::fs::rename(&away, &folder).unwrap();
     assert_eq!(b.open().images.list()[0].state, ImageState::Ready);
+}
+
+fn by() -> By {
+    By::system("test")
 }

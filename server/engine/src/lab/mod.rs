@@ -5,7 +5,7 @@ mod machine;
 mod stage;
 
 use crate::{
-    Area, BootNetworkConfig, Clients, Error, Images, Result,
+    Area, BootNetworkConfig, By, Clients, Error, Images, Result,
     os::{Child, OsError},
 };
 use machine::Machine;
@@ -93,7 +93,7 @@ impl Lab {
     ///
     /// # Errors
     /// [`Error::Unavailable`] with the reason.
-    pub async fn up(&self) -> Result<BootNetworkConfig> {
+    pub(crate) async fn up(&self) -> Result<BootNetworkConfig> {
         self.available().map_err(not_available)?;
         let mut up = self.inner.changing.lock().await;
         if !*up {
@@ -109,7 +109,7 @@ impl Lab {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the network can't be taken away.
-    pub async fn down(&self) -> Result<()> {
+    pub(crate) async fn down(&self) -> Result<()> {
         let mut up = self.inner.changing.lock().await;
         let machines: Vec<Child> = self.table().drain().map(|(_, child)| child).collect();
         for machine in machines {
@@ -127,10 +127,10 @@ impl Lab {
     /// # Errors
     /// [`Error::Conflict`] when it runs, or the name is that of a real computer;
     /// [`Error::Unavailable`] when the lab can't be used here.
-    pub async fn boot(&self, name: Option<&str>) -> Result<ClientView> {
+    pub(crate) async fn boot(&self, by: &By, name: Option<&str>) -> Result<ClientView> {
         self.up().await?;
         let up = self.inner.changing.lock().await;
-        let client = self.client(name).await?;
+        let client = self.client(by, name).await?;
         if self.running().contains(&client.name) {
             return Err(Error::conflict(
                 Area::Lab,
@@ -160,7 +160,7 @@ impl Lab {
     ///
     /// # Errors
     /// [`Error::NotFound`] when none of that name runs.
-    pub async fn power_off(&self, name: &str) -> Result<()> {
+    pub(crate) async fn power_off(&self, name: &str) -> Result<()> {
         let child = self.table().remove(name);
         let child = child.ok_or_else(|| Error::not_found(Area::Lab, name))?;
         child.kill().await;
@@ -184,7 +184,7 @@ impl Lab {
     }
 
     /// The client of that name, made when there is none.
-    async fn client(&self, name: Option<&str>) -> Result<ClientView> {
+    async fn client(&self, by: &By, name: Option<&str>) -> Result<ClientView> {
         let clients = &self.inner.clients;
         let name = match name {
             Some(name) => name.to_owned(),
@@ -208,7 +208,7 @@ impl Lab {
             image: image.map(|image| image.name.clone()),
             mode: OverlayMode::Reset,
         };
-        clients.create_virtual(params).await
+        clients.create_virtual(by, params).await
     }
 
     fn free_name(&self) -> String {

@@ -69,6 +69,18 @@ pub trait StorageBackend: Send + Sync {
     /// Whether this image's bytes are here.
     fn has_image(&self, image: ImageId) -> bool;
 
+    /// Size of an image's disk, bytes.
+    ///
+    /// # Errors
+    /// When there is no such image, or the file system refuses.
+    fn image_bytes(&self, image: ImageId) -> Result<u64>;
+
+    /// Fills `buf` from `offset` of an image; the caller stays below its size.
+    ///
+    /// # Errors
+    /// As [`StorageBackend::image_bytes`].
+    fn read_image(&self, image: ImageId, offset: u64, buf: &mut [u8]) -> Result<()>;
+
     /// Makes sure that this client has an overlay on this image; one that it has stays as it is.
     /// One on another image is replaced.
     ///

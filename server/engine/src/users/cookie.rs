@@ -2,8 +2,8 @@
 //! every request. It is not swapped there, since a page sends many requests at once.
 
 use super::{Identity, Users, sessions};
-use crate::{Result, now};
-use types::SessionId;
+use crate::{Actor, By, Error, Result, now};
+use types::{Role, SessionId};
 
 impl Users {
     /// Who holds this refresh token. Called on every request of a page: no I/O.
@@ -21,5 +21,53 @@ impl Users {
         let holds = |s: &store::SessionRecord| s.expires_at > now();
         self.inner
             .live(|l| l.sessions.get(&session).is_some_and(holds))
+    }
+
+    /// Who somebody is now that was known before, for answers that last: the session or token may
+    /// have ended meanwhile, and the role may be another one.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] when it has ended.
+    pub fn again(&self, who: &Identity) -> Result<Identity> {
+        const ENDED: Error = Error::Unauthorized("the session has ended");
+        if who.expires_at <= now() && who.actor != Actor::Local {
+            return Err(ENDED);
+        }
+        let role = match (&who.actor, who.session_id) {
+            (Actor::User { id, .. }, Some(session)) if self.session_lives(session) => {
+                self.inner.live(|l| l.users.get(id).map(|u| u.role))
+            }
+            (Actor::Token { id, .. }, _) => self.inner.live(|l| {
+                let token = l.tokens.get(id)?;
+                Some(token.role.min(l.users.get(&token.user_id)?.role))
+            }),
+            (Actor::Local | Actor::System(_), _) => Some(who.role),
+            _ => None,
+        };
+        let role = role.ok_or(ENDED)?;
+        Ok(Identity {
+            role,
+            ..who.clone()
+        })
+    }
+
+    /// Whether who began some work may still do it, after a restart.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] when the account is gone or has a lower role than `least` now.
+    pub(crate) fn still_allowed(&self, by: &By, least: Role) -> Result<()> {
+        let role = self.inner.live(|l| match &by.actor {
+            Actor::User { id, .. } => l.users.get(id).map(|u| u.role),
+            Actor::Token { id, .. } => {
+                let token = l.tokens.get(id)?;
+                Some(token.role.min(l.users.get(&token.user_id)?.role))
+            }
+            Actor::Local | Actor::System(_) => Some(Role::Admin),
+            Actor::Unknown(_) => None,
+        });
+        match role {
+            Some(role) if role >= least => Ok(()),
+            _ => Err(Error::Forbidden("who began this may not do it any more")),
+        }
     }
 }

@@ -1,5 +1,7 @@
-//! Users: accounts, the first one by a one-time code, and their sessions.
+//! Users: accounts, the first one by a one-time code, their sessions and API tokens.
 
+mod accounts;
+mod api_tokens;
 mod cookie;
 mod password;
 mod sessions;
@@ -9,7 +11,11 @@ mod tests;
 mod throttle;
 mod token;
 
-use crate::{Area, Error, Result, now};
+use crate::{
+    Actor, Area, Audit, By, Error, Result,
+    audit::{Change, target},
+    now,
+};
 use password::Hasher;
 use std::{
     collections::HashMap,
@@ -17,28 +23,28 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
-use store::{Read, SessionRecord, Store, UserRecord};
+use store::{Read, SessionRecord, Store, TokenRecord, UserRecord};
 use throttle::Throttle;
 use token::{Claims, Tokens};
-use types::{LoginParams, MeView, Role, SessionId, Timestamp, TokenView, UserId};
+use types::{LoginParams, MeView, Role, SessionId, Timestamp, TokenId, TokenView, UserId};
 use uuid::Uuid;
 
 /// The account that `NSBOOT_ADMIN_PASSWORD` makes.
 const ADMIN: &str = "admin";
 
-/// Who is asking: what a valid access token of a live session says.
+/// Who is asking: what a valid token says, of a session or an API token that is still there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Identity {
-    /// The account.
-    pub user_id: UserId,
-    /// Its name.
-    pub username: String,
+    /// Who.
+    pub actor: Actor,
+    /// The account behind it; None on the local socket.
+    pub user_id: Option<UserId>,
     /// What it may do, as of now.
     pub role: Role,
-    /// The sign-in.
-    pub session_id: SessionId,
-    /// When the sign-in ends.
-    pub session_expires_at: Timestamp,
+    /// The sign-in; None for API tokens and the local socket.
+    pub session_id: Option<SessionId>,
+    /// When the sign-in or the token ends.
+    pub expires_at: Timestamp,
 }
 
 /// Accounts and sessions. Cheap to clone.
@@ -49,6 +55,7 @@ pub struct Users {
 
 struct Inner {
     store: Arc<Store>,
+    audit: Audit,
     hasher: Hasher,
     tokens: Tokens,
     throttle: Mutex<Throttle>,
@@ -61,6 +68,7 @@ struct Inner {
 struct Live {
     users: HashMap<UserId, UserRecord>,
     sessions: HashMap<SessionId, SessionRecord>,
+    tokens: HashMap<TokenId, TokenRecord>,
 }
 
 impl Users {
@@ -68,11 +76,13 @@ impl Users {
     /// for it is given and there is no account yet.
     pub(crate) fn open(
         store: Arc<Store>,
+        audit: Audit,
         keys: &Path,
         admin_password: Option<&str>,
     ) -> Result<Self> {
-        let (mut users, sessions): (Vec<UserRecord>, Vec<SessionRecord>) =
-            store.read(|tx| Ok::<_, Error>((tx.list()?, tx.list_readable(None)?)))?;
+        let mut users: Vec<UserRecord> = store.read(|tx| tx.list())?;
+        let sessions: Vec<SessionRecord> = store.read(|tx| tx.list_readable(None))?;
+        let api_tokens: Vec<TokenRecord> = store.read(|tx| tx.list_readable(None))?;
         if users.is_empty()
             && let Some(password) = admin_password
         {
@@ -85,8 +95,13 @@ impl Users {
                 e => e,
             })?;
             let admin = new_user(ADMIN, password::hash(password)?, Role::Admin);
-            let record = admin.clone();
-            store.write_wait(move |tx| Ok::<_, Error>(tx.put(&record)?))?;
+            let (record, log) = (admin.clone(), audit.clone());
+            store.write_wait(move |tx| {
+                tx.put(&record)?;
+                let change = Change::act("user.create", "user", record.id, &record.name)
+                    .facts(None, Some(accounts::facts(&record)));
+                log.record(tx, &By::system("NSBOOT_ADMIN_PASSWORD"), change)
+            })?;
             users.push(admin);
         }
         let setup_code = match users.is_empty() {
@@ -96,6 +111,7 @@ impl Users {
         Ok(Users {
             inner: Arc::new(Inner {
                 store,
+                audit,
                 hasher: Hasher::new()?,
                 tokens: Tokens::open(keys)?,
                 throttle: Mutex::default(),
@@ -103,18 +119,28 @@ impl Users {
                 live: RwLock::new(Live {
                     users: users.into_iter().map(|u| (u.id, u)).collect(),
                     sessions: sessions.into_iter().map(|s| (s.id, s)).collect(),
+                    tokens: api_tokens.into_iter().map(|t| (t.id, t)).collect(),
                 }),
             }),
         })
     }
 
-    /// Signs in. `from` is the address that asks; failed tries are counted by account and address.
+    /// Signs in. Failed tries are counted by account and by the address that `by` says.
     ///
     /// # Errors
     /// [`Error::Unauthorized`] for a wrong name or password, which of them is not said;
     /// [`Error::TooMany`] with the seconds to wait; [`Error::Unavailable`] in a flood.
-    pub async fn login(&self, params: LoginParams, from: IpAddr) -> Result<TokenView> {
-        self.inner.try_begin(&params.username, from)?;
+    pub async fn login(&self, by: By, params: LoginParams) -> Result<TokenView> {
+        let from = address(&by);
+        let user_name = target(
+            "user",
+            None,
+            &params.username.chars().take(32).collect::<String>(),
+        );
+        if let Err(e) = self.inner.try_begin(&params.username, from) {
+            self.inner.audit.refused(&by, "auth.login", user_name, &e);
+            return Err(e);
+        }
         let user = self.inner.live(|l| {
             let same = |u: &&UserRecord| u.name.eq_ignore_ascii_case(&params.username);
             l.users.values().find(same).cloned()
@@ -124,22 +150,27 @@ impl Users {
         match user {
             Some(user) if right => {
                 self.inner.try_done(&params.username, from);
-                self.open_session(user.id).await
+                self.open_session(&by, &user).await
             }
             _ => {
                 tracing::warn!(%from, "a sign-in failed");
-                Err(Error::Unauthorized(
-                    "the user name or the password is wrong",
-                ))
+                let wrong = Error::Unauthorized("the user name or the password is wrong");
+                self.inner
+                    .audit
+                    .refused(&by, "auth.login", user_name, &wrong);
+                Err(wrong)
             }
         }
     }
 
-    /// Who holds this access token. Called on every request: no I/O.
+    /// Who holds this access token or API token. Called on every request: no I/O.
     ///
     /// # Errors
     /// [`Error::Unauthorized`] unless the token is valid and its session and user are there.
     pub fn authenticate(&self, access_token: &str) -> Result<Identity> {
+        if let Some(text) = access_token.strip_prefix(api_tokens::PREFIX) {
+            return self.inner.who_by_token(text);
+        }
         let claims = self.inner.tokens.check_access(access_token)?;
         self.inner.who(&claims, |_| true)
     }
@@ -148,23 +179,31 @@ impl Users {
     pub fn me(&self, who: &Identity) -> MeView {
         MeView {
             id: who.user_id,
-            username: who.username.clone(),
+            username: who.actor.view().name,
             role: who.role,
             session_id: who.session_id,
-            session_expires_at: who.session_expires_at,
+            expires_at: who.expires_at,
         }
     }
 }
 
 impl Identity {
-    /// # Errors
-    /// [`Error::Forbidden`] when the role is lower than `least`.
-    pub fn require(&self, least: Role) -> Result<()> {
-        match self.role >= least {
-            true => Ok(()),
-            false => Err(Error::Forbidden("your role does not allow this")),
+    /// Whoever may open the socket in the data directory: they own the server anyway.
+    pub fn local() -> Identity {
+        Identity {
+            actor: Actor::Local,
+            user_id: None,
+            role: Role::Admin,
+            session_id: None,
+            expires_at: now().plus_seconds(3600),
         }
     }
+}
+
+/// What tries are counted under; the box itself is one address.
+fn address(by: &By) -> IpAddr {
+    by.address
+        .unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST))
 }
 
 impl Inner {
@@ -175,11 +214,14 @@ impl Inner {
             let user = l.users.get(&session.user_id)?;
             let live = session.user_id == claims.sub && session.expires_at > now();
             (live && holds(session)).then(|| Identity {
-                user_id: user.id,
-                username: user.name.clone(),
+                actor: Actor::User {
+                    id: user.id,
+                    name: user.name.clone(),
+                },
+                user_id: Some(user.id),
                 role: user.role,
-                session_id: session.id,
-                session_expires_at: session.expires_at,
+                session_id: Some(session.id),
+                expires_at: session.expires_at,
             })
         })
         .ok_or(Error::Unauthorized("the session has ended"))

@@ -4,12 +4,12 @@ use super::{
     Inner, Users,
     token::{ACCESS_SECONDS, Claims},
 };
-use crate::{Error, Result, now, random_bytes};
+use crate::{Actor, Area, By, Error, Result, audit::Change, now, random_bytes};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use store::{Read, SessionRecord, Tx};
+use store::{Read, SessionRecord, Tx, UserRecord};
 use subtle::ConstantTimeEq;
-use types::{SessionId, Timestamp, TokenView, UserId};
+use types::{SessionId, SessionView, Timestamp, TokenView, UserId};
 use uuid::Uuid;
 
 /// How long a sign-in lasts at most, seconds: 30 days.
@@ -27,8 +27,8 @@ enum Refreshed {
 }
 
 impl Users {
-    pub(super) async fn open_session(&self, user_id: UserId) -> Result<TokenView> {
-        let start = now();
+    pub(super) async fn open_session(&self, by: &By, user: &UserRecord) -> Result<TokenView> {
+        let (start, user_id) = (now(), user.id);
         let (secret, refresh_hash) = fresh_secret()?;
         let session = SessionRecord {
             id: SessionId(Uuid::now_v7()),
@@ -37,11 +37,32 @@ impl Users {
             expires_at: start.plus_seconds(SESSION_SECONDS),
             generation: 0,
             refresh_hash,
+            refreshed_at: start,
+            address: by.address.map(|a| a.to_canonical().to_string()),
+            agent: by
+                .agent
+                .as_ref()
+                .map(|a| a.chars().filter(|c| !c.is_control()).take(200).collect()),
         };
+        let by = By {
+            actor: Actor::User {
+                id: user.id,
+                name: user.name.clone(),
+            },
+            role: Some(user.role),
+            ..by.clone()
+        };
+        let change = Change::act("auth.login", "user", user.id, &user.name);
         let view = self.inner.tokens_of(&session, secret, start)?;
-        let inner = self.inner.clone();
+        let (inner, hash) = (self.inner.clone(), user.password_hash.clone());
         let write = self.inner.store.write(move |tx| {
+            // It may have been removed, or got another password, while the given one was checked.
+            let user: Option<UserRecord> = tx.get(&user_id)?;
+            if user.is_none_or(|u| u.password_hash != hash) {
+                return Err(Error::Unauthorized("the account was changed meanwhile"));
+            }
             inner.sweep(tx, user_id, start)?;
+            inner.audit.record(tx, &by, change)?;
             inner.save(tx, &session)
         });
         write.await?;
@@ -67,10 +88,14 @@ impl Users {
             }
             if !is_newest(&session, &claims) {
                 inner.end(tx, session.id);
+                let of = session.user_id;
+                let change = Change::act("session.stolen", "session", session.id, &of.to_string());
+                inner.audit.record(tx, &By::system("sessions"), change)?;
                 return Ok(Refreshed::Stolen);
             }
             session.generation += 1;
             session.refresh_hash = new_hash;
+            session.refreshed_at = at;
             inner.save(tx, &session)?;
             Ok::<_, Error>(Refreshed::To(session))
         });
@@ -86,15 +111,100 @@ impl Users {
         }
     }
 
-    /// Ends a session at once; one that has ended is no error.
+    /// Ends one's own session at once; one that has ended is no error.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn logout(&self, session: SessionId) -> Result<()> {
-        let inner = self.inner.clone();
+    pub async fn logout(&self, by: &By, session: SessionId) -> Result<()> {
+        let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
-            inner.end(tx, session);
+            if tx.get::<SessionRecord>(&session)?.is_some() {
+                let name = by.actor.view().name;
+                let change = Change::act("auth.logout", "session", session, &name);
+                inner.audit.record(tx, &by, change)?;
+                inner.end(tx, session);
+            }
             Ok(())
+        });
+        write.await
+    }
+
+    /// Live sessions, the newest first: of one account, or of all.
+    pub(crate) fn sessions(
+        &self,
+        of: Option<UserId>,
+        asking: Option<SessionId>,
+    ) -> Vec<SessionView> {
+        let at = now();
+        let mut all = self.inner.live(|l| {
+            let wanted =
+                |s: &&SessionRecord| s.expires_at > at && of.is_none_or(|user| s.user_id == user);
+            let view = |s: &SessionRecord| {
+                Some(SessionView {
+                    id: s.id,
+                    user_id: s.user_id,
+                    username: l.users.get(&s.user_id)?.name.clone(),
+                    created_at: s.created_at,
+                    refreshed_at: s.refreshed_at,
+                    expires_at: s.expires_at,
+                    address: s.address.clone(),
+                    agent: s.agent.clone(),
+                    is_current: asking == Some(s.id),
+                })
+            };
+            let found = l.sessions.values().filter(wanted).filter_map(view);
+            found.collect::<Vec<_>>()
+        });
+        all.sort_by_key(|s| std::cmp::Reverse(s.id));
+        all
+    }
+
+    /// Ends a session: one of `of` only, or anybody's when that is None.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none such.
+    pub(crate) async fn end_session(
+        &self,
+        by: &By,
+        id: SessionId,
+        of: Option<UserId>,
+    ) -> Result<()> {
+        let (inner, by) = (self.inner.clone(), by.clone());
+        let write = self.inner.store.write(move |tx| {
+            let found: Option<SessionRecord> = tx.get(&id)?;
+            let session = found
+                .filter(|s| of.is_none_or(|user| s.user_id == user))
+                .ok_or_else(|| Error::not_found(Area::Session, id))?;
+            let user: Option<UserRecord> = tx.get(&session.user_id)?;
+            let name = user.map_or_else(String::new, |u| u.name);
+            inner
+                .audit
+                .record(tx, &by, Change::act("session.end", "session", id, &name))?;
+            inner.end(tx, id);
+            Ok(())
+        });
+        write.await
+    }
+
+    /// Ends all sessions of an account but `except`; how many there were.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for no such account.
+    pub(crate) async fn end_sessions(
+        &self,
+        by: &By,
+        user: UserId,
+        except: Option<SessionId>,
+    ) -> Result<u32> {
+        let (inner, by) = (self.inner.clone(), by.clone());
+        let write = self.inner.store.write(move |tx| {
+            let owner: UserRecord = tx
+                .get(&user)?
+                .ok_or_else(|| Error::not_found(Area::User, user))?;
+            let ended = inner.end_all(tx, user, except)?;
+            let change = Change::act("session.end_all", "user", user, &owner.name);
+            inner.audit.record(tx, &by, change)?;
+            Ok(ended)
         });
         write.await
     }
@@ -133,6 +243,25 @@ impl Inner {
                 l.sessions.remove(&id);
             });
         });
+    }
+
+    /// Ends the sessions of an account but one; how many there were.
+    pub(super) fn end_all(
+        self: &Arc<Self>,
+        tx: &mut Tx<'_>,
+        user: UserId,
+        except: Option<SessionId>,
+    ) -> Result<u32> {
+        let all: Vec<SessionRecord> = tx.list_readable(None)?;
+        let own = all
+            .iter()
+            .filter(|s| s.user_id == user && Some(s.id) != except);
+        let mut ended = 0;
+        for session in own {
+            self.end(tx, session.id);
+            ended += 1;
+        }
+        Ok(ended)
     }
 
     /// Takes away what has expired, and the user's oldest when there would be too many.

@@ -1,7 +1,7 @@
 //! The first account: whoever holds the one-time code that the server printed makes it.
 
-use super::{Users, check_name, new_user, password};
-use crate::{Area, Error, Result, random_bytes};
+use super::{Users, accounts::facts, check_name, new_user, password};
+use crate::{Actor, Area, By, Error, Result, audit::Change, random_bytes};
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::{Mutex, PoisonError},
@@ -77,7 +77,7 @@ impl Users {
     /// # Errors
     /// [`Error::Conflict`] when there is an account already; [`Error::Invalid`] for a wrong code,
     /// a bad name or a weak password; [`Error::TooMany`] after wrong codes.
-    pub async fn setup(&self, params: SetupParams) -> Result<TokenView> {
+    pub async fn setup(&self, by: By, params: SetupParams) -> Result<TokenView> {
         if !self.needs_setup() {
             return Err(done());
         }
@@ -95,13 +95,25 @@ impl Users {
         self.inner.try_done(account, from);
         let hash = self.inner.hasher.hash(params.password).await?;
         let admin = new_user(&params.username, hash, Role::Admin);
-        let (inner, id) = (self.inner.clone(), admin.id);
+        // From here on it is the new account that acts.
+        let by = By {
+            actor: Actor::User {
+                id: admin.id,
+                name: admin.name.clone(),
+            },
+            role: Some(Role::Admin),
+            ..by
+        };
+        let (inner, made, log) = (self.inner.clone(), admin.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
             // Two with the code at once: one of them is first.
             if !tx.list::<UserRecord>()?.is_empty() {
                 return Err(done());
             }
             tx.put(&admin)?;
+            let change = Change::act("user.create", "user", admin.id, &admin.name)
+                .facts(None, Some(facts(&admin)));
+            inner.audit.record(tx, &log, change)?;
             tx.on_commit(move || {
                 inner.setup_code.burn();
                 inner.change_live(|l| {
@@ -111,7 +123,7 @@ impl Users {
             Ok(())
         });
         write.await?;
-        self.open_session(id).await
+        self.open_session(&by, &made).await
     }
 }
 

@@ -17,7 +17,9 @@ impl Box_ {
     }
     fn open(&self, admin: Option<&str>) -> Result<Users> {
         let store = Store::open(&self.dir.path().join("nsboot.redb"))?;
-        Users::open(Arc::new(store), &self.dir.path().join("keys"), admin)
+        let store = Arc::new(store);
+        let audit = Audit::new(store.clone(), crate::EventBus::default());
+        Users::open(store, audit, &self.dir.path().join("keys"), admin)
     }
 }
 
@@ -47,14 +49,17 @@ async fn the_first_account_is_made_once_by_the_code() {
     let code = users.setup_code().unwrap();
     assert_eq!(code.len(), 14, "{code}");
     assert!(users.needs_setup());
-    let wrong = users.setup(setup("AAAA-AAAA-AAAA")).await;
+    let wrong = users.setup(from(HERE), setup("AAAA-AAAA-AAAA")).await;
     assert!(matches!(wrong, Err(Error::Invalid { field: "code", .. })));
     let typed = code.to_lowercase().replace('-', " ");
-    let token = users.setup(setup(&typed)).await.unwrap();
+    let token = users.setup(from(HERE), setup(&typed)).await.unwrap();
     let who = users.authenticate(&token.access_token).unwrap();
-    assert_eq!((who.username.as_str(), who.role), ("ada", Role::Admin));
+    assert_eq!(
+        (who.actor.view().name.as_str(), who.role),
+        ("ada", Role::Admin)
+    );
     assert_eq!(users.setup_code(), None);
-    let again = users.setup(setup(&code)).await;
+    let again = users.setup(from(HERE), setup(&code)).await;
     assert!(matches!(again, Err(Error::Conflict { .. })));
     drop(users);
     let users = b.open(Some("another password")).unwrap();
@@ -65,12 +70,14 @@ async fn the_first_account_is_made_once_by_the_code() {
     );
     assert!(
         users
-            .login(login("ADA", "correct horse"), HERE)
+            .login(from(HERE), login("ADA", "correct horse"))
             .await
             .is_ok()
     );
     assert!(is_unauthorized(
-        users.login(login("admin", "another password"), HERE).await
+        users
+            .login(from(HERE), login("admin", "another password"))
+            .await
     ));
 }
 
@@ -79,12 +86,12 @@ async fn wrong_codes_have_to_wait() {
     let users = Box_::new().open(None).unwrap();
     for _ in 0..5 {
         assert!(matches!(
-            users.setup(setup("x")).await,
+            users.setup(from(HERE), setup("x")).await,
             Err(Error::Invalid { .. })
         ));
     }
     assert!(matches!(
-        users.setup(setup("x")).await,
+        users.setup(from(HERE), setup("x")).await,
         Err(Error::TooMany { .. })
     ));
 }
@@ -95,10 +102,13 @@ async fn bad_names_and_passwords_make_no_account() {
     let code = users.setup_code().unwrap();
     for name in ["", "a b", "-a", "é", "a/b", &"a".repeat(33)] {
         let e = users
-            .setup(SetupParams {
-                username: name.into(),
-                ..setup(&code)
-            })
+            .setup(
+                from(HERE),
+                SetupParams {
+                    username: name.into(),
+                    ..setup(&code)
+                },
+            )
             .await;
         assert!(
             matches!(
@@ -112,10 +122,13 @@ async fn bad_names_and_passwords_make_no_account() {
         );
     }
     let e = users
-        .setup(SetupParams {
-            password: "short".into(),
-            ..setup(&code)
-        })
+        .setup(
+            from(HERE),
+            SetupParams {
+                password: "short".into(),
+                ..setup(&code)
+            },
+        )
         .await;
     assert!(matches!(
         e,
@@ -140,7 +153,7 @@ async fn logins_are_checked_and_slowed_down() {
     assert!(users.setup_code().is_none());
     assert!(
         users
-            .login(login("Admin", "correct horse"), HERE)
+            .login(from(HERE), login("Admin", "correct horse"))
             .await
             .is_ok()
     );
@@ -150,7 +163,7 @@ async fn logins_are_checked_and_slowed_down() {
         ("nobody", "correct horse"),
     ] {
         let e = users
-            .login(login(name, password), HERE)
+            .login(from(HERE), login(name, password))
             .await
             .err()
             .unwrap();
@@ -159,15 +172,17 @@ async fn logins_are_checked_and_slowed_down() {
     }
     for _ in 0..3 {
         assert!(is_unauthorized(
-            users.login(login("admin", "wrong"), HERE).await
+            users.login(from(HERE), login("admin", "wrong")).await
         ));
     }
-    let slow = users.login(login("admin", "correct horse"), HERE).await;
+    let slow = users
+        .login(from(HERE), login("admin", "correct horse"))
+        .await;
     assert!(matches!(slow, Err(Error::TooMany { .. })));
     let elsewhere: IpAddr = "10.0.0.9".parse().unwrap();
     assert!(
         users
-            .login(login("admin", "correct horse"), elsewhere)
+            .login(from(elsewhere), login("admin", "correct horse"))
             .await
             .is_ok()
     );
@@ -178,11 +193,11 @@ async fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     let b = Box_::new();
     let users = b.open(Some("correct horse")).unwrap();
     let first = users
-        .login(login("admin", "correct horse"), HERE)
+        .login(from(HERE), login("admin", "correct horse"))
         .await
         .unwrap();
     let other = users
-        .login(login("admin", "correct horse"), HERE)
+        .login(from(HERE), login("admin", "correct horse"))
         .await
         .unwrap();
     let second = users.refresh(&first.refresh_token).await.unwrap();
@@ -208,7 +223,7 @@ async fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
 async fn of_two_refreshes_at_once_one_wins() {
     let users = Box_::new().open(Some("correct horse")).unwrap();
     let t = users
-        .login(login("admin", "correct horse"), HERE)
+        .login(from(HERE), login("admin", "correct horse"))
         .await
         .unwrap();
     let (a, b) = tokio::join!(
@@ -222,7 +237,7 @@ async fn of_two_refreshes_at_once_one_wins() {
 async fn the_two_kinds_of_token_do_not_stand_in_for_each_other() {
     let users = Box_::new().open(Some("correct horse")).unwrap();
     let t = users
-        .login(login("admin", "correct horse"), HERE)
+        .login(from(HERE), login("admin", "correct horse"))
         .await
         .unwrap();
     assert!(is_unauthorized(users.authenticate(&t.refresh_token)));
@@ -233,15 +248,21 @@ async fn the_two_kinds_of_token_do_not_stand_in_for_each_other() {
 async fn a_logout_ends_the_access_token_too() {
     let users = Box_::new().open(Some("correct horse")).unwrap();
     let t = users
-        .login(login("admin", "correct horse"), HERE)
+        .login(from(HERE), login("admin", "correct horse"))
         .await
         .unwrap();
     let who = users.authenticate(&t.access_token).unwrap();
     assert_eq!(users.me(&who).username, "admin");
-    users.logout(who.session_id).await.unwrap();
+    users
+        .logout(&from(HERE), who.session_id.unwrap())
+        .await
+        .unwrap();
     assert!(is_unauthorized(users.authenticate(&t.access_token)));
     assert!(is_unauthorized(users.refresh(&t.refresh_token).await));
-    users.logout(who.session_id).await.unwrap();
+    users
+        .logout(&from(HERE), who.session_id.unwrap())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -260,7 +281,7 @@ async fn a_user_has_a_bounded_number_of_sessions() {
 async fn a_browser_keeps_its_session_by_the_newest_refresh_token() {
     let users = Box_::new().open(Some("correct horse")).unwrap();
     let t = users
-        .login(login("admin", "correct horse"), HERE)
+        .login(from(HERE), login("admin", "correct horse"))
         .await
         .unwrap();
     let who = users.resume(&t.refresh_token).unwrap();
@@ -273,8 +294,17 @@ async fn a_browser_keeps_its_session_by_the_newest_refresh_token() {
     assert!(is_unauthorized(users.resume(&t.access_token)));
     let next = users.refresh(&t.refresh_token).await.unwrap();
     assert!(is_unauthorized(users.resume(&t.refresh_token)));
-    assert!(users.resume(&next.refresh_token).is_ok() && users.session_lives(who.session_id));
-    users.logout(who.session_id).await.unwrap();
+    assert!(
+        users.resume(&next.refresh_token).is_ok() && users.session_lives(who.session_id.unwrap())
+    );
+    users
+        .logout(&from(HERE), who.session_id.unwrap())
+        .await
+        .unwrap();
     assert!(is_unauthorized(users.resume(&next.refresh_token)));
-    assert!(!users.session_lives(who.session_id));
+    assert!(!users.session_lives(who.session_id.unwrap()));
+}
+
+fn from(address: IpAddr) -> By {
+    By::unknown("test", Some(address), types::Way::Rest)
 }

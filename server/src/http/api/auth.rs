@@ -1,87 +1,116 @@
-//! `/api/v1/auth`: login, refresh, logout, me; and the first account.
+//! `/api/v1/auth`: login, refresh, logout, me; the first account; one's own sessions and password.
 
 use crate::http::{
     AppState,
-    auth::{Caller, peer},
-    problem::{ApiError, ApiResult, Body},
+    auth::{As, Visitor},
+    problem::{ApiResult, Body, Path},
 };
-use axum::{
-    Extension, Json, Router,
-    extract::State,
-    response::{IntoResponse, Response},
-    routing::{get, post},
+use axum::{Json, extract::State};
+use engine::Viewer;
+use http::StatusCode;
+use types::{
+    ChangePasswordParams, EndedView, ListView, LoginParams, MeView, RefreshParams, SessionId,
+    SessionView, SetupParams, TokenView,
 };
-use engine::Error;
-use http::{Extensions, HeaderValue, StatusCode, header};
-use types::{LoginParams, MeView, RefreshParams, SetupParams, TokenView};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// Those that give a session, and so need none.
-pub fn open_routes() -> Router<AppState> {
-    Router::new()
-        .route("/auth/login", post(login))
-        .route("/auth/refresh", post(refresh))
-        .route("/auth/setup", post(setup))
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(login))
+        .routes(routes!(refresh))
+        .routes(routes!(setup))
+        .routes(routes!(logout))
+        .routes(routes!(me))
+        .routes(routes!(password))
+        .routes(routes!(sessions, end_others))
+        .routes(routes!(end_session))
 }
 
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/auth/logout", post(logout))
-        .route("/auth/me", get(me))
-}
-
+/// Sign in.
+#[utoipa::path(post, path = "/auth/login", tag = "auth", request_body = LoginParams,
+    responses((status = 200, body = TokenView)), security(()))]
 async fn login(
     State(state): State<AppState>,
-    extensions: Extensions,
+    Visitor(by): Visitor,
     Body(params): Body<LoginParams>,
-) -> Response {
-    answer(state.engine.users().login(params, peer(&extensions)).await)
+) -> ApiResult<Json<TokenView>> {
+    Ok(Json(state.engine.users().login(by, params).await?))
 }
 
-async fn refresh(State(state): State<AppState>, Body(params): Body<RefreshParams>) -> Response {
-    answer(state.engine.users().refresh(&params.refresh_token).await)
-}
-
-/// The first account, by the one-time code that `serve` printed.
-async fn setup(State(state): State<AppState>, Body(params): Body<SetupParams>) -> Response {
-    answer(state.engine.users().setup(params).await)
-}
-
-fn answer(result: Result<TokenView, Error>) -> Response {
-    match result {
-        Ok(tokens) => Json(tokens).into_response(),
-        Err(e) => {
-            let wait = match e {
-                Error::TooMany {
-                    retry_after_seconds,
-                    ..
-                } => Some(retry_after_seconds),
-                _ => None,
-            };
-            let mut response = ApiError::from(e).into_response();
-            if let Some(seconds) = wait {
-                response
-                    .headers_mut()
-                    .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            response
-        }
-    }
-}
-
-async fn logout(
+/// Swap the refresh token for a new pair.
+///
+/// One that was swapped before ends the session: its owner or a thief has the newer one.
+#[utoipa::path(post, path = "/auth/refresh", tag = "auth", request_body = RefreshParams,
+    responses((status = 200, body = TokenView)), security(()))]
+async fn refresh(
     State(state): State<AppState>,
-    Extension(caller): Extension<Caller>,
-) -> ApiResult<StatusCode> {
-    if !caller.is_local() {
-        state
-            .engine
-            .users()
-            .logout(caller.identity.session_id)
-            .await?;
-    }
+    Body(params): Body<RefreshParams>,
+) -> ApiResult<Json<TokenView>> {
+    Ok(Json(
+        state.engine.users().refresh(&params.refresh_token).await?,
+    ))
+}
+
+/// Make the first account, by the one-time code that `serve` printed.
+#[utoipa::path(post, path = "/auth/setup", tag = "auth", request_body = SetupParams,
+    responses((status = 200, body = TokenView)), security(()))]
+async fn setup(
+    State(state): State<AppState>,
+    Visitor(by): Visitor,
+    Body(params): Body<SetupParams>,
+) -> ApiResult<Json<TokenView>> {
+    Ok(Json(state.engine.users().setup(by, params).await?))
+}
+
+/// Sign out.
+#[utoipa::path(post, path = "/auth/logout", tag = "auth",
+    responses((status = 204)), security(("bearer" = ["viewer"])))]
+async fn logout(As(viewer): As<Viewer>) -> ApiResult<StatusCode> {
+    viewer.logout().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn me(State(state): State<AppState>, Extension(caller): Extension<Caller>) -> Json<MeView> {
-    Json(state.engine.users().me(&caller.identity))
+/// Who am I?
+#[utoipa::path(get, path = "/auth/me", tag = "auth",
+    responses((status = 200, body = MeView)), security(("bearer" = ["viewer"])))]
+async fn me(As(viewer): As<Viewer>) -> Json<MeView> {
+    Json(viewer.me())
+}
+
+/// Change one's own password. The other sessions of the account end.
+#[utoipa::path(post, path = "/auth/password", tag = "auth", request_body = ChangePasswordParams,
+    responses((status = 204)), security(("bearer" = ["viewer"])))]
+async fn password(
+    As(viewer): As<Viewer>,
+    Body(params): Body<ChangePasswordParams>,
+) -> ApiResult<StatusCode> {
+    viewer.change_password(params).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// One's own sign-ins, the newest first.
+#[utoipa::path(get, path = "/auth/sessions", tag = "auth",
+    responses((status = 200, body = ListView<SessionView>)), security(("bearer" = ["viewer"])))]
+async fn sessions(As(viewer): As<Viewer>) -> ApiResult<Json<ListView<SessionView>>> {
+    Ok(Json(ListView::whole(viewer.own_sessions()?)))
+}
+
+/// End all of one's own sign-ins but this one.
+#[utoipa::path(delete, path = "/auth/sessions", tag = "auth",
+    responses((status = 200, body = EndedView)), security(("bearer" = ["viewer"])))]
+async fn end_others(As(viewer): As<Viewer>) -> ApiResult<Json<EndedView>> {
+    let ended = viewer.end_other_sessions().await?;
+    Ok(Json(EndedView { ended }))
+}
+
+/// End one of one's own sign-ins.
+#[utoipa::path(delete, path = "/auth/sessions/{session}", tag = "auth",
+    params(("session" = SessionId, Path)),
+    responses((status = 204)), security(("bearer" = ["viewer"])))]
+async fn end_session(
+    As(viewer): As<Viewer>,
+    Path(session): Path<SessionId>,
+) -> ApiResult<StatusCode> {
+    viewer.end_own_session(session).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

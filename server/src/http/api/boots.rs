@@ -2,18 +2,20 @@
 
 use crate::http::{
     AppState,
+    auth::As,
     page::PageQuery,
     problem::{ApiResult, Path, Query},
 };
-use axum::{Json, Router, extract::State, routing::get};
-use engine::{Area, Error};
+use axum::Json;
+use engine::Viewer;
 use types::{BootView, ListView};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/boots", get(list))
-        .route("/boots/{boot}", get(show))
-        .route("/clients/{client}/boots", get(of_client))
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show))
+        .routes(routes!(of_client))
 }
 
 /// Sorts the newest first: page keys ascend.
@@ -21,31 +23,30 @@ fn key(boot: &BootView) -> String {
     format!("{:016x}/{}", i64::MAX - boot.started_at.0, boot.id)
 }
 
+/// Every boot that is kept.
+#[utoipa::path(get, path = "/boots", tag = "boots", params(PageQuery),
+    responses((status = 200, body = ListView<BootView>)), security(("bearer" = ["viewer"])))]
 async fn list(
-    State(state): State<AppState>,
+    As(viewer): As<Viewer>,
     Query(page): Query<PageQuery>,
 ) -> ApiResult<Json<ListView<BootView>>> {
-    page.page(state.engine.boots().list()?, key).map(Json)
+    page.page(viewer.boots()?, key).map(Json)
 }
 
+/// The boots of a computer.
+#[utoipa::path(get, path = "/clients/{client}/boots", tag = "boots", params(("client" = String, Path), PageQuery),
+    responses((status = 200, body = ListView<BootView>)), security(("bearer" = ["viewer"])))]
 async fn of_client(
-    State(state): State<AppState>,
+    As(viewer): As<Viewer>,
     Path(client): Path<String>,
     Query(page): Query<PageQuery>,
 ) -> ApiResult<Json<ListView<BootView>>> {
-    let mac = state.engine.clients().require(&client)?.mac;
-    page.page(state.engine.boots().history(mac)?, key).map(Json)
+    page.page(viewer.client_boots(&client)?, key).map(Json)
 }
 
-async fn show(
-    State(state): State<AppState>,
-    Path(boot): Path<String>,
-) -> ApiResult<Json<BootView>> {
-    let found = match boot.parse() {
-        Ok(id) => state.engine.boots().get(id)?,
-        Err(_) => None,
-    };
-    Ok(Json(
-        found.ok_or_else(|| Error::not_found(Area::Boot, boot))?,
-    ))
+/// One boot, hop by hop.
+#[utoipa::path(get, path = "/boots/{boot}", tag = "boots", params(("boot" = String, Path)),
+    responses((status = 200, body = BootView)), security(("bearer" = ["viewer"])))]
+async fn show(As(viewer): As<Viewer>, Path(boot): Path<String>) -> ApiResult<Json<BootView>> {
+    Ok(Json(viewer.boot(&boot)?))
 }

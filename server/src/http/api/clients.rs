@@ -1,91 +1,127 @@
-//! `/api/v1/clients`.
+//! `/api/v1/clients`. `{client}` is a name, an id or a MAC address.
 
+use super::jobs::accepted;
 use crate::http::{
     AppState,
+    auth::As,
     etag::{Tagged, if_match},
     page::PageQuery,
     problem::{ApiResult, Body, Path, Query},
 };
 use axum::{
-    Json, Router,
-    extract::State,
+    Json,
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use types::{ClientView, CreateClientParams, ListView, UpdateClientParams};
+use engine::{Operator, Viewer};
+use http::{HeaderMap, StatusCode};
+use types::{
+    ClientView, CreateClientParams, JobView, ListView, RemoveClientsParams, UpdateClientParams,
+    UpdateClientsParams,
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/clients", get(list).post(create))
-        .route("/clients/{client}", get(show).patch(update).delete(remove))
-        .route(
-            "/clients/{client}/actions/through-loader",
-            post(through_loader),
-        )
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show, update, remove))
+        .routes(routes!(through_loader))
+        .routes(routes!(update_many))
+        .routes(routes!(remove_many))
 }
 
 /// At its next boot this computer fetches our loader by TFTP, once, though its ROM is iPXE: the way
 /// past an iPXE in the ROM that is too old.
+#[utoipa::path(post, path = "/clients/{client}/actions/through-loader", tag = "clients", params(("client" = String, Path)),
+    responses((status = 204)), security(("bearer" = ["operator"])))]
 async fn through_loader(
-    State(state): State<AppState>,
+    As(operator): As<Operator>,
     Path(client): Path<String>,
 ) -> ApiResult<StatusCode> {
-    let mac = state.engine.clients().require(&client)?.mac;
-    state.engine.boots().force_loader_once(mac);
+    operator.force_loader_once(&client).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The same change to several computers, as a job with a result for each.
+///
+/// `expected_count` is how many you mean; with another number nothing is begun.
+#[utoipa::path(post, path = "/clients/actions/update", tag = "clients", request_body = UpdateClientsParams,
+    responses((status = 202, body = JobView)), security(("bearer" = ["operator"])))]
+async fn update_many(
+    As(operator): As<Operator>,
+    Body(params): Body<UpdateClientsParams>,
+) -> ApiResult<Response> {
+    let expected = params.expected_count as usize;
+    let job = operator
+        .update_clients(&params.ids, expected, params.change)
+        .await?;
+    Ok(accepted(job).into_response())
+}
+
+/// Remove several computers with their changes, as a job with a result for each.
+#[utoipa::path(post, path = "/clients/actions/remove", tag = "clients", request_body = RemoveClientsParams,
+    responses((status = 202, body = JobView)), security(("bearer" = ["operator"])))]
+async fn remove_many(
+    As(operator): As<Operator>,
+    Body(params): Body<RemoveClientsParams>,
+) -> ApiResult<Response> {
+    let expected = params.expected_count as usize;
+    let job = operator.remove_clients(&params.ids, expected).await?;
+    Ok(accepted(job).into_response())
+}
+
+/// Every computer, in the order of creation.
+#[utoipa::path(get, path = "/clients", tag = "clients", params(PageQuery),
+    responses((status = 200, body = ListView<ClientView>)), security(("bearer" = ["viewer"])))]
 async fn list(
-    State(state): State<AppState>,
+    As(viewer): As<Viewer>,
     Query(page): Query<PageQuery>,
 ) -> ApiResult<Json<ListView<ClientView>>> {
-    page.page(state.engine.clients().list(), |c| c.id.to_string())
-        .map(Json)
+    page.page(viewer.clients(), |c| c.id.to_string()).map(Json)
 }
 
+/// Register a computer; a discovered one with that address is adopted.
+#[utoipa::path(post, path = "/clients", tag = "clients", request_body = CreateClientParams,
+    responses((status = 201, body = ClientView)), security(("bearer" = ["operator"])))]
 async fn create(
-    State(state): State<AppState>,
+    As(operator): As<Operator>,
     Body(params): Body<CreateClientParams>,
 ) -> ApiResult<Response> {
-    let client = state.engine.clients().create(params).await?;
+    let client = operator.create_client(params).await?;
     let place = format!("/api/v1/clients/{}", client.id);
-    let mut response = Tagged(StatusCode::CREATED, client.revision, client).into_response();
-    if let Ok(place) = HeaderValue::try_from(place) {
-        response.headers_mut().insert(header::LOCATION, place);
-    }
-    Ok(response)
+    Ok(Tagged(StatusCode::CREATED, client.revision, client).at(&place))
 }
 
-/// `{client}` is an id, a name or a MAC address.
-async fn show(
-    State(state): State<AppState>,
-    Path(client): Path<String>,
-) -> ApiResult<Tagged<ClientView>> {
-    let clients = state.engine.clients();
-    let view = clients.view(&*clients.require(&client)?);
+/// One computer.
+#[utoipa::path(get, path = "/clients/{client}", tag = "clients", params(("client" = String, Path)),
+    responses((status = 200, body = ClientView)), security(("bearer" = ["viewer"])))]
+async fn show(As(viewer): As<Viewer>, Path(client): Path<String>) -> ApiResult<Tagged<ClientView>> {
+    let view = viewer.client(&client)?;
     Ok(Tagged(StatusCode::OK, view.revision, view))
 }
 
+/// Change a computer; what is absent stays.
+#[utoipa::path(patch, path = "/clients/{client}", tag = "clients", params(("client" = String, Path)),
+    request_body = UpdateClientParams,
+    responses((status = 200, body = ClientView)), security(("bearer" = ["operator"])))]
 async fn update(
-    State(state): State<AppState>,
+    As(operator): As<Operator>,
     Path(client): Path<String>,
     headers: HeaderMap,
     Body(params): Body<UpdateClientParams>,
 ) -> ApiResult<Tagged<ClientView>> {
-    let clients = state.engine.clients();
-    let id = clients.require(&client)?.id;
-    let view = clients.update(id, if_match(&headers)?, params).await?;
+    let revision = if_match(&headers)?;
+    let view = operator.update_client(&client, revision, params).await?;
     Ok(Tagged(StatusCode::OK, view.revision, view))
 }
 
+/// Remove a computer and its changes; its boots stay in the history.
+#[utoipa::path(delete, path = "/clients/{client}", tag = "clients", params(("client" = String, Path)),
+    responses((status = 204)), security(("bearer" = ["operator"])))]
 async fn remove(
-    State(state): State<AppState>,
+    As(operator): As<Operator>,
     Path(client): Path<String>,
     headers: HeaderMap,
 ) -> ApiResult<StatusCode> {
-    let clients = state.engine.clients();
-    let id = clients.require(&client)?.id;
-    clients.remove(id, if_match(&headers)?).await?;
+    operator.remove_client(&client, if_match(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

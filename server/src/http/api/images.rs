@@ -1,73 +1,91 @@
-//! `/api/v1/images`. An upload is the raw disk as the body; it goes to the disk piece by piece, so
+//! `/api/v1/images`. `{image}` is a name or an id. An upload is the raw disk as the body; it goes to the disk piece by piece, so
 //! memory does not grow with the image.
 
+use super::jobs::accepted;
 use crate::http::{
     AppState,
+    auth::As,
     etag::{Tagged, if_match},
     page::PageQuery,
     problem::{ApiError, ApiResult, Path, Query},
 };
 use axum::{
-    Json, Router,
+    Json,
     body::Body,
-    extract::{DefaultBodyLimit, State},
+    extract::DefaultBodyLimit,
     response::{IntoResponse, Response},
-    routing::get,
 };
-use engine::images::parse_sha256;
+use engine::{Operator, Viewer, images::parse_sha256};
 use futures_util::StreamExt;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
-use types::{ImageView, ListView, Problem};
+use types::{ImageView, JobView, ListView, Problem};
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route(
-            "/images",
-            get(list).post(upload).layer(DefaultBodyLimit::disable()),
-        )
-        .route("/images/{image}", get(show).delete(remove))
+pub fn routes() -> OpenApiRouter<AppState> {
+    let whole_disks = OpenApiRouter::new()
+        .routes(routes!(list, upload))
+        .layer(DefaultBodyLimit::disable());
+    OpenApiRouter::new()
+        .merge(whole_disks)
+        .routes(routes!(show, remove))
+        .routes(routes!(verify))
 }
 
+/// Every image, in the order of creation.
+#[utoipa::path(get, path = "/images", tag = "images", params(PageQuery),
+    responses((status = 200, body = ListView<ImageView>)), security(("bearer" = ["viewer"])))]
 async fn list(
-    State(state): State<AppState>,
+    As(viewer): As<Viewer>,
     Query(page): Query<PageQuery>,
 ) -> ApiResult<Json<ListView<ImageView>>> {
-    page.page(state.engine.images().list(), |i| i.id.to_string())
-        .map(Json)
+    page.page(viewer.images(), |i| i.id.to_string()).map(Json)
 }
 
-/// `{image}` is an id or a name.
-async fn show(
-    State(state): State<AppState>,
-    Path(image): Path<String>,
-) -> ApiResult<Tagged<ImageView>> {
-    let images = state.engine.images();
-    let view = images.view(&*images.require(&image)?);
+/// One image.
+#[utoipa::path(get, path = "/images/{image}", tag = "images", params(("image" = String, Path)),
+    responses((status = 200, body = ImageView)), security(("bearer" = ["viewer"])))]
+async fn show(As(viewer): As<Viewer>, Path(image): Path<String>) -> ApiResult<Tagged<ImageView>> {
+    let view = viewer.image(&image)?;
     Ok(Tagged(StatusCode::OK, view.revision, view))
 }
 
+/// Remove an image that no computer uses.
+#[utoipa::path(delete, path = "/images/{image}", tag = "images", params(("image" = String, Path)),
+    responses((status = 204)), security(("bearer" = ["operator"])))]
 async fn remove(
-    State(state): State<AppState>,
+    As(operator): As<Operator>,
     Path(image): Path<String>,
     headers: HeaderMap,
 ) -> ApiResult<StatusCode> {
-    let images = state.engine.images();
-    let id = images.require(&image)?.id;
-    images.remove(id, if_match(&headers)?).await?;
+    operator.remove_image(&image, if_match(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Deserialize)]
+/// Read the image's file again and compare it with what was imported, as a job.
+#[utoipa::path(post, path = "/images/{image}/actions/verify", tag = "images", params(("image" = String, Path)),
+    responses((status = 202, body = JobView)), security(("bearer" = ["operator"])))]
+async fn verify(As(operator): As<Operator>, Path(image): Path<String>) -> ApiResult<Response> {
+    Ok(accepted(operator.verify_image(&image).await?).into_response())
+}
+
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct UploadQuery {
+    /// Its name: letters, digits, hyphens, dots.
     name: String,
     /// SHA-256 of the whole disk in hex; an upload that differs is refused.
     sha256: Option<String>,
 }
 
+/// Upload a raw disk; it becomes an image once all of it is safe on the disk.
+#[utoipa::path(post, path = "/images", tag = "images", params(UploadQuery),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 201, body = ImageView)), security(("bearer" = ["operator"])))]
 async fn upload(
-    State(state): State<AppState>,
+    As(operator): As<Operator>,
     Query(query): Query<UploadQuery>,
     headers: HeaderMap,
     body: Body,
@@ -75,11 +93,7 @@ async fn upload(
     raw_disk(&headers)?;
     let sha256 = query.sha256.as_deref().map(parse_sha256).transpose()?;
     let expected = announced_length(&headers);
-    let mut import = state
-        .engine
-        .images()
-        .begin_import(&query.name, expected)
-        .await?;
+    let mut import = operator.begin_import(&query.name, expected).await?;
     let mut pieces = body.into_data_stream();
     while let Some(piece) = pieces.next().await {
         // Dropping the import removes what came so far.
@@ -88,11 +102,7 @@ async fn upload(
     }
     let image = import.finish(sha256).await?;
     let place = format!("/api/v1/images/{}", image.id);
-    let mut response = Tagged(StatusCode::CREATED, image.revision, image).into_response();
-    if let Ok(place) = HeaderValue::try_from(place) {
-        response.headers_mut().insert(header::LOCATION, place);
-    }
-    Ok(response)
+    Ok(Tagged(StatusCode::CREATED, image.revision, image).at(&place))
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<u64> {

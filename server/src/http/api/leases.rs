@@ -2,22 +2,27 @@
 
 use crate::http::{
     AppState,
+    auth::As,
     page::PageQuery,
     problem::{ApiResult, Query},
 };
-use axum::{Json, Router, extract::State, routing::get};
+use axum::Json;
+use engine::Viewer;
 use types::{LeaseView, ListView};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub fn routes() -> Router<AppState> {
-    Router::new().route("/leases", get(list))
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list))
 }
 
+/// Addresses that were handed out.
+#[utoipa::path(get, path = "/leases", tag = "leases", params(PageQuery),
+    responses((status = 200, body = ListView<LeaseView>)), security(("bearer" = ["viewer"])))]
 async fn list(
-    State(state): State<AppState>,
+    As(viewer): As<Viewer>,
     Query(page): Query<PageQuery>,
 ) -> ApiResult<Json<ListView<LeaseView>>> {
-    let leases = state.engine.leases().list();
-    page.page(leases, |l| {
+    page.page(viewer.leases(), |l| {
         format!("{}/{:08x}", l.interface, l.address.to_bits())
     })
     .map(Json)

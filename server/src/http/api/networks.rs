@@ -2,21 +2,27 @@
 
 use crate::http::{
     AppState,
+    auth::As,
     page::PageQuery,
     problem::{ApiResult, Query},
 };
-use axum::{Json, Router, extract::State, routing::get};
+use axum::Json;
+use engine::Viewer;
 use types::{BootNetworkView, ListView};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub fn routes() -> Router<AppState> {
-    Router::new().route("/networks", get(list))
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list))
 }
 
+/// The boot networks and how they are.
+#[utoipa::path(get, path = "/networks", tag = "networks", params(PageQuery),
+    responses((status = 200, body = ListView<BootNetworkView>)), security(("bearer" = ["viewer"])))]
 async fn list(
-    State(state): State<AppState>,
+    As(viewer): As<Viewer>,
     Query(page): Query<PageQuery>,
 ) -> ApiResult<Json<ListView<BootNetworkView>>> {
     let name =
         |n: &BootNetworkView| engine::network::scope_name(n.namespace.as_deref(), &n.interface);
-    page.page(state.engine.networks().list(), name).map(Json)
+    page.page(viewer.networks(), name).map(Json)
 }

@@ -1,12 +1,14 @@
 //! `/api/v1/system`, and the two probes that need no session.
 
-use crate::http::{AppState, views};
+use crate::http::{AppState, auth::As, views};
 use axum::{Json, Router, extract::State, routing::get};
+use engine::Viewer;
 use http::StatusCode;
 use types::SystemInfoView;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub fn routes() -> Router<AppState> {
-    Router::new().route("/system/info", get(info))
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(info))
 }
 
 /// `/healthz`, `/readyz`.
@@ -31,6 +33,9 @@ async fn ready(State(state): State<AppState>) -> (StatusCode, &'static str) {
     }
 }
 
-async fn info(State(state): State<AppState>) -> Json<SystemInfoView> {
+/// Facts about this server.
+#[utoipa::path(get, path = "/system/info", tag = "system",
+    responses((status = 200, body = SystemInfoView)), security(("bearer" = ["viewer"])))]
+async fn info(State(state): State<AppState>, As(_viewer): As<Viewer>) -> Json<SystemInfoView> {
     Json(views::system(&state))
 }

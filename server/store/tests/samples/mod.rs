@@ -111,6 +111,67 @@ pub fn session() -> SessionRecord {
         expires_at: AT.plus_seconds(86_400),
         generation: 7,
         refresh_hash: [0xcd; 32],
+        refreshed_at: AT.plus_seconds(60),
+        address: Some("10.77.0.9".into()),
+        agent: Some("Firefox".into()),
+    }
+}
+
+pub fn token() -> TokenRecord {
+    TokenRecord {
+        id: TokenId(id(7)),
+        user_id: UserId(id(5)),
+        name: "ci".into(),
+        role: Role::Operator,
+        secret_hash: [0xef; 32],
+        created_at: AT,
+        expires_at: AT.plus_seconds(86_400),
+    }
+}
+
+pub fn audit() -> AuditRecord {
+    AuditRecord {
+        seq: 3,
+        body: "{\"action\":\"client.create\"}".into(),
+        hash: [0x12; 32],
+    }
+}
+
+pub fn audit_head() -> AuditHeadRecord {
+    AuditHeadRecord {
+        seq: 3,
+        hash: [0x12; 32],
+    }
+}
+
+pub fn job() -> JobRecord {
+    JobRecord {
+        id: JobId(id(8)),
+        kind: "image.verify".into(),
+        title: "Check the image debian-13".into(),
+        state: JobState::Failed,
+        actor: "{}".into(),
+        work: "{}".into(),
+        created_at: AT,
+        started_at: Some(AT),
+        finished_at: Some(AT.plus_seconds(3)),
+        unit: JobUnit::Bytes,
+        done: 512,
+        total: Some(1024),
+        cancel_requested: true,
+        items: vec![JobItemRecord {
+            id: "1".into(),
+            name: "pc-07".into(),
+            state: JobState::Succeeded,
+            problem: Some("{}".into()),
+        }],
+        result: Some("{}".into()),
+        problem: Some("{}".into()),
+        log: vec![JobLineRecord {
+            at: AT,
+            text: "begun".into(),
+        }],
+        revision: 4,
     }
 }
 

@@ -214,6 +214,18 @@ impl StorageBackend for EmbeddedStorage {
         self.base(image).is_ok()
     }
 
+    fn image_bytes(&self, image: ImageId) -> Result<u64> {
+        self.base(image)
+            .and_then(|file| file.len())
+            .map_err(Error::io(format!("reading the file of image {image}")))
+    }
+
+    fn read_image(&self, image: ImageId, offset: u64, buf: &mut [u8]) -> Result<()> {
+        self.base(image)
+            .and_then(|file| file.read_at(offset, buf))
+            .map_err(Error::io(format!("reading the file of image {image}")))
+    }
+
     fn ensure_overlay(&self, client: ClientId, image: ImageId) -> Result<()> {
         let slot = self.slot(client);
         let mut slot = lock(&slot);

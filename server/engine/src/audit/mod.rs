@@ -1,0 +1,199 @@
+//! The audit log: each change and its entry stand in one transaction, and each entry is chained to
+//! the one before by a hash. It does not decide who may do what: that is the door's.
+
+mod by;
+mod check;
+#[cfg(test)]
+mod tests;
+
+pub use by::{Actor, By};
+pub use check::{AuditFilter, Check};
+
+use crate::{Error, EventBus, Result, now};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use std::sync::{Arc, Mutex, PoisonError};
+use store::{AuditHeadRecord, AuditRecord, Read, Store, Tx};
+use types::{AuditView, Event, TargetView, Timestamp};
+
+/// Refused attempts that are written down in one minute; more are only counted in the server's log,
+/// so that nobody fills the disk with them.
+const REFUSALS_PER_MINUTE: u32 = 120;
+
+/// `result` of what was done.
+const OK: &str = "ok";
+
+/// What a change did, for its entry.
+pub(crate) struct Change {
+    /// Noun and verb: `client.update`.
+    pub action: &'static str,
+    /// What it was done to.
+    pub target: TargetView,
+    /// The facts before; None for something new. Never a secret.
+    pub before: Option<Value>,
+    /// The facts after; None for something removed. Never a secret.
+    pub after: Option<Value>,
+}
+
+impl Change {
+    /// A change without facts: an action.
+    pub fn act(action: &'static str, kind: &str, id: impl ToString, name: &str) -> Self {
+        Change {
+            action,
+            target: target(kind, Some(id.to_string()), name),
+            before: None,
+            after: None,
+        }
+    }
+
+    /// With what it was before and after.
+    pub fn facts(mut self, before: Option<Value>, after: Option<Value>) -> Self {
+        self.before = before;
+        self.after = after;
+        self
+    }
+}
+
+/// What something was done to.
+pub(crate) fn target(kind: &str, id: Option<String>, name: &str) -> TargetView {
+    TargetView {
+        kind: kind.into(),
+        id,
+        name: name.into(),
+    }
+}
+
+/// Writes the log and reads it. Cheap to clone.
+#[derive(Clone)]
+pub struct Audit {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<Store>,
+    events: EventBus,
+    refusals: Mutex<Refusals>,
+}
+
+#[derive(Default)]
+struct Refusals {
+    since: Timestamp,
+    count: u32,
+}
+
+impl Audit {
+    pub(crate) fn new(store: Arc<Store>, events: EventBus) -> Self {
+        Audit {
+            inner: Arc::new(Inner {
+                store,
+                events,
+                refusals: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Adds the entry of a change to the transaction that makes the change: both are durable
+    /// together, or neither is. What did not differ is left out of the facts.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub(crate) fn record(&self, tx: &mut Tx<'_>, by: &By, change: Change) -> Result<()> {
+        let (before, after) = differing(change.before, change.after);
+        let entry = by.entry(change.action, change.target, OK.into());
+        self.append(
+            tx,
+            AuditView {
+                before,
+                after,
+                ..entry
+            },
+        )
+    }
+
+    /// An entry of its own, for what changes nothing in the database. Durable when this returns.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn act(&self, by: &By, change: Change) -> Result<()> {
+        let (audit, by) = (self.clone(), by.clone());
+        let write = move |tx: &mut Tx<'_>| audit.record(tx, &by, change);
+        self.inner.store.write(write).await
+    }
+
+    /// Writes down that something was refused, and with which code. Queued at once; nobody waits.
+    pub(crate) fn refused(&self, by: &By, action: &str, target: TargetView, error: &Error) {
+        if !self.room_for_refusal() {
+            tracing::warn!(action, "refused, and too many such to write each down");
+            return;
+        }
+        let entry = by.entry(action, target, error.code());
+        let audit = self.clone();
+        let write = move |tx: &mut Tx<'_>| audit.append(tx, entry);
+        drop(self.inner.store.write::<_, Error, _>(write));
+    }
+
+    fn room_for_refusal(&self) -> bool {
+        let mut seen = self
+            .inner
+            .refusals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let now = now();
+        if seen.since.seconds_to(now).abs() >= 60.0 {
+            *seen = Refusals {
+                since: now,
+                count: 0,
+            };
+        }
+        seen.count = seen.count.saturating_add(1);
+        seen.count <= REFUSALS_PER_MINUTE
+    }
+
+    fn append(&self, tx: &mut Tx<'_>, mut entry: AuditView) -> Result<()> {
+        let head: AuditHeadRecord = tx.get(&())?.unwrap_or_default();
+        entry.seq = head.seq + 1;
+        let body = serde_json::to_string(&entry)
+            .map_err(|e| Error::Internal(format!("an audit entry can't be written: {e}")))?;
+        let record = AuditRecord {
+            seq: entry.seq,
+            hash: chained(&head.hash, entry.seq, &body),
+            body,
+        };
+        tx.put(&record)?;
+        tx.put(&AuditHeadRecord {
+            seq: record.seq,
+            hash: record.hash,
+        })?;
+        entry.hash = hex(&record.hash);
+        let events = self.inner.events.clone();
+        tx.on_commit(move || {
+            events.publish(Event::AuditAdded { entry });
+        });
+        Ok(())
+    }
+}
+
+/// The hash of an entry: over that of the one before, its number and its text.
+fn chained(before: &[u8; 32], seq: u64, body: &str) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(before);
+    hash.update(seq.to_be_bytes());
+    hash.update(body.as_bytes());
+    hash.finalize().into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Of two sets of facts, those that differ.
+fn differing(before: Option<Value>, after: Option<Value>) -> (Option<Value>, Option<Value>) {
+    let (Some(Value::Object(old)), Some(Value::Object(new))) = (&before, &after) else {
+        return (before, after);
+    };
+    let pick = |from: &Map<String, Value>, other: &Map<String, Value>| {
+        let differs = from.iter().filter(|(k, v)| other.get(*k) != Some(v));
+        Value::Object(differs.map(|(k, v)| (k.clone(), v.clone())).collect())
+    };
+    (Some(pick(old, new)), Some(pick(new, old)))
+}

@@ -1,0 +1,180 @@
+//! What admins may do besides: accounts, everybody's sessions and tokens, the audit log.
+
+use super::{Admin, target};
+use crate::{
+    Result,
+    audit::{AuditFilter, Change},
+    jobs::{NewJob, Work},
+};
+use types::{
+    ApiTokenView, AuditView, CreateTokenParams, CreateUserParams, JobUnit, JobView, NewTokenView,
+    SessionId, SessionView, TokenId, UpdateUserParams, UserView,
+};
+
+impl Admin {
+    /// Every account, in the order of creation.
+    pub fn users(&self) -> Vec<UserView> {
+        self.engine.users().list()
+    }
+
+    /// An account by name or id.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`].
+    pub fn user(&self, text: &str) -> Result<UserView> {
+        self.engine.users().find(text)
+    }
+
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// A bad name, a weak password, or a name that is taken.
+    pub async fn create_user(&self, params: CreateUserParams) -> Result<UserView> {
+        let to = target("user", &params.username);
+        let create = self.engine.users().create(&self.by, params);
+        self.attempt("user.create", to, create).await
+    }
+
+    /// Changes an account; a new role or password ends its sessions.
+    ///
+    /// # Errors
+    /// No such account, an older revision, a bad name or password, or the last admin.
+    pub async fn update_user(
+        &self,
+        user: &str,
+        if_match: Option<u64>,
+        params: UpdateUserParams,
+    ) -> Result<UserView> {
+        let users = self.engine.users();
+        let update = async {
+            let id = users.find(user)?.id;
+            users.update(&self.by, id, if_match, params).await
+        };
+        self.attempt("user.update", target("user", user), update)
+            .await
+    }
+
+    /// Removes an account with its sessions and tokens.
+    ///
+    /// # Errors
+    /// No such account, an older revision, or the last admin.
+    pub async fn remove_user(&self, user: &str, if_match: Option<u64>) -> Result<()> {
+        let users = self.engine.users();
+        let remove = async {
+            let id = users.find(user)?.id;
+            users.remove(&self.by, id, if_match).await
+        };
+        self.attempt("user.remove", target("user", user), remove)
+            .await
+    }
+
+    /// Everybody's sign-ins, or those of one account, the newest first.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`].
+    pub fn sessions(&self, user: Option<&str>) -> Result<Vec<SessionView>> {
+        let users = self.engine.users();
+        let of = user.map(|u| users.find(u)).transpose()?;
+        let own = self.who.as_ref().and_then(|w| w.session_id);
+        Ok(users.sessions(of.map(|u| u.id), own))
+    }
+
+    /// Ends anybody's sign-in.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`].
+    pub async fn end_session(&self, id: SessionId) -> Result<()> {
+        let end = self.engine.users().end_session(&self.by, id, None);
+        let to = target("session", &id.to_string());
+        self.attempt("session.end", to, end).await
+    }
+
+    /// Ends all sign-ins of an account; how many there were.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`].
+    pub async fn end_sessions(&self, user: &str) -> Result<u32> {
+        let users = self.engine.users();
+        let id = users.find(user)?.id;
+        users.end_sessions(&self.by, id, None).await
+    }
+
+    /// Everybody's API tokens, or those of one account.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`].
+    pub fn tokens(&self, user: Option<&str>) -> Result<Vec<ApiTokenView>> {
+        let users = self.engine.users();
+        let of = user.map(|u| users.find(u)).transpose()?;
+        Ok(users.tokens(of.map(|u| u.id)))
+    }
+
+    /// Makes an API token for an account.
+    ///
+    /// # Errors
+    /// No such account, a bad name or life, or a role above the owner's.
+    pub async fn create_token_for(
+        &self,
+        user: &str,
+        params: CreateTokenParams,
+    ) -> Result<NewTokenView> {
+        let users = self.engine.users();
+        let to = target("token", &params.name);
+        let create = async {
+            let owner = users.find(user)?.id;
+            users.create_token(&self.by, owner, params).await
+        };
+        self.attempt("token.create", to, create).await
+    }
+
+    /// Removes anybody's API token.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`].
+    pub async fn remove_token(&self, id: TokenId) -> Result<()> {
+        let remove = self.engine.users().remove_token(&self.by, id, None);
+        let to = target("token", &id.to_string());
+        self.attempt("token.remove", to, remove).await
+    }
+
+    /// Entries of the audit log, the newest first, those before the number `before` when given.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn audit(
+        &self,
+        filter: &AuditFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<AuditView>> {
+        self.engine.audit().list(filter, before, limit)
+    }
+
+    /// A piece of the audit log in its order, and the number to go on from.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn audit_export(
+        &self,
+        filter: &AuditFilter,
+        from: u64,
+    ) -> Result<(Vec<AuditView>, Option<u64>)> {
+        self.engine.audit().export(filter, from)
+    }
+
+    /// Checks the chain of the whole audit log, as a job.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn verify_audit(&self) -> Result<JobView> {
+        let new = NewJob {
+            work: Work::VerifyAudit,
+            title: "Check the audit log".into(),
+            unit: JobUnit::Items,
+            total: None,
+            items: Vec::new(),
+            change: Change::act("audit.verify", "audit", "audit", "audit log"),
+        };
+        self.start(new).await
+    }
+}

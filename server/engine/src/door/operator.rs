@@ -1,0 +1,260 @@
+//! What operators may change: computers, images, jobs and the lab.
+
+use super::{Operator, target};
+use crate::{
+    Area, BootNetworkConfig, Error, Result,
+    audit::Change,
+    images::ImportWriter,
+    jobs::{self, MAX_ITEMS, NewJob, Work},
+};
+use types::{
+    ClientId, ClientView, CreateClientParams, JobId, JobUnit, JobView, UpdateClientParams,
+};
+
+impl Operator {
+    /// Makes a client.
+    ///
+    /// # Errors
+    /// As [`crate::Clients`] says: bad or taken name and address, unknown image.
+    pub async fn create_client(&self, params: CreateClientParams) -> Result<ClientView> {
+        let to = target("client", &params.name);
+        let create = self.engine.clients().create(&self.by, params);
+        self.attempt("client.create", to, create).await
+    }
+
+    /// Changes a client, by name, id or Ethernet address. `if_match` is the revision that was read.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Invalid`], [`Error::Conflict`].
+    pub async fn update_client(
+        &self,
+        client: &str,
+        if_match: Option<u64>,
+        params: UpdateClientParams,
+    ) -> Result<ClientView> {
+        let update = async {
+            let id = self.engine.clients().require(client)?.id;
+            let clients = self.engine.clients();
+            clients.update(&self.by, id, if_match, params).await
+        };
+        self.attempt("client.update", target("client", client), update)
+            .await
+    }
+
+    /// Removes a client and its overlay.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`].
+    pub async fn remove_client(&self, client: &str, if_match: Option<u64>) -> Result<()> {
+        let remove = async {
+            let id = self.engine.clients().require(client)?.id;
+            self.engine.clients().remove(&self.by, id, if_match).await
+        };
+        self.attempt("client.remove", target("client", client), remove)
+            .await
+    }
+
+    /// At its next boot this computer fetches our loader by TFTP, once, though its ROM is iPXE.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn force_loader_once(&self, client: &str) -> Result<()> {
+        let client = self.engine.clients().require(client)?;
+        let change = Change::act("client.through_loader", "client", client.id, &client.name);
+        self.acted(change).await?;
+        self.engine.boots().force_loader_once(client.mac);
+        Ok(())
+    }
+
+    /// The same change to several clients, as a job. `expected` is how many the caller means:
+    /// with another number nothing is begun.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when one of them is not there, [`Error::Conflict`] for another number.
+    pub async fn update_clients(
+        &self,
+        clients: &[String],
+        expected: usize,
+        change: UpdateClientParams,
+    ) -> Result<JobView> {
+        if change.name.is_some() && clients.len() > 1 {
+            return Err(Error::invalid(
+                Area::Client,
+                "name",
+                "several computers can't have one name",
+            ));
+        }
+        let (ids, items) = self.several(clients, expected)?;
+        let title = format!("Change {} computers", ids.len());
+        let work = Work::UpdateClients { ids, change };
+        self.bulk("client.update_many", title, work, items).await
+    }
+
+    /// Removes several clients, as a job; else as [`Operator::update_clients`].
+    ///
+    /// # Errors
+    /// As [`Operator::update_clients`].
+    pub async fn remove_clients(&self, clients: &[String], expected: usize) -> Result<JobView> {
+        let (ids, items) = self.several(clients, expected)?;
+        let title = format!("Remove {} computers", ids.len());
+        let work = Work::RemoveClients { ids };
+        self.bulk("client.remove_many", title, work, items).await
+    }
+
+    #[expect(clippy::type_complexity, reason = "ids, and the same with names")]
+    fn several(
+        &self,
+        clients: &[String],
+        expected: usize,
+    ) -> Result<(Vec<ClientId>, Vec<(String, String)>)> {
+        if clients.is_empty() || clients.len() > MAX_ITEMS {
+            let rule = format!("name 1 to {MAX_ITEMS} computers");
+            return Err(Error::invalid(Area::Client, "ids", rule));
+        }
+        let mut found = Vec::new();
+        for text in clients {
+            let client = self.engine.clients().require(text)?;
+            if !found.iter().any(|(id, _)| *id == client.id) {
+                found.push((client.id, client.name.clone()));
+            }
+        }
+        if found.len() != expected {
+            return Err(Error::conflict(
+                Area::Client,
+                format!("these are {} computers, not {expected}", found.len()),
+                "List them again; expected_count guards against changing more than you see.",
+            ));
+        }
+        let items = found
+            .iter()
+            .map(|(id, name)| (id.to_string(), name.clone()));
+        let items = items.collect();
+        Ok((found.into_iter().map(|(id, _)| id).collect(), items))
+    }
+
+    async fn bulk(
+        &self,
+        action: &'static str,
+        title: String,
+        work: Work,
+        items: Vec<(String, String)>,
+    ) -> Result<JobView> {
+        let names: Vec<&str> = items.iter().map(|(_, name)| name.as_str()).collect();
+        let mut change = Change::act(action, "client", items.len(), &title);
+        change.target.id = None;
+        change.after = Some(serde_json::json!({ "computers": names }));
+        let new = NewJob {
+            work,
+            title,
+            unit: JobUnit::Items,
+            total: Some(items.len() as u64),
+            items,
+            change,
+        };
+        self.start(new).await
+    }
+
+    /// Begins the import of an image.
+    ///
+    /// # Errors
+    /// As [`crate::Images`] says: a bad or taken name, a length that no disk has.
+    pub async fn begin_import(&self, name: &str, expected: Option<u64>) -> Result<ImportWriter> {
+        let begin = self.engine.images().begin_import(&self.by, name, expected);
+        self.attempt("image.import", target("image", name), begin)
+            .await
+    }
+
+    /// Removes an image and its file.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Conflict`] while it is used.
+    pub async fn remove_image(&self, image: &str, if_match: Option<u64>) -> Result<()> {
+        let remove = async {
+            let id = self.engine.images().require(image)?.id;
+            self.engine.images().remove(&self.by, id, if_match).await
+        };
+        self.attempt("image.remove", target("image", image), remove)
+            .await
+    }
+
+    /// Reads an image's file again and compares it with what was imported, as a job.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn verify_image(&self, image: &str) -> Result<JobView> {
+        let image = self.engine.images().require(image)?;
+        let new = NewJob {
+            work: Work::VerifyImage { image: image.id },
+            title: format!("Check the image {}", image.name),
+            unit: JobUnit::Bytes,
+            total: Some(image.size_bytes),
+            items: Vec::new(),
+            change: Change::act("image.verify", "image", image.id, &image.name),
+        };
+        self.start(new).await
+    }
+
+    /// Asks a job to stop.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] when it is over already.
+    pub async fn cancel_job(&self, job: &str) -> Result<JobView> {
+        let id: Option<JobId> = job.parse().ok();
+        let id = id.ok_or_else(|| Error::not_found(Area::Job, job))?;
+        self.engine.jobs().cancel(&self.by, id).await
+    }
+
+    /// Makes the lab's network when it is not there; the caller serves it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when there can be no lab here.
+    pub async fn lab_up(&self) -> Result<BootNetworkConfig> {
+        let network = self.engine.lab().up().await?;
+        self.acted(Change::act("lab.up", "lab", "lab", &network.scope()))
+            .await?;
+        Ok(network)
+    }
+
+    /// Powers a virtual computer on; the lab is up and served.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when it runs already; [`Error::Unavailable`].
+    pub async fn lab_boot(&self, name: Option<&str>) -> Result<ClientView> {
+        let boot = self.engine.lab().boot(&self.by, name);
+        let to = target("lab", name.unwrap_or(""));
+        let client = self.attempt("lab.boot", to, boot).await?;
+        let change = Change::act("lab.boot", "client", client.id, &client.name);
+        self.acted(change).await?;
+        Ok(client)
+    }
+
+    /// Powers one virtual computer off.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when none of that name runs.
+    pub async fn lab_power_off(&self, name: &str) -> Result<()> {
+        let off = self.engine.lab().power_off(name);
+        self.attempt("lab.power_off", target("lab", name), off)
+            .await?;
+        self.acted(Change::act("lab.power_off", "lab", name, name))
+            .await
+    }
+
+    /// Powers all virtual computers off and takes the lab's network away; nobody serves it any more.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the network can't be taken away.
+    pub async fn lab_down(&self) -> Result<()> {
+        self.engine.lab().down().await?;
+        self.acted(Change::act("lab.down", "lab", "lab", "lab"))
+            .await
+    }
+
+    pub(super) async fn start(&self, new: NewJob) -> Result<JobView> {
+        let work = new.work.clone();
+        let job = self.engine.jobs().begin(&self.by, new).await?;
+        let id = job.id();
+        jobs::spawn(self.engine.clone(), work, self.by.clone(), job);
+        self.engine.jobs().get(id)
+    }
+}

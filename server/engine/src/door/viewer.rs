@@ -1,0 +1,216 @@
+//! What every signed-in caller may do: look, and keep their own account in order.
+
+use super::{Viewer, target};
+use crate::{Area, Error, Identity, Result};
+use types::{
+    ApiTokenView, BootId, BootNetworkView, BootView, ChangePasswordParams, ClientView,
+    CreateTokenParams, ImageView, JobId, JobView, LabView, LeaseView, MeView, NewTokenView,
+    SessionId, SessionView, TokenId, UserId,
+};
+
+impl Viewer {
+    /// Who holds the handle, as shown.
+    pub fn me(&self) -> MeView {
+        let identity = self.who.clone().unwrap_or_else(Identity::local);
+        self.engine.users().me(&identity)
+    }
+
+    /// Every client, in the order of creation.
+    pub fn clients(&self) -> Vec<ClientView> {
+        self.engine.clients().list()
+    }
+
+    /// A client by name, id or Ethernet address.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn client(&self, text: &str) -> Result<ClientView> {
+        let clients = self.engine.clients();
+        Ok(clients.view(&*clients.require(text)?))
+    }
+
+    /// The boots of a client.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or when the database can't be read.
+    pub fn client_boots(&self, text: &str) -> Result<Vec<BootView>> {
+        let mac = self.engine.clients().require(text)?.mac;
+        self.engine.boots().history(mac)
+    }
+
+    /// Every boot that is kept.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn boots(&self) -> Result<Vec<BootView>> {
+        self.engine.boots().list()
+    }
+
+    /// One boot.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn boot(&self, text: &str) -> Result<BootView> {
+        let id: Option<BootId> = text.parse().ok();
+        let found = match id {
+            Some(id) => self.engine.boots().get(id)?,
+            None => None,
+        };
+        found.ok_or_else(|| Error::not_found(Area::Boot, text))
+    }
+
+    /// Every image, in the order of creation.
+    pub fn images(&self) -> Vec<ImageView> {
+        self.engine.images().list()
+    }
+
+    /// An image by name or id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn image(&self, text: &str) -> Result<ImageView> {
+        let images = self.engine.images();
+        Ok(images.view(&*images.require(text)?))
+    }
+
+    /// Every lease.
+    pub fn leases(&self) -> Vec<LeaseView> {
+        self.engine.leases().list()
+    }
+
+    /// The boot networks and how they are.
+    pub fn networks(&self) -> Vec<BootNetworkView> {
+        self.engine.networks().list()
+    }
+
+    /// The virtual lab.
+    pub fn lab(&self) -> LabView {
+        self.engine.lab().view()
+    }
+
+    /// Jobs, the newest first, those before `before` when it is given; without items and log.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn jobs(&self, before: Option<JobId>, limit: usize) -> Result<Vec<JobView>> {
+        self.engine.jobs().list(before, limit)
+    }
+
+    /// One job, whole.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn job(&self, text: &str) -> Result<JobView> {
+        let id: Option<JobId> = text.parse().ok();
+        let id = id.ok_or_else(|| Error::not_found(Area::Job, text))?;
+        self.engine.jobs().get(id)
+    }
+
+    /// One's own sign-ins, the newest first.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] for a caller without an account.
+    pub fn own_sessions(&self) -> Result<Vec<SessionView>> {
+        let session = self.who.as_ref().and_then(|w| w.session_id);
+        Ok(self.engine.users().sessions(Some(self.own_id()?), session))
+    }
+
+    /// Ends one of one's own sign-ins.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn end_own_session(&self, id: SessionId) -> Result<()> {
+        let users = self.engine.users();
+        let end = users.end_session(&self.by, id, Some(self.own_id()?));
+        let to = target("session", &id.to_string());
+        self.attempt("session.end", to, end).await
+    }
+
+    /// Ends all of one's own sign-ins but this one; how many there were.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_other_sessions(&self) -> Result<u32> {
+        let session = self.who.as_ref().and_then(|w| w.session_id);
+        let users = self.engine.users();
+        users.end_sessions(&self.by, self.own_id()?, session).await
+    }
+
+    /// Signs out; a caller without a session keeps what it has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn logout(&self) -> Result<()> {
+        match self.who.as_ref().and_then(|w| w.session_id) {
+            Some(session) => self.engine.users().logout(&self.by, session).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Changes one's own password.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the current one is wrong or the new one weak.
+    pub async fn change_password(&self, params: ChangePasswordParams) -> Result<()> {
+        let session = self.own_session()?;
+        let users = self.engine.users();
+        let id = self.own_id()?;
+        users
+            .change_password(&self.by, id, Some(session), params)
+            .await
+    }
+
+    /// One's own API tokens.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] for a caller without an account.
+    pub fn own_tokens(&self) -> Result<Vec<ApiTokenView>> {
+        Ok(self.engine.users().tokens(Some(self.own_id()?)))
+    }
+
+    /// Makes an API token of one's own.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a bad name, life or role; [`Error::Conflict`] when a token asks: one
+    /// that leaked must not be able to outlive its removal.
+    pub async fn create_token(&self, params: CreateTokenParams) -> Result<NewTokenView> {
+        self.own_session()?;
+        let to = target("token", &params.name);
+        let users = self.engine.users();
+        let create = users.create_token(&self.by, self.own_id()?, params);
+        self.attempt("token.create", to, create).await
+    }
+
+    /// Removes one of one's own API tokens.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn remove_own_token(&self, id: TokenId) -> Result<()> {
+        let users = self.engine.users();
+        let remove = users.remove_token(&self.by, id, Some(self.own_id()?));
+        let to = target("token", &id.to_string());
+        self.attempt("token.remove", to, remove).await
+    }
+
+    fn own_id(&self) -> Result<UserId> {
+        let id = self.who.as_ref().and_then(|w| w.user_id);
+        id.ok_or_else(|| {
+            Error::conflict(
+                Area::Auth,
+                "commands on the box itself have no account",
+                "Name the user, or sign in with --server and --token.",
+            )
+        })
+    }
+
+    fn own_session(&self) -> Result<SessionId> {
+        let session = self.who.as_ref().and_then(|w| w.session_id);
+        session.ok_or_else(|| {
+            Error::conflict(
+                Area::Auth,
+                "this needs a sign-in; a token is not enough",
+                "Sign in with name and password and do it there.",
+            )
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! What runs a job holds: progress, log and items go through it, and its end.
+
+use super::{Inner, fault, line, record::to_json, work::Outcome};
+use crate::{Error, Result};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use types::{JobId, JobState};
+
+/// A job that runs. Dropped without an end, as by a panic, it has failed.
+pub(crate) struct JobHandle {
+    inner: Arc<Inner>,
+    id: JobId,
+    cancel: CancellationToken,
+    over: bool,
+}
+
+impl JobHandle {
+    pub(super) fn new(inner: Arc<Inner>, id: JobId, cancel: CancellationToken) -> Self {
+        JobHandle {
+            inner,
+            id,
+            cancel,
+            over: false,
+        }
+    }
+
+    /// The job's id.
+    pub fn id(&self) -> JobId {
+        self.id
+    }
+
+    /// Whether somebody asked to cancel the job.
+    pub fn cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    /// How much is done, and how much there is in all when that has become known.
+    pub fn progress(&self, done: u64, total: Option<u64>) {
+        self.inner.update(self.id, |r| {
+            r.done = done;
+            r.total = total.or(r.total);
+        });
+    }
+
+    /// Adds a line to the job's log.
+    pub fn log(&self, text: impl Into<String>) {
+        self.inner.update(self.id, |r| line(r, text.into()));
+    }
+
+    /// What became of one of the things that it works on.
+    pub fn item(&self, index: usize, outcome: &Result<()>) {
+        self.inner.update(self.id, |r| {
+            let Some(item) = r.items.get_mut(index) else {
+                return;
+            };
+            item.state = match outcome {
+                Ok(()) => JobState::Succeeded,
+                Err(_) => JobState::Failed,
+            };
+            item.problem = outcome.as_ref().err().and_then(|e| fault(&e.problem()));
+            r.done += 1;
+            if let Err(e) = outcome {
+                let text = format!("{}: {e}", r.items[index].name);
+                line(r, text);
+            }
+        });
+    }
+
+    /// Begins again after a restart of the server.
+    pub fn restart(&self) {
+        self.inner.update(self.id, |r| {
+            r.done = 0;
+            for item in &mut r.items {
+                item.state = JobState::Queued;
+            }
+            line(r, "the server was restarted; it goes on".into());
+        });
+    }
+
+    /// Ends the job.
+    pub fn finish(mut self, outcome: Result<Outcome>) {
+        self.over = true;
+        self.inner.end(self.id, |r| match outcome {
+            Ok(Outcome::Done(result)) => {
+                r.result = to_json(&result).ok();
+                r.state = JobState::Succeeded;
+                r.total.inspect(|total| r.done = *total);
+            }
+            Ok(Outcome::Items) => r.state = of_items(r.items.iter().map(|i| i.state)),
+            Ok(Outcome::Cancelled) => {
+                line(r, "cancelled".into());
+                r.state = JobState::Cancelled;
+            }
+            Err(e) => {
+                tracing::warn!(job = %r.id, kind = r.kind, error = %e, "a job failed");
+                line(r, e.to_string());
+                r.problem = fault(&e.problem());
+                r.state = JobState::Failed;
+            }
+        });
+    }
+}
+
+impl Drop for JobHandle {
+    fn drop(&mut self) {
+        if !self.over {
+            let broke = Error::Internal("the work on this job broke off".into());
+            self.inner.end(self.id, |r| {
+                r.problem = fault(&broke.problem());
+                r.state = JobState::Failed;
+            });
+        }
+    }
+}
+
+fn of_items(states: impl Iterator<Item = JobState>) -> JobState {
+    let (mut good, mut bad) = (false, false);
+    for state in states {
+        match state {
+            JobState::Succeeded => good = true,
+            _ => bad = true,
+        }
+    }
+    match (good, bad) {
+        (_, false) => JobState::Succeeded,
+        (true, true) => JobState::PartlyFailed,
+        (false, true) => JobState::Failed,
+    }
+}

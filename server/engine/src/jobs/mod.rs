@@ -1,0 +1,298 @@
+//! Jobs: long work with progress, log, cancel and result. The registry here keeps and shows them;
+//! what each kind does is in `work`, the one list of kinds.
+
+mod handle;
+mod record;
+#[cfg(test)]
+mod tests;
+mod work;
+
+pub(crate) use handle::JobHandle;
+pub(crate) use work::{Work, resume, spawn};
+
+use crate::{Area, Audit, By, Error, EventBus, Result, audit::Change, now};
+use record::{fault, to_json, view};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use store::{JobItemRecord, JobLineRecord, JobRecord, Read, Store, Tx};
+use tokio_util::sync::CancellationToken;
+use types::{Event, JobId, JobState, JobUnit, JobView};
+use uuid::Uuid;
+
+/// Finished jobs that are kept; the oldest go first.
+const KEEP: usize = 1000;
+/// Days after which a finished job goes, seconds.
+const KEEP_SECONDS: f64 = 90.0 * 86_400.0;
+/// Lines of a job's log that are kept, the newest.
+const LOG_LINES: usize = 200;
+/// Things that one job may work on.
+pub const MAX_ITEMS: usize = 1000;
+/// Least time between two tellings of a job's progress.
+const TELL: Duration = Duration::from_millis(250);
+/// Least time between two writings of it.
+const STORE: Duration = Duration::from_secs(2);
+
+/// What a job is begun with.
+pub(crate) struct NewJob {
+    pub work: Work,
+    pub title: String,
+    pub unit: JobUnit,
+    pub total: Option<u64>,
+    /// Id and name of each thing that it works on.
+    pub items: Vec<(String, String)>,
+    /// What the audit log says of it.
+    pub change: Change,
+}
+
+/// The registry. Cheap to clone.
+#[derive(Clone)]
+pub struct Jobs {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<Store>,
+    events: EventBus,
+    audit: Audit,
+    /// Those that are not over: what is newest of them is here, and in the database a little later.
+    live: Mutex<HashMap<JobId, Live>>,
+}
+
+struct Live {
+    record: JobRecord,
+    cancel: CancellationToken,
+    told: Instant,
+    stored: Instant,
+}
+
+impl Jobs {
+    pub(crate) fn new(store: Arc<Store>, events: EventBus, audit: Audit) -> Jobs {
+        Jobs {
+            inner: Arc::new(Inner {
+                store,
+                events,
+                audit,
+                live: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The newest jobs, those before the id `before` when it is given; without items and log.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub(crate) fn list(&self, before: Option<JobId>, limit: usize) -> Result<Vec<JobView>> {
+        let stored: Vec<JobRecord> = self
+            .inner
+            .store
+            .read(|tx| tx.newest(before.as_ref(), limit))?;
+        let live = self.inner.live();
+        let newest = |r: &JobRecord| live.get(&r.id).map_or_else(|| view(r), |l| view(&l.record));
+        Ok(stored.iter().map(|r| brief(newest(r))).collect())
+    }
+
+    /// Those that are not over; without items and log.
+    pub fn running(&self) -> Vec<JobView> {
+        let live = self.inner.live();
+        let mut all: Vec<_> = live.values().map(|l| brief(view(&l.record))).collect();
+        all.sort_by_key(|j| j.id);
+        all
+    }
+
+    /// One job, whole.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub(crate) fn get(&self, id: JobId) -> Result<JobView> {
+        if let Some(live) = self.inner.live().get(&id) {
+            return Ok(view(&live.record));
+        }
+        let stored: Option<JobRecord> = self.inner.store.read(|tx| tx.get(&id))?;
+        let stored = stored.ok_or_else(|| Error::not_found(Area::Job, id))?;
+        Ok(view(&stored))
+    }
+
+    /// Writes a job down, with its audit entry, and gives what runs it its handle.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for too many things, or when the database fails.
+    pub(crate) async fn begin(&self, by: &By, new: NewJob) -> Result<JobHandle> {
+        if new.items.len() > MAX_ITEMS {
+            return Err(Error::invalid(
+                Area::Job,
+                "ids",
+                format!("one job takes at most {MAX_ITEMS}; make several"),
+            ));
+        }
+        let record = JobRecord {
+            id: JobId(Uuid::now_v7()),
+            kind: new.change.action.into(),
+            title: new.title,
+            state: JobState::Running,
+            actor: to_json(by)?,
+            work: to_json(&new.work)?,
+            created_at: now(),
+            started_at: Some(now()),
+            finished_at: None,
+            unit: new.unit,
+            done: 0,
+            total: new.total,
+            cancel_requested: false,
+            items: new.items.into_iter().map(item).collect(),
+            result: None,
+            problem: None,
+            log: Vec::new(),
+            revision: 1,
+        };
+        let (inner, by, written) = (self.inner.clone(), by.clone(), record.clone());
+        let write = self.inner.store.write(move |tx| {
+            tx.put(&written)?;
+            inner.audit.record(tx, &by, new.change)
+        });
+        write.await?;
+        Ok(self.handle(record))
+    }
+
+    fn handle(&self, record: JobRecord) -> JobHandle {
+        let cancel = CancellationToken::new();
+        let (id, now) = (record.id, Instant::now());
+        self.inner.tell(&record);
+        let live = Live {
+            record,
+            cancel: cancel.clone(),
+            told: now,
+            stored: now,
+        };
+        self.inner.live().insert(id, live);
+        JobHandle::new(self.inner.clone(), id, cancel)
+    }
+
+    /// Asks a job to stop; it does at its next safe place.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] when it is over already.
+    pub(crate) async fn cancel(&self, by: &By, id: JobId) -> Result<JobView> {
+        let title = {
+            let mut live = self.inner.live();
+            match live.get_mut(&id) {
+                Some(job) => {
+                    job.cancel.cancel();
+                    job.record.cancel_requested = true;
+                    job.record.revision += 1;
+                    self.inner.tell(&job.record);
+                    job.record.title.clone()
+                }
+                None => {
+                    drop(live);
+                    let job = self.get(id)?;
+                    return Err(Error::conflict(
+                        Area::Job,
+                        format!("{:?} is over already", job.title),
+                        "There is nothing to cancel.",
+                    ));
+                }
+            }
+        };
+        let change = Change::act("job.cancel", "job", id, &title);
+        self.inner.audit.act(by, change).await?;
+        self.get(id)
+    }
+
+    /// What a stop of the server cut short: each with its handle, to be gone on with or failed.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    fn interrupted(&self) -> Result<Vec<(JobRecord, JobHandle)>> {
+        let all: Vec<JobRecord> = self.inner.store.read(|tx| tx.list_readable(None))?;
+        let open = all.into_iter().filter(|r| !r.state.is_over());
+        let handle = |r: JobRecord| (r.clone(), self.handle(r));
+        Ok(open.map(handle).collect())
+    }
+}
+
+impl Inner {
+    fn live(&self) -> MutexGuard<'_, HashMap<JobId, Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, record: &JobRecord) {
+        let job = brief(view(record));
+        self.events.publish(Event::JobChanged { job });
+    }
+
+    /// Changes a live job; tells and stores it, but not more often than is of use.
+    fn update(&self, id: JobId, change: impl FnOnce(&mut JobRecord)) {
+        let mut live = self.live();
+        let Some(job) = live.get_mut(&id) else { return };
+        change(&mut job.record);
+        if job.told.elapsed() >= TELL {
+            job.told = Instant::now();
+            job.record.revision += 1;
+            self.tell(&job.record);
+        }
+        if job.stored.elapsed() >= STORE {
+            job.stored = Instant::now();
+            let record = job.record.clone();
+            drop(self.store.write(move |tx| Ok::<_, Error>(tx.put(&record)?)));
+        }
+    }
+
+    /// Ends a live job. Queued at once, and told when it is durable; nobody has to wait.
+    fn end(self: &Arc<Self>, id: JobId, change: impl FnOnce(&mut JobRecord)) {
+        let mut live = self.live();
+        let Some(job) = live.get_mut(&id) else { return };
+        change(&mut job.record);
+        job.record.finished_at = Some(now());
+        job.record.revision += 1;
+        let (inner, record) = (self.clone(), job.record.clone());
+        drop(self.store.write(move |tx| {
+            tx.put(&record)?;
+            thin(tx)?;
+            tx.on_commit(move || {
+                inner.live().remove(&id);
+                inner.tell(&record);
+            });
+            Ok::<_, Error>(())
+        }));
+    }
+}
+
+/// Takes away what is finished and old, or too many.
+fn thin(tx: &mut Tx<'_>) -> Result<()> {
+    let all: Vec<JobRecord> = tx.list_readable(None)?;
+    let now = now();
+    let over: Vec<_> = all.iter().filter(|r| r.state.is_over()).collect();
+    let spare = over.len().saturating_sub(KEEP);
+    for (i, job) in over.iter().enumerate() {
+        if i < spare || job.created_at.seconds_to(now) > KEEP_SECONDS {
+            tx.remove::<JobRecord>(&job.id);
+        }
+    }
+    Ok(())
+}
+
+fn item((id, name): (String, String)) -> JobItemRecord {
+    JobItemRecord {
+        id,
+        name,
+        state: JobState::Queued,
+        problem: None,
+    }
+}
+
+/// For lists and events: what grows with the job is left out.
+fn brief(mut job: JobView) -> JobView {
+    job.items.clear();
+    job.log.clear();
+    job
+}
+
+fn line(record: &mut JobRecord, text: String) {
+    if record.log.len() >= LOG_LINES {
+        record.log.remove(0);
+    }
+    record.log.push(JobLineRecord { at: now(), text });
+}

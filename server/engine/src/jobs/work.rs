@@ -1,0 +1,175 @@
+//! THE list of kinds of jobs: what each does, and whether it can go on after a restart.
+
+use super::{JobHandle, record::from_json};
+use crate::{Area, By, Engine, Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use types::{ClientId, ImageId, Role, UpdateClientParams};
+
+/// What a job has to do; written down with it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "work", rename_all = "snake_case")]
+pub(crate) enum Work {
+    /// Reads an image's file and compares its SHA-256 with that of the import.
+    VerifyImage { image: ImageId },
+    /// Reads the whole audit log and checks its chain.
+    VerifyAudit,
+    /// The same change to several computers.
+    UpdateClients {
+        ids: Vec<ClientId>,
+        change: UpdateClientParams,
+    },
+    /// Removes several computers with their overlays.
+    RemoveClients { ids: Vec<ClientId> },
+}
+
+/// How a job ended well.
+pub(crate) enum Outcome {
+    /// With this to tell.
+    Done(Value),
+    /// As its items say.
+    Items,
+    /// Because somebody asked.
+    Cancelled,
+}
+
+impl Work {
+    /// What one has to be to start it. Asked again when it goes on after a restart.
+    pub fn role(&self) -> Role {
+        match self {
+            Work::VerifyAudit => Role::Admin,
+            Work::VerifyImage { .. } | Work::UpdateClients { .. } | Work::RemoveClients { .. } => {
+                Role::Operator
+            }
+        }
+    }
+
+    async fn run(self, engine: &Engine, by: &By, job: &JobHandle) -> Result<Outcome> {
+        match self {
+            Work::VerifyImage { image } => verify_image(engine, image, job).await,
+            Work::VerifyAudit => verify_audit(engine, job).await,
+            Work::UpdateClients { ids, change } => {
+                for (i, id) in ids.into_iter().enumerate() {
+                    if job.cancelled() {
+                        return Ok(Outcome::Cancelled);
+                    }
+                    let done = engine.clients().update(by, id, None, change.clone());
+                    job.item(i, &done.await.map(drop));
+                }
+                Ok(Outcome::Items)
+            }
+            Work::RemoveClients { ids } => {
+                for (i, id) in ids.into_iter().enumerate() {
+                    if job.cancelled() {
+                        return Ok(Outcome::Cancelled);
+                    }
+                    let done = match engine.clients().remove(by, id, None).await {
+                        // Gone is what was wanted; before a restart it may have been us.
+                        Err(Error::NotFound { .. }) => Ok(()),
+                        other => other,
+                    };
+                    job.item(i, &done);
+                }
+                Ok(Outcome::Items)
+            }
+        }
+    }
+}
+
+/// Runs a job in the background.
+pub(crate) fn spawn(engine: Engine, work: Work, by: By, job: JobHandle) {
+    tokio::spawn(async move {
+        let outcome = work.run(&engine, &by, &job).await;
+        job.finish(outcome);
+    });
+}
+
+/// Goes on with what a stop of the server cut short. Every kind there is today can begin again: what
+/// was done already is found done. Who started it must still be allowed to.
+///
+/// # Errors
+/// When the database can't be read.
+pub(crate) fn resume(engine: &Engine) -> Result<()> {
+    for (record, job) in engine.jobs().interrupted()? {
+        let begun = from_json::<By>(&record.actor)
+            .and_then(|by| Ok((by, from_json::<Work>(&record.work)?)))
+            .and_then(|(by, work)| {
+                engine.users().still_allowed(&by, work.role())?;
+                Ok((by, work))
+            });
+        match begun {
+            _ if record.cancel_requested => job.finish(Ok(Outcome::Cancelled)),
+            Err(e) => job.finish(Err(e)),
+            Ok((by, work)) => {
+                job.restart();
+                spawn(engine.clone(), work, by, job);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn verify_image(engine: &Engine, id: ImageId, job: &JobHandle) -> Result<Outcome> {
+    let image = engine
+        .images()
+        .get(id)
+        .ok_or_else(|| Error::not_found(Area::Image, id))?;
+    let Some(expected) = image.sha256 else {
+        return Err(Error::conflict(
+            Area::Image,
+            format!("{:?} is not ready", image.name),
+            "Wait until its import is done.",
+        ));
+    };
+    job.log(format!(
+        "reading {:?}, {} bytes",
+        image.name, image.size_bytes
+    ));
+    let Some(found) = engine.images().hash(id, job).await? else {
+        return Ok(Outcome::Cancelled);
+    };
+    if found != expected {
+        return Err(Error::conflict(
+            Area::Image,
+            format!("the file of {:?} is not what was imported", image.name),
+            "The disk under the data folder may be failing. Import the image again and look at that disk.",
+        ));
+    }
+    Ok(Outcome::Done(serde_json::json!({ "sha256": hex(&found) })))
+}
+
+async fn verify_audit(engine: &Engine, job: &JobHandle) -> Result<Outcome> {
+    let mut check = engine.audit().check()?;
+    job.log(format!("reading {} entries", check.total()));
+    job.progress(0, Some(check.total()));
+    loop {
+        if job.cancelled() {
+            return Ok(Outcome::Cancelled);
+        }
+        let stepped = tokio::task::spawn_blocking(move || {
+            let step = check.step();
+            (check, step)
+        });
+        let (after, step) = stepped
+            .await
+            .map_err(|e| Error::Internal(format!("reading the audit log failed: {e}")))?;
+        check = after;
+        match step? {
+            Some(read) => job.progress(read, None),
+            None => break,
+        }
+    }
+    let found = check.found();
+    match &found.fault {
+        None => Ok(Outcome::Done(serde_json::json!(found))),
+        Some(fault) => Err(Error::conflict(
+            Area::Audit,
+            format!("the audit log was tampered with: {fault}"),
+            "Keep a copy of the data folder, and compare with what was exported before.",
+        )),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

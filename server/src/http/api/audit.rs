@@ -1,0 +1,127 @@
+//! `/api/v1/audit`: who changed what, the newest first; export as JSON lines; check of the chain.
+
+use super::jobs::accepted;
+use crate::http::{
+    AppState,
+    auth::As,
+    page::PageQuery,
+    problem::{ApiResult, Query},
+};
+use axum::{
+    Json,
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use engine::{Admin, audit::AuditFilter};
+use futures_util::stream;
+use http::{HeaderValue, header};
+use serde::Deserialize;
+use types::{AuditView, JobView, ListView, Timestamp};
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(export))
+        .routes(routes!(verify))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct AuditQuery {
+    /// Entries on one page, 1 to 500.
+    limit: Option<usize>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    /// The actor's name.
+    actor: Option<String>,
+    /// An action such as `client.update`, or a noun such as `client`.
+    action: Option<String>,
+    /// The target's name or id.
+    target: Option<String>,
+    /// `ok`, a problem's code, or `refused` for any code.
+    result: Option<String>,
+    /// Not before this moment.
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+    /// Before this moment.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
+}
+
+impl From<AuditQuery> for AuditFilter {
+    fn from(q: AuditQuery) -> Self {
+        AuditFilter {
+            actor: q.actor,
+            action: q.action,
+            target: q.target,
+            result: q.result,
+            since: q.since,
+            until: q.until,
+        }
+    }
+}
+
+/// Entries, the newest first.
+#[utoipa::path(get, path = "/audit", tag = "audit", params(AuditQuery),
+    responses((status = 200, body = ListView<AuditView>)), security(("bearer" = ["admin"])))]
+async fn list(
+    As(admin): As<Admin>,
+    Query(mut query): Query<AuditQuery>,
+) -> ApiResult<Json<ListView<AuditView>>> {
+    let page = PageQuery {
+        limit: query.limit,
+        cursor: query.cursor.take(),
+    };
+    let filter = query.into();
+    page.newest(
+        |before, limit| admin.audit(&filter, before, limit),
+        |e| e.seq,
+    )
+    .map(Json)
+}
+
+/// All entries in their order, one JSON object a line.
+#[utoipa::path(get, path = "/audit/export", tag = "audit", params(AuditQuery),
+    responses((status = 200, content_type = "application/x-ndjson", body = String)),
+    security(("bearer" = ["admin"])))]
+async fn export(As(admin): As<Admin>, Query(filter): Query<AuditQuery>) -> Response {
+    let filter = AuditFilter::from(filter);
+    let lines = stream::unfold(Some(1), move |from| {
+        let (admin, filter) = (admin.clone(), filter.clone());
+        async move {
+            let from = from?;
+            Some(match admin.audit_export(&filter, from) {
+                Ok((entries, next)) => (Ok(text(&entries)), next),
+                Err(e) => (Err(e), None),
+            })
+        }
+    });
+    let mut response = Body::from_stream(lines).into_response();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "application/x-ndjson"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"nsboot-audit.jsonl\"",
+        ),
+    ] {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn text(entries: &[AuditView]) -> String {
+    let line = |e: &AuditView| serde_json::to_string(e).unwrap_or_default() + "\n";
+    entries.iter().map(line).collect()
+}
+
+/// Check that every entry is as it was written and none is missing, as a job.
+#[utoipa::path(post, path = "/audit/actions/verify", tag = "audit",
+    responses((status = 202, body = JobView)), security(("bearer" = ["admin"])))]
+async fn verify(As(admin): As<Admin>) -> ApiResult<Response> {
+    Ok(accepted(admin.verify_audit().await?).into_response())
+}
