@@ -7,4 +7,5 @@ mod cli;
 mod imports;
 mod live;
 mod page;
+mod roles;
 mod server;

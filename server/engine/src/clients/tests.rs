@@ -196,9 +196,10 @@ async fn a_name_and_an_address_are_taken_once() {
 #[tokio::test]
 async fn of_two_created_at_once_with_one_name_one_wins() {
     let f = floor();
+    let by = by();
     let (a, b) = tokio::join!(
-        f.clients.create(&by(), params("pc", 1)),
-        f.clients.create(&by(), params("pc", 2))
+        f.clients.create(&by, params("pc", 1)),
+        f.clients.create(&by, params("pc", 2))
     );
     assert_eq!(usize::from(a.is_ok()) + usize::from(b.is_ok()), 1);
 }
@@ -236,7 +237,8 @@ async fn a_change_needs_the_newest_revision_when_it_names_one() {
     });
     f.clients.remove(&by(), c.id, Some(2)).await.unwrap();
     assert_eq!(seen.get(), Some(&mark));
-    assert!(matches!(&*events.recv().await.unwrap().1, Event::ClientRemoved { id } if *id == c.id));
+    let first = events.recv().await.unwrap().1;
+    assert!(matches!(&*first, Event::ClientRemoved { id } if *id == c.id));
     assert!(f.clients.find_mac(mac(1)).is_none());
     assert_eq!(
         f.clients

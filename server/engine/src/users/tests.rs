@@ -268,10 +268,12 @@ async fn a_logout_ends_the_access_token_too() {
 #[tokio::test]
 async fn a_user_has_a_bounded_number_of_sessions() {
     let users = Box_::new().open(Some("correct horse")).unwrap();
-    let id = users.inner.live(|l| *l.users.keys().next().unwrap());
-    let first = users.open_session(id).await.unwrap();
+    let user = users
+        .inner
+        .live(|l| l.users.values().next().unwrap().clone());
+    let first = users.open_session(&from(HERE), &user).await.unwrap();
     for _ in 0..50 {
-        users.open_session(id).await.unwrap();
+        users.open_session(&from(HERE), &user).await.unwrap();
     }
     assert_eq!(users.inner.live(|l| l.sessions.len()), 50);
     assert!(is_unauthorized(users.authenticate(&first.access_token)));
