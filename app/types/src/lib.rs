@@ -13,6 +13,7 @@ mod page;
 mod problem;
 mod system;
 mod time;
+mod topic;
 
 pub use auth::*;
 pub use boot::*;
@@ -26,3 +27,4 @@ pub use page::*;
 pub use problem::*;
 pub use system::*;
 pub use time::*;
+pub use topic::*;

@@ -18,7 +18,7 @@ pub mod users;
 pub use boot::Boots;
 pub use clients::{Clients, UnknownClients};
 pub use error::{Area, Error, Result};
-pub use events::EventBus;
+pub use events::{Change, EventBus, Next, Reader};
 pub use images::Images;
 pub use lab::Lab;
 pub use leases::Leases;

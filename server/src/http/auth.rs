@@ -23,12 +23,14 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Whether the session still holds; long answers ask now and then. A short-lived access token
-    /// may run out meanwhile: what counts is the session behind it.
-    pub fn still_valid(&self, state: &AppState) -> bool {
-        self.is_local
-            || (self.identity.session_expires_at > now()
-                && state.engine.users().session_lives(self.identity.session_id))
+    /// What the caller may do as of now, none when its session has ended; long answers ask whenever
+    /// [`engine::Users::changes`] says so. A short-lived access token may run out meanwhile: what
+    /// counts is the session behind it.
+    pub fn role_now(&self, state: &AppState) -> Option<Role> {
+        match self.is_local {
+            true => Some(self.identity.role),
+            false => state.engine.users().session_role(self.identity.session_id),
+        }
     }
 
     /// Whether the request came through the local socket: there is no session to end.

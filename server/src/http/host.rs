@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use std::net::{IpAddr, Ipv4Addr};
 use types::{
     BootView, ClientId, LoginParams, SESSION_COOKIE, SetupParams, Snapshot, SystemInfoView,
-    TokenView,
+    TokenView, Topics,
 };
 
 /// The pages' view of the server.
@@ -52,7 +52,7 @@ impl Host for PageHost {
     }
 
     fn snapshot(&self) -> Snapshot {
-        views::snapshot(&self.0)
+        views::snapshot(&self.0, Topics::default())
     }
 
     fn system(&self) -> SystemInfoView {

@@ -8,3 +8,4 @@ mod imports;
 mod live;
 mod page;
 mod server;
+mod watch;

@@ -3,7 +3,7 @@
 
 use super::{Identity, Users, sessions};
 use crate::{Result, now};
-use types::SessionId;
+use types::{Role, SessionId};
 
 impl Users {
     /// Who holds this refresh token. Called on every request of a page: no I/O.
@@ -18,8 +18,15 @@ impl Users {
 
     /// Whether a session is there and has not expired; its access tokens may have.
     pub fn session_lives(&self, session: SessionId) -> bool {
-        let holds = |s: &store::SessionRecord| s.expires_at > now();
-        self.inner
-            .live(|l| l.sessions.get(&session).is_some_and(holds))
+        self.session_role(session).is_some()
+    }
+
+    /// What the user of a session may do as of now; none when the session or the user is gone.
+    pub fn session_role(&self, session: SessionId) -> Option<Role> {
+        self.inner.live(|l| {
+            let session = l.sessions.get(&session)?;
+            let user = l.users.get(&session.user_id)?;
+            (session.expires_at > now()).then_some(user.role)
+        })
     }
 }

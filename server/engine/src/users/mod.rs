@@ -20,6 +20,7 @@ use std::{
 use store::{Read, SessionRecord, Store, UserRecord};
 use throttle::Throttle;
 use token::{Claims, Tokens};
+use tokio::sync::watch;
 use types::{LoginParams, MeView, Role, SessionId, Timestamp, TokenView, UserId};
 use uuid::Uuid;
 
@@ -54,6 +55,8 @@ struct Inner {
     throttle: Mutex<Throttle>,
     setup_code: setup::Code,
     live: RwLock<Live>,
+    /// Raised after each change of `live`.
+    changes: watch::Sender<u64>,
 }
 
 /// What is committed, as each request looks it up.
@@ -104,6 +107,7 @@ impl Users {
                     users: users.into_iter().map(|u| (u.id, u)).collect(),
                     sessions: sessions.into_iter().map(|s| (s.id, s)).collect(),
                 }),
+                changes: watch::Sender::new(0),
             }),
         })
     }
@@ -142,6 +146,12 @@ impl Users {
     pub fn authenticate(&self, access_token: &str) -> Result<Identity> {
         let claims = self.inner.tokens.check_access(access_token)?;
         self.inner.who(&claims, |_| true)
+    }
+
+    /// Wakes whenever an account or a session changed: a long answer then looks again whether its
+    /// caller may still have it.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changes.subscribe()
     }
 
     /// What `/auth/me` answers.
@@ -191,6 +201,7 @@ impl Inner {
 
     fn change_live(&self, change: impl FnOnce(&mut Live)) {
         change(&mut self.live.write().unwrap_or_else(PoisonError::into_inner));
+        self.changes.send_modify(|n| *n += 1);
     }
 
     fn try_begin(&self, account: &str, from: IpAddr) -> Result<()> {
