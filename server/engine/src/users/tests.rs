@@ -274,7 +274,17 @@ async fn a_browser_keeps_its_session_by_the_newest_refresh_token() {
     let next = users.refresh(&t.refresh_token).await.unwrap();
     assert!(is_unauthorized(users.resume(&t.refresh_token)));
     assert!(users.resume(&next.refresh_token).is_ok() && users.session_lives(who.session_id));
+    // Whoever holds a long answer is woken, and finds the role of this moment.
+    let mut changes = users.changes();
+    assert_eq!(users.session_role(who.session_id), Some(Role::Admin));
+    users.inner.change_live(|l| {
+        l.users.get_mut(&who.user_id).unwrap().role = Role::Viewer;
+    });
+    assert!(changes.has_changed().unwrap());
+    assert_eq!(users.session_role(who.session_id), Some(Role::Viewer));
+    changes.mark_unchanged();
     users.logout(who.session_id).await.unwrap();
+    assert!(changes.has_changed().unwrap());
     assert!(is_unauthorized(users.resume(&next.refresh_token)));
     assert!(!users.session_lives(who.session_id));
 }
