@@ -13,10 +13,10 @@ use types::{Event, Position, ServerFrame, Subject, Topics};
 use uuid::Uuid;
 
 /// Events that are kept: a reader that is further behind has to take a snapshot.
-pub const KEPT: usize = 4096;
+const KEPT: usize = 4096;
 /// Older events are let go when a new one comes. A page that lost its connection tries again every
 /// few seconds; whoever stays away for longer is as well served by a snapshot.
-pub const KEPT_FOR: Duration = Duration::from_secs(120);
+const KEPT_FOR: Duration = Duration::from_secs(120);
 
 /// Hands out events in one order. Cheap to clone.
 #[derive(Clone)]
