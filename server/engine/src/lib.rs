@@ -23,7 +23,7 @@ pub use boot::Boots;
 pub use clients::{Clients, UnknownClients};
 pub use door::{Admin, Caller, Operator, Viewer};
 pub use error::{Area, Error, Result};
-pub use events::EventBus;
+pub use events::{Change, EventBus, Next, Reader};
 pub use images::Images;
 pub use jobs::Jobs;
 pub use lab::Lab;

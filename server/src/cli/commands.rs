@@ -2,7 +2,7 @@
 
 use super::{
     CliError, ClientCommand, Command, Firmware, ImageCommand, LabCommand, LeaseCommand, Output,
-    Reach, connect::Server, render,
+    Reach, connect::Server, render, watch,
 };
 use serde::Serialize;
 use std::path::Path;
@@ -99,7 +99,8 @@ fn client(server: &Server, command: ClientCommand, out: Output) -> Result<(), Cl
             };
             show(server.submit("PATCH", &at(&client), &params)?)
         }
-        ClientCommand::Ls => {
+        ClientCommand::Ls { watch: true } => watch::clients::run(server, out),
+        ClientCommand::Ls { watch: false } => {
             let clients: Vec<ClientView> = all(server, "/api/v1/clients")?;
             print(out, &clients, || render::clients(&clients))
         }

@@ -31,6 +31,8 @@ pub struct Server {
     agent: Agent,
     base: String,
     token: Option<String>,
+    /// On this box: then `base` is only for the Host header.
+    socket: Option<PathBuf>,
     /// For messages.
     at: String,
 }
@@ -50,6 +52,7 @@ impl Server {
         match socket {
             Some(path) => Server {
                 at: path.display().to_string(),
+                socket: Some(path.clone()),
                 agent: Agent::with_parts(
                     config,
                     UnixConnector { path },
@@ -65,6 +68,7 @@ impl Server {
                 Server {
                     agent: Agent::new_with_config(config),
                     at: base.clone(),
+                    socket: None,
                     base,
                     token: reach.token.clone(),
                 }
@@ -127,11 +131,7 @@ impl Server {
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let request = request.body(body).map_err(|e| CliError::Usage {
-            what: format!("`{}` is not an address of a server: {e}", self.base),
-            code: "NSB-CLI-002",
-            hint: "Write it like http://127.0.0.1:3000.".into(),
-        })?;
+        let request = request.body(body).map_err(|e| self.bad_address(&e))?;
         let response = self.agent.run(request).map_err(|e| self.unreachable(e))?;
         if response.status().is_success() {
             return Ok(response);
@@ -154,7 +154,37 @@ impl Server {
         })
     }
 
-    fn unreachable(&self, e: ureq::Error) -> CliError {
+    /// Scheme, host and port.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The bearer token, when one is needed.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// The local socket, when the server is reached over it.
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
+    }
+
+    /// What messages call it.
+    pub fn at(&self) -> &str {
+        &self.at
+    }
+
+    /// The error for an address that is none.
+    pub fn bad_address(&self, why: &dyn fmt::Display) -> CliError {
+        CliError::Usage {
+            what: format!("`{}` is not an address of a server: {why}", self.base),
+            code: "NSB-CLI-002",
+            hint: "Write it like http://127.0.0.1:3000.".into(),
+        }
+    }
+
+    /// The error for a connection that could not be made, or broke.
+    pub fn unreachable(&self, e: ureq::Error) -> CliError {
         const START: &str =
             "Start it with `nsboot serve`, or name the right one with --server URL or --data DIR.";
         let kind = match &e {

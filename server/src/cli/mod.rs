@@ -3,6 +3,7 @@
 mod commands;
 mod connect;
 mod render;
+mod watch;
 
 pub use connect::SOCKET_NAME;
 
@@ -129,7 +130,11 @@ pub enum ClientCommand {
         mode: ModeArg,
     },
     /// List computers
-    Ls,
+    Ls {
+        /// Go on and show each change; a line of JSON each when the output is no terminal
+        #[arg(long)]
+        watch: bool,
+    },
     /// Change a computer
     #[command(group(clap::ArgGroup::new("change").required(true).multiple(true)))]
     Set {

@@ -9,3 +9,4 @@ mod live;
 mod page;
 mod roles;
 mod server;
+mod watch;

@@ -185,7 +185,7 @@ impl Drop for Server {
 }
 
 /// Lines as they come, read by a thread so that waiting for one can end.
-fn lines(from: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
+pub fn lines(from: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {

@@ -15,15 +15,15 @@ fn open(dir: &Path) -> Engine {
 }
 
 async fn over(engine: &Engine, job: &JobView) -> JobView {
-    let mut events = engine.events().subscribe();
+    let mut events = engine.events().subscribe(types::Topics::default());
     loop {
         let now = engine.jobs().get(job.id).unwrap();
         if now.state.is_over() && engine.jobs().running().is_empty() {
             return now;
         }
         // Each step of a job is told; what was told before we listened is in `now`.
-        let next = tokio::time::timeout(std::time::Duration::from_secs(20), events.recv());
-        next.await.expect("the job goes on").unwrap();
+        let next = tokio::time::timeout(std::time::Duration::from_secs(20), events.next());
+        next.await.expect("the job goes on");
     }
 }
 
