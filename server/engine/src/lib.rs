@@ -2,6 +2,7 @@
 
 pub mod boot;
 pub mod clients;
+pub mod counters;
 mod error;
 mod events;
 pub mod export;
@@ -17,6 +18,7 @@ pub mod users;
 
 pub use boot::Boots;
 pub use clients::{Clients, UnknownClients};
+pub use counters::Counters;
 pub use error::{Area, Error, Result};
 pub use events::EventBus;
 pub use images::Images;
@@ -64,6 +66,7 @@ struct Parts {
     config: EngineConfig,
     store: Arc<Store>,
     events: EventBus,
+    counters: Arc<Counters>,
     settings: Settings,
     users: Users,
     networks: Networks,
@@ -96,6 +99,7 @@ impl Engine {
     pub fn open_on(config: EngineConfig, store: Store) -> Result<Engine> {
         let store = Arc::new(store);
         let events = EventBus::default();
+        let counters = Arc::<Counters>::default();
         let settings = Settings::new(store.clone());
         let users = Users::open(
             store.clone(),
@@ -113,7 +117,7 @@ impl Engine {
         )?;
         let leases = Leases::new(store.clone(), events.clone(), clients.clone());
         let loaders = Loaders::open(&config.data_dir)?;
-        let exports = export::Exports::new();
+        let exports = export::Exports::counting(counters.clone());
         let boots = Boots::open(boot::Needs {
             store: store.clone(),
             events: events.clone(),
@@ -121,6 +125,7 @@ impl Engine {
             leases: leases.clone(),
             storage: storage.clone(),
             exports: exports.clone(),
+            counters: counters.clone(),
         })?;
         let lab = Lab::new(
             &config.data_dir,
@@ -133,6 +138,7 @@ impl Engine {
                 config,
                 store,
                 events,
+                counters,
                 settings,
                 users,
                 networks,
@@ -159,6 +165,10 @@ impl Engine {
     /// What changed, live.
     pub fn events(&self) -> &EventBus {
         &self.parts.events
+    }
+    /// What is counted for `/metrics`.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.parts.counters
     }
     /// Settings made in the page.
     pub fn settings(&self) -> &Settings {

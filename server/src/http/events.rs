@@ -32,6 +32,7 @@ pub async fn upgrade(
     upgrade
         .max_message_size(MAX_INCOMING)
         .on_upgrade(move |socket| async move {
+            let _open = state.engine.counters().ws_connections.enter();
             let mut socket = socket;
             let (code, reason) = match feed(&mut socket, &state, &caller).await {
                 Ok(end) => end,

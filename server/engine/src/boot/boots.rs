@@ -3,10 +3,11 @@
 use super::{
     BootFile, Firmware, Machine, Signal, Who, causes, identity,
     script::{self, Plane},
+    tally,
     timeline::Timeline,
 };
 use crate::{
-    Area, Clients, Error, EventBus, Leases, Result, StorageBackend,
+    Area, Clients, Counters, Error, EventBus, Leases, Result, StorageBackend,
     export::{Exports, SessionInfo},
     now,
 };
@@ -42,6 +43,7 @@ pub(crate) struct Needs {
     pub leases: Leases,
     pub storage: Arc<dyn StorageBackend>,
     pub exports: Exports,
+    pub counters: Arc<Counters>,
 }
 
 /// Every computer's boot under way and its history. Cheap to clone.
@@ -270,6 +272,19 @@ impl Boots {
         lock(&self.inner.newest).get(&mac).map(|t| t.view.clone())
     }
 
+    /// Which boot this one is in, or was in last; for log lines.
+    pub fn id_of(&self, who: Who) -> Option<BootId> {
+        let mac = self.inner.mac_of(who)?;
+        Some(lock(&self.inner.newest).get(&mac)?.view.id)
+    }
+
+    /// How many computers are booting now.
+    pub fn in_progress(&self) -> usize {
+        let newest = lock(&self.inner.newest);
+        let states = newest.values().map(|t| t.view.state);
+        states.filter(|s| *s == BootState::Booting).count()
+    }
+
     /// The kept boots of one computer, newest first.
     ///
     /// # Errors
@@ -429,15 +444,19 @@ impl Inner {
             }
             let fresh = Timeline::begin(mac, client_id, at);
             if let Some(mut old) = newest.insert(mac, fresh) {
+                let before = old.view.state;
                 old.supersede(at);
+                tally::count(&self.needs.counters.boots, before, &old.view);
                 changed.insert(old.view.id, old.view);
             }
         }
         let timeline = newest.get_mut(&mac)?;
         timeline.view.client_id = client_id.or(timeline.view.client_id);
+        let before = timeline.view.state;
         if !timeline.apply(at, signal) && !over {
             return None;
         }
+        tally::count(&self.needs.counters.boots, before, &timeline.view);
         changed.insert(timeline.view.id, timeline.view.clone());
         Some(mac)
     }
@@ -451,6 +470,11 @@ impl Inner {
         let mut stopped = Vec::new();
         for (mac, timeline) in lock(&self.newest).iter_mut() {
             if timeline.check_stalled(at) {
+                tally::count(
+                    &self.needs.counters.boots,
+                    BootState::Booting,
+                    &timeline.view,
+                );
                 changed.insert(timeline.view.id, timeline.view.clone());
                 stopped.push(*mac);
             }

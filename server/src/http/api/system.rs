@@ -1,12 +1,20 @@
 //! `/api/v1/system`, and the two probes that need no session.
 
-use crate::http::{AppState, views};
+use crate::http::{
+    AppState,
+    page::PageQuery,
+    problem::{ApiResult, Body, Query},
+    views,
+};
 use axum::{Json, Router, extract::State, routing::get};
 use http::StatusCode;
-use types::SystemInfoView;
+use types::{ListView, LogLevelView, SystemInfoView, TaskView};
 
 pub fn routes() -> Router<AppState> {
-    Router::new().route("/system/info", get(info))
+    Router::new()
+        .route("/system/info", get(info))
+        .route("/system/tasks", get(tasks))
+        .route("/system/log-level", get(log_level).put(set_log_level))
 }
 
 /// `/healthz`, `/readyz`.
@@ -29,6 +37,29 @@ async fn ready(State(state): State<AppState>) -> (StatusCode, &'static str) {
             "the database does not answer\n",
         ),
     }
+}
+
+/// The supervised tasks, by name: what runs, what failed and why.
+async fn tasks(
+    State(state): State<AppState>,
+    Query(page): Query<PageQuery>,
+) -> ApiResult<Json<ListView<TaskView>>> {
+    page.page(state.tasks.list(), |t| t.name.clone()).map(Json)
+}
+
+/// What the log tells now.
+async fn log_level(State(state): State<AppState>) -> Json<LogLevelView> {
+    let level = state.log_level.get();
+    Json(LogLevelView { level })
+}
+
+/// Changes what the log tells, until the server ends.
+async fn set_log_level(
+    State(state): State<AppState>,
+    Body(wanted): Body<LogLevelView>,
+) -> ApiResult<Json<LogLevelView>> {
+    state.log_level.set(&wanted.level)?;
+    Ok(log_level(State(state)).await)
 }
 
 async fn info(State(state): State<AppState>) -> Json<SystemInfoView> {
