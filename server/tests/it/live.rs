@@ -14,9 +14,9 @@ use tokio_tungstenite::{
 };
 use types::{Event, ServerFrame};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn open(server: &Server, headers: &[(&'static str, String)]) -> Result<Socket, Error> {
+pub async fn open(server: &Server, headers: &[(&'static str, String)]) -> Result<Socket, Error> {
     let url = format!("{}/api/v1/ws", server.base.replace("http://", "ws://"));
     let mut request = url.into_client_request()?;
     for (name, value) in headers {
@@ -28,11 +28,11 @@ async fn open(server: &Server, headers: &[(&'static str, String)]) -> Result<Soc
     connect_async(request).await.map(|(socket, _)| socket)
 }
 
-fn bearer(session: &Session<'_>) -> (&'static str, String) {
+pub fn bearer(session: &Session<'_>) -> (&'static str, String) {
     ("authorization", format!("Bearer {}", session.access))
 }
 
-async fn next(socket: &mut Socket) -> ServerFrame {
+pub async fn next(socket: &mut Socket) -> ServerFrame {
     loop {
         let message = tokio::time::timeout(Duration::from_secs(20), socket.next()).await;
         match message.expect("in time").expect("open").expect("whole") {

@@ -6,5 +6,7 @@ mod bad_inputs;
 mod cli;
 mod imports;
 mod live;
+mod operations;
 mod page;
 mod server;
+mod stop;
