@@ -227,7 +227,7 @@ async fn metrics_move_with_what_happens_and_name_nobody() {
     assert_eq!(after.requests("/api/v1/clients", "GET", 401), 1.0);
     assert_eq!(after.requests("/api/v1/auth/login", "POST", 200), 1.0);
     assert_eq!(
-        after.requests("/api/v1/clients/{client}", "other", 401),
+        after.requests("/api/v1/clients/{client}", "other", 405),
         1.0
     );
     assert_eq!(after.requests("/metrics", "GET", 200), 1.0);
