@@ -17,6 +17,7 @@ use crate::{
 use engine::{Engine, EngineConfig, lab::SELF_TEST};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{
+    convert::Infallible,
     io::Write,
     net::SocketAddr,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
@@ -127,6 +128,7 @@ async fn run(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
 
     let tasks = Tasks::new(stopping.clone());
+    fold_boots(&tasks, &engine);
     let planes = Planes::new(engine.clone(), tasks.clone());
     for network in &config.boot {
         planes.start(network.clone());
@@ -174,8 +176,29 @@ async fn run(
     notify::stopping();
     tracing::info!("stopping");
     stopping.cancel();
+    end(&tasks, &engine).await;
+    let _ = std::fs::remove_file(&socket);
+    Ok(())
+}
+
+/// What the daemons see becomes the boots that the page shows.
+fn fold_boots(tasks: &Tasks, engine: &Engine) {
+    let boots = engine.boots().clone();
+    tasks.spawn("boot-timelines", move |stop| {
+        let boots = boots.clone();
+        async move {
+            boots.fold(stop.cancelled()).await;
+            Ok::<(), Infallible>(())
+        }
+    });
+}
+
+/// Waits until all has ended, for a while.
+async fn end(tasks: &Tasks, engine: &Engine) {
     let ended = async {
         tasks.finished().await;
+        // What daemons saw while they ended.
+        engine.boots().fold(std::future::ready(())).await;
         if let Err(e) = engine.lab().down().await {
             tracing::warn!(error = %e, "the virtual lab is not down; the next start sweeps it");
         }
@@ -183,8 +206,6 @@ async fn run(
     if tokio::time::timeout(STOP_LIMIT, ended).await.is_err() {
         tracing::warn!("not everything ended in time");
     }
-    let _ = std::fs::remove_file(&socket);
-    Ok(())
 }
 
 /// Opens the data directory; the settings saved there complete those of flags and file.

@@ -81,8 +81,8 @@ struct Parts {
 }
 
 impl Engine {
-    /// Opens the data folder, makes it when it is not there. Call it inside a tokio runtime: parts
-    /// start their background tasks here.
+    /// Opens the data folder, makes it when it is not there. Call it inside a tokio runtime. What
+    /// daemons see becomes timelines only while [`Boots::fold`] runs.
     ///
     /// # Errors
     /// When the folder or the database in it can't be opened; the text says why and what to do.

@@ -48,6 +48,8 @@ async fn boots_daemons_and_disks_are_in_the_text_without_their_addresses() {
     let engine = Engine::open(config).unwrap();
     let metrics = Metrics::new(engine.clone(), Tasks::new(CancellationToken::new()));
     let mut events = engine.events().subscribe();
+    let boots = engine.boots().clone();
+    tokio::spawn(async move { boots.fold(std::future::pending()).await });
     let (good, going) = (
         MacAddr([2, 0, 0, 0, 0xab, 1]),
         MacAddr([2, 0, 0, 0, 0xab, 2]),
