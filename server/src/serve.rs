@@ -151,10 +151,7 @@ async fn run(
         log_level,
     };
     if let Some(file) = lab_image {
-        let engine = engine.clone();
-        tasks.spawn("lab-image", move |stop| {
-            import_lab_image(engine.clone(), file.clone(), stop)
-        });
+        bring_lab_image(&tasks, &engine, file);
     }
     if config.lab {
         // No lab is no reason to have no server: the page says why.
@@ -299,6 +296,13 @@ fn serve_local(tasks: &Tasks, path: &Path, state: &AppState) {
             serve(Socket::Unix(listener), router, stop).await;
             Ok::<(), std::io::Error>(())
         }
+    });
+}
+
+fn bring_lab_image(tasks: &Tasks, engine: &Engine, file: PathBuf) {
+    let engine = engine.clone();
+    tasks.spawn("lab-image", move |stop| {
+        import_lab_image(engine.clone(), file.clone(), stop)
     });
 }
 
