@@ -14,9 +14,9 @@ use tokio_tungstenite::{
 };
 use types::{Event, Position, ServerFrame, Topic, Topics};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn open(
+pub async fn open(
     server: &Server,
     query: &str,
     headers: &[(&'static str, String)],
@@ -33,7 +33,7 @@ async fn open(
     connect_async(request).await.map(|(socket, _)| socket)
 }
 
-fn bearer(session: &Session<'_>) -> (&'static str, String) {
+pub fn bearer(session: &Session<'_>) -> (&'static str, String) {
     ("authorization", format!("Bearer {}", session.access))
 }
 
@@ -47,7 +47,7 @@ fn place(frame: &ServerFrame) -> Position {
     Position::after(None, frame).expect("it says where it stands")
 }
 
-async fn next(socket: &mut Socket) -> ServerFrame {
+pub async fn next(socket: &mut Socket) -> ServerFrame {
     loop {
         let message = tokio::time::timeout(Duration::from_secs(20), socket.next()).await;
         match message.expect("in time").expect("open").expect("whole") {

@@ -1,5 +1,6 @@
 //! Clients: the computers that boot from us, and those that were seen asking.
 
+mod count;
 mod rules;
 #[cfg(test)]
 mod tests;

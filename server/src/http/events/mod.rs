@@ -109,6 +109,7 @@ async fn serve(
     topics: Topics,
     since: Option<&str>,
 ) {
+    let _open = state.engine.counters().ws_connections.enter();
     let (mut sink, mut stream) = socket.split();
     let heard = AtomicBool::new(true);
     // The first to end decides; what is on its way to a slow reader delays none of the others.

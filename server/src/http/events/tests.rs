@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::{
-    http::{Door, listener, router},
+    http::{Door, listener, metrics::Metrics, router},
+    log::LogLevel,
     planes::Planes,
+    tasks::Tasks,
 };
 use engine::{Engine, EngineConfig, EventBus, now};
 use tokio::net::{UnixListener, UnixStream};
@@ -26,8 +28,12 @@ impl Stage {
         };
         let engine = Engine::open(config).expect("opened");
         let stopping = CancellationToken::new();
+        let tasks = Tasks::new(stopping.clone());
         let state = AppState {
-            planes: Planes::new(engine.clone(), stopping.clone()),
+            planes: Planes::new(engine.clone(), tasks.clone()),
+            metrics: Metrics::new(engine.clone(), tasks.clone()),
+            log_level: LogLevel::detached(),
+            tasks,
             engine,
             started_at: now(),
             stopping: stopping.clone(),
