@@ -59,7 +59,7 @@ pub async fn next(socket: &mut Socket) -> ServerFrame {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_snapshot_then_each_change_with_the_next_number() {
+async fn a_snapshot_then_each_change_with_a_higher_number() {
     let server = Server::start();
     let session = server.login();
     add(&session, "before", 1);
@@ -85,11 +85,13 @@ async fn a_snapshot_then_each_change_with_the_next_number() {
     session.json("PATCH", &at, json!({"mode": "keep"}));
     session.send("DELETE", &at, &[], b"");
     let mut kinds = Vec::new();
-    for n in 1..=3 {
+    let mut last = first;
+    for _ in 1..=3 {
         let ServerFrame::Delta { seq, event } = next(&mut socket).await else {
             panic!("deltas follow");
         };
-        assert_eq!(seq, first + n);
+        // It skips those of topics that were not asked for: the audit log's.
+        assert!(seq > std::mem::replace(&mut last, seq), "{seq}");
         kinds.push(match *event {
             Event::ClientChanged { client } => format!("{} {:?}", client.name, client.mode),
             Event::ClientRemoved { id } => format!("removed {}", made["id"] == id.to_string()),
@@ -208,11 +210,12 @@ async fn who_comes_back_is_told_what_it_missed_and_no_more() {
         "{resumed:?}"
     );
     assert_eq!(place(&resumed), at);
+    let mut last = at.seq;
     for n in 2..=4u8 {
         let ServerFrame::Delta { seq, event } = next(&mut back).await else {
             panic!("no snapshot: nothing was lost");
         };
-        assert_eq!(seq, at.seq + u64::from(n) - 1);
+        assert!(seq > std::mem::replace(&mut last, seq), "{seq}");
         assert!(
             matches!(&*event, Event::ClientChanged { client } if client.name == format!("missed-{n}")),
             "{event:?}"
