@@ -1,8 +1,15 @@
 //! Commands, their output and their exit codes.
 
+mod nouns;
+mod operations;
+mod sign_in;
+
 use crate::server::{Server, nsboot};
 use serde_json::Value;
-use std::process::Output;
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -11,6 +18,25 @@ fn text(bytes: &[u8]) -> String {
 fn ok(output: &Output) -> String {
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout)
+}
+
+fn json(output: &Output) -> Value {
+    let text = ok(output);
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+/// Runs it with these lines on stdin.
+fn with_input(command: &mut Command, input: &str) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("nsboot runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(input.as_bytes()).expect("read");
+    drop(stdin);
+    child.wait_with_output().expect("it ends")
 }
 
 fn failed(output: &Output, exit: i32, says: &str) {
