@@ -57,7 +57,7 @@ impl Console {
     ) -> Result<(), CliError> {
         let unprintable = |e| CliError::mismatch("could not print the answer", e);
         let text = match self.manner.output {
-            Output::Table => harmless(&table()),
+            Output::Table => render::harmless(&table()),
             Output::Json => serde_json::to_string_pretty(value).map_err(unprintable)?,
             Output::Yaml => {
                 let value = serde_json::to_value(value).map_err(unprintable)?;
@@ -79,7 +79,7 @@ impl Console {
     /// A remark.
     pub fn say(&self, text: &str) {
         if !self.manner.quiet {
-            eprintln!("{}", harmless(text));
+            eprintln!("{}", render::harmless(text));
         }
     }
 
@@ -179,7 +179,8 @@ impl Console {
                 Ok(true) => self.say(&format!("Removed the {one} {name}.")),
                 Ok(false) => {}
                 Err(e @ CliError::Problem(_)) if several => {
-                    eprintln!("nsboot: {}: {e}", harmless(name));
+                    let said = format!("{name}: {e}");
+                    eprintln!("nsboot: {}", render::harmless(&said));
                     codes.push(e.exit());
                 }
                 Err(e) => return Err(e),
@@ -251,16 +252,6 @@ impl Console {
     }
 }
 
-/// What comes from a network must not steer a terminal.
-fn harmless(text: &str) -> String {
-    let plain = |c: char| match c {
-        '\n' => c,
-        c if c.is_control() => '\u{fffd}',
-        c => c,
-    };
-    text.chars().map(plain).collect()
-}
-
 /// Nobody reads any more: `nsboot client ls | head -3` is no failure.
 pub fn written(result: io::Result<()>) -> Result<(), CliError> {
     match result {
@@ -271,18 +262,5 @@ pub fn written(result: io::Result<()>) -> Result<(), CliError> {
             hint: "Look at where the output goes.",
         }),
         _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_from_the_network_do_not_steer_the_terminal() {
-        assert_eq!(
-            harmless("a\x1b]0;x\x07\u{9b}2J\nb"),
-            "a\u{fffd}]0;x\u{fffd}\u{fffd}2J\nb"
-        );
     }
 }

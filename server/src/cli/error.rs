@@ -1,5 +1,6 @@
 //! Why a command failed, and the exit code that says so to a script.
 
+use super::render::harmless;
 use std::{fmt, process::ExitCode};
 use types::Problem;
 
@@ -90,7 +91,7 @@ pub fn told(result: Result<(), CliError>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("nsboot: {e}");
+            eprintln!("nsboot: {}", harmless(&e.to_string()));
             ExitCode::from(e.exit())
         }
     }

@@ -128,12 +128,12 @@ fn report(job: &JobView, bar: &ProgressBar, told: &mut Option<JobLineView>, cons
         bar.set_length(total);
     }
     bar.set_position(job.done);
-    bar.set_message(job.title.clone());
+    bar.set_message(render::harmless(&job.title));
     let lines = console.tells_lines(bar);
     for line in unheard(&job.log, told.as_ref()) {
         match lines {
             true => console.say(&line.text),
-            false => bar.println(&line.text),
+            false => bar.println(render::harmless(&line.text)),
         }
     }
     if let Some(last) = job.log.last() {

@@ -63,6 +63,16 @@ fn or_dash<T: ToString>(value: Option<T>) -> String {
     value.map_or("-".into(), |v| v.to_string())
 }
 
+/// What comes from a network must not steer a terminal.
+pub fn harmless(text: &str) -> String {
+    let plain = |c: char| match c {
+        '\n' => c,
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(plain).collect()
+}
+
 /// JSON as block YAML. Strings are written as JSON strings, which YAML reads as they are.
 pub fn yaml(value: &Value) -> String {
     let mut out = String::new();
@@ -130,5 +140,13 @@ mod tests {
             vec!["é".into(), "y".into()],
         ];
         assert_eq!(table(&["A", "BB"], rows), "A     BB\nlong  x\né     y\n");
+    }
+
+    #[test]
+    fn names_from_the_network_do_not_steer_the_terminal() {
+        assert_eq!(
+            harmless("a\x1b]0;x\x07\u{9b}2J\nb"),
+            "a\u{fffd}]0;x\u{fffd}\u{fffd}2J\nb"
+        );
     }
 }

@@ -1,9 +1,10 @@
 //! Each noun once, on a real server over its local socket.
 
-use super::{failed, json, ok, text, with_input};
+use super::{against, failed, json, ok, text, with_input};
 use crate::server::{PASSWORD, Server, nsboot};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::process::Output;
+use types::Problem;
 
 const SECRET: &str = "a long new secret of ada";
 
@@ -63,7 +64,7 @@ fn accounts_are_made_changed_and_removed_and_no_password_is_shown() {
         &format!("{other}\n"),
     )));
     let login = |password: &str| {
-        let body = serde_json::json!({"username": "ada", "password": password});
+        let body = json!({"username": "ada", "password": password});
         server.json("POST", "/api/v1/auth/login", &body).status
     };
     assert_eq!((login(SECRET), login(&other)), (401, 200));
@@ -113,10 +114,7 @@ fn tokens_are_made_used_and_removed_by_name() {
         let output = command.args(words).args(there).output();
         output.expect("nsboot runs")
     };
-    assert_eq!(
-        json(&over(&["client", "ls", "-o", "json"])),
-        serde_json::json!([])
-    );
+    assert_eq!(json(&over(&["client", "ls", "-o", "json"])), json!([]));
     let add = ["client", "add", "52:54:00:00:00:01", "--name", "a01"];
     failed(&over(&add), 3, "NSB-AUTH");
     let listed = ok(&server.run(&["token", "ls", "--user", "*"]));
@@ -353,6 +351,53 @@ fn the_audit_log_is_listed_exported_and_checked() {
         (&checked["state"], &checked["result"]["intact"]),
         (&"succeeded".into(), &true.into())
     );
+}
+
+/// How jobs of several computers end partly depends on what happens meanwhile, so here the server
+/// is one answer.
+#[test]
+fn a_job_that_ended_badly_is_an_exit_code_with_its_items_told() {
+    let item = |name: &str, state: &str| {
+        let problem = Problem::new(409, "NSB-X-001", "it \u{1b}[31mwas in the way", "Wait.");
+        let problem = (state == "failed").then_some(problem);
+        json!({"id": name, "name": name, "state": state, "problem": problem})
+    };
+    for (state, exit, says) in [
+        ("succeeded", 0, ""),
+        ("partly_failed", 7, "Change 2 computers: 1 of 2 failed"),
+        ("failed", 1, "Change 2 computers: all 2 failed"),
+        ("cancelled", 1, "Change 2 computers: it was cancelled"),
+    ] {
+        let job = json!({
+            "id": "01990000-0000-7000-8000-000000000001", "kind": "client.update_many",
+            "title": "Change 2 computers", "state": state,
+            "actor": {"kind": "user", "name": "ada"}, "created_at": "2026-11-21T07:00:00Z",
+            "started_at": null, "finished_at": null, "unit": "items", "done": 2, "total": 2,
+            "cancel_requested": false, "items": [item("a01", "succeeded"), item("a02", "failed")],
+            "result": null, "problem": null, "log": [], "revision": 1,
+        });
+        let (_, output) = against(&["job", "watch", "x"], "200 OK", &job.to_string());
+        assert_eq!(output.status.code(), Some(exit), "{output:?}");
+        let (data, said) = (text(&output.stdout), text(&output.stderr));
+        assert!(said.contains(says), "{said}");
+        assert!(
+            data.contains("NSB-X-001") && !data.contains('\u{1b}'),
+            "{data}"
+        );
+        // Nothing was sent by `job cancel` but the wish, so a job that still runs is no failure.
+        let mut running = job.clone();
+        running["state"] = "running".into();
+        let (asked, output) = against(
+            &["job", "cancel", "x"],
+            "202 Accepted",
+            &running.to_string(),
+        );
+        assert!(
+            asked.starts_with("POST /api/v1/jobs/x/actions/cancel "),
+            "{asked}"
+        );
+        super::ok(&output);
+    }
 }
 
 #[test]

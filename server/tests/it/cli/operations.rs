@@ -1,14 +1,9 @@
 //! Every operation of the REST description has a command, and the command asks for just that.
 
-use super::json;
+use super::{against, failed, json};
 use crate::server::nsboot;
 use serde_json::Value;
-use std::{
-    collections::BTreeSet,
-    io::{Read, Write},
-    net::TcpListener,
-    thread,
-};
+use std::collections::BTreeSet;
 
 const ID: &str = "01990000-0000-7000-8000-000000000001";
 const DISK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
@@ -180,40 +175,13 @@ fn a_dry_run_says_what_each_change_would_send_and_asks_nobody() {
 #[test]
 fn each_reading_command_asks_for_its_operation() {
     for (method, path, words) in COMMANDS.iter().filter(|(m, ..)| *m == "GET") {
-        let (asked, exit) = first_request(words);
-        assert_eq!(exit, Some(4), "{words:?}");
+        let (asked, output) = against(words, "404 Not Found", "");
+        failed(&output, 4, "NSB-CLI-004");
         let mut parts = asked.split(' ');
         assert_eq!(parts.next(), Some(*method), "{words:?}");
         let sent = parts.next().expect("a path");
         assert!(is_of(sent, path), "{words:?} asked for {sent}");
     }
-}
-
-/// The request line of a command's first request, which is answered with 404, and its exit code.
-fn first_request(words: &[&str]) -> (String, Option<i32>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("bound"));
-    let served = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().expect("a connection");
-        let mut head = Vec::new();
-        let mut piece = [0; 1024];
-        while !head.windows(4).any(|w| w == b"\r\n\r\n") {
-            match stream.read(&mut piece).expect("a request") {
-                0 => break,
-                n => head.extend_from_slice(&piece[..n]),
-            }
-        }
-        let answer = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-        stream.write_all(answer.as_bytes()).expect("answered");
-        let head = String::from_utf8_lossy(&head).into_owned();
-        head.lines().next().unwrap_or("").to_string()
-    });
-    let output = nsboot()
-        .args(words)
-        .args(["--server", &url])
-        .output()
-        .expect("nsboot runs");
-    (served.join().expect("served"), output.status.code())
 }
 
 #[test]
