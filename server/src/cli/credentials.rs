@@ -44,9 +44,10 @@ impl SignIn {
     }
 }
 
+/// Whole milliseconds, as the file keeps them.
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    Timestamp(since.map_or(0, |d| d.as_micros() as i64))
+    Timestamp(since.map_or(0, |d| d.as_millis() as i64 * 1000))
 }
 
 /// The file; its tokens by the server's address.

@@ -26,15 +26,18 @@ fn names(list: &Value) -> Vec<&str> {
     items.map(|c| c["name"].as_str().expect("name")).collect()
 }
 
+/// Looks for passwords in what commands say, and hands it on.
+fn hear(output: Output) -> Output {
+    let said = text(&output.stdout) + &text(&output.stderr);
+    for secret in [SECRET, PASSWORD] {
+        assert!(!said.contains(secret), "{said}");
+    }
+    output
+}
+
 #[test]
 fn accounts_are_made_changed_and_removed_and_no_password_is_shown() {
     let server = Server::start();
-    let mut said = String::new();
-    let mut hear = |output: Output| {
-        said += &text(&output.stdout);
-        said += &text(&output.stderr);
-        output
-    };
     let add = ["user", "add", "ada", "--role", "viewer"];
     let made = hear(input(&server, &add, &format!("{SECRET}\n")));
     assert!(ok(&made).contains("viewer"), "{made:?}");
@@ -56,7 +59,18 @@ fn accounts_are_made_changed_and_removed_and_no_password_is_shown() {
     let listed = json(&hear(server.run(&["user", "ls", "-o", "json"])));
     assert_eq!(listed.as_array().expect("a list").len(), 2);
     assert!(ok(&hear(server.run(&["user", "ls"]))).contains("ada"));
+    ok(&hear(server.run(&["user", "rm", "ada"])));
+    failed(&hear(server.run(&["user", "show", "ada"])), 4, "NSB-");
+    failed(&hear(server.run(&["user", "rm", "admin"])), 5, "NSB-");
+    let whoami = json(&hear(server.run(&["whoami", "-o", "json"])));
+    assert_eq!(whoami["role"], "admin");
+}
 
+#[test]
+fn an_admin_sets_passwords_and_ends_sign_ins_of_others() {
+    let server = Server::start();
+    let add = ["user", "add", "ada", "--role", "viewer"];
+    ok(&hear(input(&server, &add, &format!("{SECRET}\n"))));
     let other = format!("{SECRET} 2");
     ok(&hear(input(
         &server,
@@ -92,15 +106,6 @@ fn accounts_are_made_changed_and_removed_and_no_password_is_shown() {
         "NSB-",
     );
     failed(&hear(server.run(&["session", "ls"])), 5, "Name the user");
-
-    ok(&hear(server.run(&["user", "rm", "ada"])));
-    failed(&hear(server.run(&["user", "show", "ada"])), 4, "NSB-");
-    failed(&hear(server.run(&["user", "rm", "admin"])), 5, "NSB-");
-    let whoami = json(&hear(server.run(&["whoami", "-o", "json"])));
-    assert_eq!(whoami["role"], "admin");
-    for secret in [SECRET, PASSWORD] {
-        assert!(!said.contains(secret), "{said}");
-    }
 }
 
 #[test]
@@ -132,20 +137,21 @@ fn tokens_are_made_used_and_removed_by_name() {
     failed(&server.run(&["token", "ls"]), 5, "Name the user");
 }
 
-#[test]
-fn several_computers_are_changed_and_removed_as_a_job() {
+/// With the computers a01, a02 and a03.
+fn with_computers() -> Server {
     let server = Server::start();
-    ok(&server.run(&[
-        "image",
-        "import",
-        &disk(&server, "d.raw", 1),
-        "--name",
-        "debian",
-    ]));
     for n in 1..=3 {
         let (mac, name) = (format!("52:54:00:00:00:0{n}"), format!("a0{n}"));
         ok(&server.run(&["client", "add", &mac, "--name", &name]));
     }
+    server
+}
+
+#[test]
+fn several_computers_are_changed_as_a_job() {
+    let server = with_computers();
+    let disk = disk(&server, "d.raw", 1);
+    ok(&server.run(&["image", "import", &disk, "--name", "debian"]));
     let set = [
         "client", "set", "a01", "a02", "--image", "debian", "--wait", "-o", "json",
     ];
@@ -175,16 +181,20 @@ fn several_computers_are_changed_and_removed_as_a_job() {
         "NSB-CLI-015",
     );
     failed(
-        &server.run(&["client", "rm", "a01", "a02", "--if-match", "1"]),
-        2,
-        "NSB-CLI-016",
-    );
-    failed(
         &server.run(&["client", "set", "a01", "gone", "--mode", "keep"]),
         4,
         "NSB-CLIENT-004",
     );
+}
 
+#[test]
+fn several_computers_are_removed_as_a_job_that_needs_a_yes() {
+    let server = with_computers();
+    failed(
+        &server.run(&["client", "rm", "a01", "a02", "--if-match", "1"]),
+        2,
+        "NSB-CLI-016",
+    );
     failed(
         &server.run(&["client", "rm", "a01", "a02"]),
         2,
@@ -210,7 +220,11 @@ fn several_computers_are_changed_and_removed_as_a_job() {
     assert_eq!(jobs.as_array().expect("a list").len(), 1);
     let left = json(&server.run(&["client", "ls", "-o", "json"]));
     assert_eq!(names(&left), ["a03"]);
+}
 
+#[test]
+fn one_computer_is_adopted_looked_at_and_removed() {
+    let server = with_computers();
     ok(&server.run(&["client", "adopt", "a03", "--name", "b03"]));
     ok(&server.run(&["client", "through-loader", "b03"]));
     failed(
@@ -226,14 +240,29 @@ fn several_computers_are_changed_and_removed_as_a_job() {
     failed(&server.run(&["lab", "down", "--name", "b03"]), 4, "NSB-");
 }
 
-#[test]
-fn images_are_checked_and_of_several_some_may_stay() {
+/// With the images `used`, which the computer a01 boots, and `free`.
+fn with_images() -> Server {
     let server = Server::start();
     for (name, fill) in [("used", 1), ("free", 2)] {
         let disk = disk(&server, name, fill);
         ok(&server.run(&["image", "import", &disk, "--name", name, "--dry-run"]));
         ok(&server.run(&["image", "import", &disk, "--name", name]));
     }
+    ok(&server.run(&[
+        "client",
+        "add",
+        "52:54:00:00:00:01",
+        "--name",
+        "a01",
+        "--image",
+        "used",
+    ]));
+    server
+}
+
+#[test]
+fn an_image_is_checked_against_what_was_imported() {
+    let server = with_images();
     let wrong = [
         "image",
         "import",
@@ -244,15 +273,6 @@ fn images_are_checked_and_of_several_some_may_stay() {
         &"0".repeat(64),
     ];
     failed(&server.run(&wrong), 1, "NSB-IMAGE");
-    ok(&server.run(&[
-        "client",
-        "add",
-        "52:54:00:00:00:01",
-        "--name",
-        "a01",
-        "--image",
-        "used",
-    ]));
     let good = server.run(&["image", "verify", "used", "--wait"]);
     assert!(ok(&good).contains("succeeded"));
     assert!(
@@ -289,7 +309,11 @@ fn images_are_checked_and_of_several_some_may_stay() {
         1,
         "not what was imported",
     );
+}
 
+#[test]
+fn of_several_images_those_in_use_stay() {
+    let server = with_images();
     let some = server.run(&["image", "rm", "used", "free", "--yes"]);
     failed(&some, 7, "1 of 2 images were not removed");
     assert!(text(&some.stderr).contains("NSB-IMAGE-002"), "{some:?}");

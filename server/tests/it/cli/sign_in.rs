@@ -83,6 +83,18 @@ fn a_sign_in_is_kept_for_its_server_until_the_logout() {
             .contains(PASSWORD)
     );
 
+    let access = somebody.kept()[&server.base]["access_token"].clone();
+    ok(&somebody.run(&["logout"]));
+    failed(&somebody.run(&["whoami"]), 3, "NSB-AUTH-001");
+    let still = somebody.run(&["whoami", "--token", access.as_str().expect("token")]);
+    failed(&still, 3, "NSB-AUTH-001");
+}
+
+#[test]
+fn who_is_signed_in_has_sessions_tokens_and_a_password_of_their_own() {
+    let server = Server::start();
+    let somebody = Somebody::new(&server);
+    somebody.login();
     let me = json(&somebody.run(&["whoami", "-o", "json"]));
     assert_eq!(
         (&me["username"], &me["role"]),
@@ -118,12 +130,6 @@ fn a_sign_in_is_kept_for_its_server_until_the_logout() {
     let secret = ok(&somebody.run(&["token", "add", "ci", "--role", "viewer"]));
     assert!(!ok(&somebody.run(&["token", "ls"])).contains(secret.trim()));
     ok(&somebody.run(&["token", "rm", "ci"]));
-
-    let access = somebody.kept()[&server.base]["access_token"].clone();
-    ok(&somebody.run(&["logout"]));
-    failed(&somebody.run(&["whoami"]), 3, "NSB-AUTH-001");
-    let still = somebody.run(&["whoami", "--token", access.as_str().expect("token")]);
-    failed(&still, 3, "NSB-AUTH-001");
 }
 
 #[test]
