@@ -52,6 +52,7 @@ pub struct Cli {
 /// How a command finds the running server. Without `--server` and `--token` it uses the socket
 /// that `serve` keeps in its data directory, which only its owner may open.
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Reach {
     /// Address of the server [default: the local socket, else http://127.0.0.1:3000]
     #[arg(long, global = true, env = "NSBOOT_SERVER", value_name = "URL")]
@@ -66,6 +67,7 @@ pub struct Reach {
 
 /// How a command goes about it.
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Manner {
     /// How to print what is found
     #[arg(short, long, global = true, value_enum, default_value = "table")]

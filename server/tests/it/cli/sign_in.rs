@@ -8,9 +8,20 @@ use std::{
     os::unix::{fs::PermissionsExt, process::ExitStatusExt},
     path::PathBuf,
     process::{Command, Output, Stdio},
+    thread,
     time::Duration,
 };
 use tempfile::TempDir;
+
+/// Whether it becomes true within half a minute.
+fn eventually(is: impl Fn() -> bool) -> bool {
+    (0..600).any(|_| {
+        is() || {
+            thread::sleep(Duration::from_millis(50));
+            false
+        }
+    })
+}
 
 /// Somebody with a home, at a server over TCP.
 struct Somebody<'a> {
@@ -133,20 +144,35 @@ fn who_is_signed_in_has_sessions_tokens_and_a_password_of_their_own() {
 }
 
 #[test]
-fn a_token_that_has_run_out_is_swapped_once_also_by_two_at_a_time() {
+fn a_token_that_has_run_out_is_swapped_once_also_by_four_at_a_time() {
     let server = Server::start();
     let somebody = Somebody::new(&server);
     somebody.login();
     let first = somebody.kept();
     somebody.run_out();
-    let both: Vec<_> = (0..4)
+    // Held here until all of them have seen the old token and want to swap it.
+    let lock = fs::File::create(somebody.home.path().join("nsboot/credentials.lock"));
+    let lock = lock.expect("made");
+    lock.lock().expect("free");
+    let several: Vec<_> = (0..4)
         .map(|_| {
             let mut command = somebody.command(&["whoami"]);
             let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
             piped.spawn().expect("nsboot runs")
         })
         .collect();
-    for child in both {
+    let waits = |pid: u32| {
+        let locks = fs::read_to_string("/proc/locks").expect("locks");
+        let waiting = locks.lines().filter(|l| l.contains("-> FLOCK"));
+        waiting
+            .flat_map(|l| l.split_whitespace())
+            .any(|word| word == pid.to_string())
+    };
+    for child in &several {
+        assert!(eventually(|| waits(child.id())), "it waits for the lock");
+    }
+    drop(lock);
+    for child in several {
         ok(&child.wait_with_output().expect("it ends"));
     }
     let second = somebody.kept();
@@ -183,13 +209,7 @@ fn an_interrupted_command_says_so_by_130() {
         let mask = u64::from_str_radix(mask.expect("a mask").trim(), 16).expect("hex");
         mask & (1 << (nix::libc::SIGINT - 1)) != 0
     };
-    let armed = (0..600).any(|_| {
-        caught(child.id()) || {
-            std::thread::sleep(Duration::from_millis(50));
-            false
-        }
-    });
-    assert!(armed, "it waits for Ctrl-C");
+    assert!(eventually(|| caught(child.id())), "it waits for Ctrl-C");
     let pid = nix::unistd::Pid::from_raw(child.id() as i32);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("it runs");
     // Its stdin stays open until it has ended.
