@@ -15,9 +15,13 @@ use cli::{Cli, Command, exit};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Cli { command, reach } = Cli::parse();
+    let Cli {
+        command,
+        reach,
+        manner,
+    } = Cli::parse();
     let Command::Serve(args) = command else {
-        return cli::run(command, &reach);
+        return cli::run(command, &reach, &manner);
     };
     match serve::main(args, reach.data) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,36 +1,99 @@
-//! The way from a command to the server: HTTP over the local socket or over TCP.
+//! The way from a command to the server: HTTP over the local socket or over TCP, and the proof of
+//! who asks.
 
-use super::{CliError, Reach};
+use super::{
+    CliError, Reach,
+    console::written,
+    credentials::{Credentials, SignIn},
+    local::{UnixConnector, socket},
+};
+use crate::http::auth::CLI_AGENT;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use std::{
     fmt,
-    io::{self, Read, Write},
-    os::unix::net::UnixStream,
+    io::{self, Read},
     path::{Path, PathBuf},
     time::Duration,
 };
-use types::Problem;
+use types::{Problem, RefreshParams, TokenView};
 use ureq::{
-    Agent, AsSendBody, Body,
-    http::{Request, Response},
-    unversioned::{
-        resolver::DefaultResolver,
-        transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport},
-    },
+    Agent, AsSendBody, Body, SendBody,
+    http::{Request, Response, StatusCode},
+    unversioned::resolver::DefaultResolver,
 };
 
-/// The socket in the data directory. Mode 0600: who can open it is the server's own user or root,
-/// and needs no password.
-pub const SOCKET_NAME: &str = "nsboot.sock";
 const DEFAULT_URL: &str = "http://127.0.0.1:3000";
 /// A command waits this long for the server to accept it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Members of a body that nobody shall read over a shoulder.
+const SECRETS: &[&str] = &["password", "current", "new", "refresh_token"];
+/// Piece of what is passed on to stdout.
+const PIECE: usize = 64 << 10;
+
+/// A change, as it goes to the server.
+pub struct Change {
+    pub method: &'static str,
+    pub path: String,
+    pub body: Option<Value>,
+    /// Only made on this revision.
+    pub if_match: Option<u64>,
+}
+
+impl Change {
+    /// Without a body.
+    pub fn new(method: &'static str, path: impl Into<String>) -> Change {
+        Change {
+            method,
+            path: path.into(),
+            body: None,
+            if_match: None,
+        }
+    }
+
+    /// With this as JSON.
+    ///
+    /// # Errors
+    /// When JSON can't hold it.
+    pub fn body(mut self, body: &impl Serialize) -> Result<Change, CliError> {
+        let body = serde_json::to_value(body)
+            .map_err(|e| CliError::mismatch("could not write the request", e))?;
+        self.body = Some(body);
+        Ok(self)
+    }
+
+    /// Only on this revision.
+    pub fn if_match(mut self, revision: Option<u64>) -> Change {
+        self.if_match = revision;
+        self
+    }
+
+    /// The body without its secrets.
+    pub fn shown(&self) -> Value {
+        let mut body = self.body.clone().unwrap_or_default();
+        for name in SECRETS {
+            if let Some(secret) = body.get_mut(name).filter(|v| v.is_string()) {
+                *secret = "(hidden)".into();
+            }
+        }
+        body
+    }
+}
+
+/// What shows who asks.
+enum Proof {
+    /// Nothing, or that one may open the socket.
+    None,
+    Given(String),
+    /// What `login` kept, swapped for a new one when it has run out.
+    Kept(Credentials),
+}
 
 /// A connection to one server.
 pub struct Server {
     agent: Agent,
     base: String,
-    token: Option<String>,
+    proof: Proof,
     /// On this box: then `base` is only for the Host header.
     socket: Option<PathBuf>,
     /// For messages.
@@ -40,70 +103,120 @@ pub struct Server {
 impl Server {
     /// Chooses the server from the flags; connects at the first request.
     pub fn new(reach: &Reach) -> Server {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .user_agent(concat!("nsboot/", env!("CARGO_PKG_VERSION")))
-            .build();
-        let socket = (reach.server.is_none() && reach.token.is_none())
-            .then(|| local_socket(reach.data.as_deref()))
-            .flatten();
-        match socket {
+        let local = reach.server.is_none() && reach.token.is_none();
+        match socket(reach.data.as_deref()).filter(|_| local) {
+            None => Server::remote(reach),
             Some(path) => Server {
                 at: path.display().to_string(),
                 socket: Some(path.clone()),
                 agent: Agent::with_parts(
-                    config,
+                    config(),
                     UnixConnector { path },
                     DefaultResolver::default(),
                 ),
                 // Only for the Host header; the connector looks at neither name nor port.
                 base: "http://127.0.0.1".into(),
-                token: None,
+                proof: Proof::None,
             },
-            None => {
-                let base = reach.server.clone().unwrap_or_else(|| DEFAULT_URL.into());
-                let base = base.trim_end_matches('/').to_string();
-                Server {
-                    agent: Agent::new_with_config(config),
-                    at: base.clone(),
-                    socket: None,
-                    base,
-                    token: reach.token.clone(),
-                }
-            }
+        }
+    }
+
+    /// A server over TCP, where one has to show who one is.
+    pub fn remote(reach: &Reach) -> Server {
+        let base = reach.server.as_deref().unwrap_or(DEFAULT_URL);
+        let base = base.trim_end_matches('/').to_string();
+        let proof = match (&reach.token, Credentials::open()) {
+            (Some(token), _) => Proof::Given(token.clone()),
+            (None, Some(kept)) => Proof::Kept(kept),
+            (None, None) => Proof::None,
+        };
+        Server {
+            agent: Agent::new_with_config(config()),
+            at: base.clone(),
+            base,
+            proof,
+            socket: None,
+        }
+    }
+
+    /// Scheme, host and port.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// What `login` keeps, when that is the proof.
+    pub fn kept(&self) -> Option<&Credentials> {
+        match &self.proof {
+            Proof::Kept(kept) => Some(kept),
+            _ => None,
         }
     }
 
     /// `GET`, answer as JSON.
+    ///
+    /// # Errors
+    /// When the server can't be reached, refuses, or answers what we don't understand.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
-        self.json(self.send("GET", path, &[], ())?)
+        let bearer = self.bearer()?;
+        self.json(self.send("GET", path, bearer.as_deref(), &[], ())?)
     }
 
-    /// `POST` or `PATCH` of JSON, answer as JSON.
-    pub fn submit<T: DeserializeOwned>(
-        &self,
-        method: &str,
-        path: &str,
-        body: &impl Serialize,
-    ) -> Result<T, CliError> {
-        let text =
-            serde_json::to_string(body).map_err(|e| local("could not write the request", e))?;
-        let headers = [("content-type", "application/json".to_string())];
-        self.json(self.send(method, path, &headers, text)?)
+    /// `GET` of something long, passed on as it comes.
+    ///
+    /// # Errors
+    /// As [`Server::get`], and when `to` can't be written.
+    pub fn pass_on(&self, path: &str, to: &mut dyn io::Write) -> Result<(), CliError> {
+        let bearer = self.bearer()?;
+        let response = self.send("GET", path, bearer.as_deref(), &[], ())?;
+        let mut body = response.into_body().into_reader();
+        let mut piece = vec![0; PIECE];
+        loop {
+            match body.read(&mut piece) {
+                Ok(0) => return written(to.flush()),
+                Ok(n) => match to.write_all(&piece[..n]) {
+                    Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                    other => written(other)?,
+                },
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(self.unreachable(ureq::Error::Io(e))),
+            }
+        }
     }
 
-    /// `POST` whose answer does not matter.
-    pub fn act(&self, method: &str, path: &str) -> Result<(), CliError> {
-        self.send(method, path, &[], ()).map(drop)
+    /// Makes a change, answer as JSON.
+    ///
+    /// # Errors
+    /// As [`Server::get`].
+    pub fn change<T: DeserializeOwned>(&self, change: &Change) -> Result<T, CliError> {
+        let bearer = self.bearer()?;
+        self.json(self.submit(change, bearer.as_deref())?)
+    }
+
+    /// Makes a change whose answer does not matter.
+    ///
+    /// # Errors
+    /// As [`Server::get`].
+    pub fn act(&self, change: &Change) -> Result<(), CliError> {
+        let bearer = self.bearer()?;
+        self.submit(change, bearer.as_deref()).map(drop)
+    }
+
+    /// Asks as nobody: to sign in.
+    ///
+    /// # Errors
+    /// As [`Server::get`].
+    pub fn knock<T: DeserializeOwned>(&self, change: &Change) -> Result<T, CliError> {
+        self.json(self.submit(change, None)?)
     }
 
     /// `POST` of a file's bytes, with its length announced.
+    ///
+    /// # Errors
+    /// As [`Server::get`].
     pub fn upload<T: DeserializeOwned>(
         &self,
         path: &str,
-        file: std::fs::File,
+        file: impl Read + 'static,
         len: u64,
     ) -> Result<T, CliError> {
         let headers = [
@@ -112,13 +225,31 @@ impl Server {
             // A name that is taken is refused before gigabytes are on their way.
             ("expect", "100-continue".to_string()),
         ];
-        self.json(self.send("POST", path, &headers, file)?)
+        let body = SendBody::from_owned_reader(file);
+        let bearer = self.bearer()?;
+        self.json(self.send("POST", path, bearer.as_deref(), &headers, body)?)
+    }
+
+    fn submit(&self, change: &Change, bearer: Option<&str>) -> Result<Response<Body>, CliError> {
+        let mut headers = Vec::new();
+        if let Some(revision) = change.if_match {
+            headers.push(("if-match", format!("\"{revision}\"")));
+        }
+        match &change.body {
+            None => self.send(change.method, &change.path, bearer, &headers, ()),
+            Some(body) => {
+                headers.push(("content-type", "application/json".into()));
+                let text = body.to_string();
+                self.send(change.method, &change.path, bearer, &headers, text)
+            }
+        }
     }
 
     fn send(
         &self,
         method: &str,
         path: &str,
+        bearer: Option<&str>,
         headers: &[(&str, String)],
         body: impl AsSendBody,
     ) -> Result<Response<Body>, CliError> {
@@ -128,7 +259,7 @@ impl Server {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        if let Some(token) = &self.token {
+        if let Some(token) = bearer {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         let request = request.body(body).map_err(|e| self.bad_address(&e))?;
@@ -139,6 +270,52 @@ impl Server {
         Err(CliError::Problem(Box::new(problem(response))))
     }
 
+    /// The bearer token for the next request; the kept one is swapped when it has run out.
+    ///
+    /// # Errors
+    /// When the sign-in has ended, or its file can't be read or written.
+    pub fn bearer(&self) -> Result<Option<String>, CliError> {
+        let kept = match &self.proof {
+            Proof::None => return Ok(None),
+            Proof::Given(token) => return Ok(Some(token.clone())),
+            Proof::Kept(kept) => kept,
+        };
+        let Some(sign_in) = kept.of(&self.base)? else {
+            return Ok(None);
+        };
+        if sign_in.is_fresh() {
+            return Ok(Some(sign_in.access_token));
+        }
+        // Two commands that swap the same token look like a thief to the server.
+        let _lock = kept.lock()?;
+        match kept.of(&self.base)? {
+            None => Ok(None),
+            Some(other) if other.is_fresh() => Ok(Some(other.access_token)),
+            Some(old) => self.swap(kept, old).map(Some),
+        }
+    }
+
+    fn swap(&self, kept: &Credentials, old: SignIn) -> Result<String, CliError> {
+        let params = RefreshParams {
+            refresh_token: old.refresh_token,
+        };
+        let change = Change::new("POST", "/api/v1/auth/refresh").body(&params)?;
+        match self.knock::<TokenView>(&change) {
+            Ok(tokens) => {
+                let access = tokens.access_token.clone();
+                kept.put(&self.base, SignIn::new(old.username, tokens))?;
+                Ok(access)
+            }
+            Err(CliError::Problem(p)) if p.status == StatusCode::UNAUTHORIZED.as_u16() => {
+                kept.forget(&self.base)?;
+                Err(CliError::SignedOut {
+                    at: self.base.clone(),
+                })
+            }
+            Err(e) => Err(e),
+        }
+    }
+
     fn json<T: DeserializeOwned>(&self, mut response: Response<Body>) -> Result<T, CliError> {
         let body = response
             .body_mut()
@@ -147,21 +324,11 @@ impl Server {
             .read_to_string();
         let body = body.map_err(|e| self.unreachable(e))?;
         serde_json::from_str(&body).map_err(|e| {
-            local(
+            CliError::mismatch(
                 "the server's answer is not what this version understands",
                 e,
             )
         })
-    }
-
-    /// Scheme, host and port.
-    pub fn base(&self) -> &str {
-        &self.base
-    }
-
-    /// The bearer token, when one is needed.
-    pub fn token(&self) -> Option<&str> {
-        self.token.as_deref()
     }
 
     /// The local socket, when the server is reached over it.
@@ -194,7 +361,7 @@ impl Server {
         let (what, hint) = match kind {
             io::ErrorKind::PermissionDenied => (
                 "only root and the server's own user may use the socket",
-                "Use sudo, or sign in: --server URL with --token.",
+                "Use sudo, or sign in: `nsboot login --server URL`.",
             ),
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => (
                 "the connection broke in the middle, at",
@@ -211,13 +378,13 @@ impl Server {
     }
 }
 
-fn local(what: &str, why: impl fmt::Display) -> CliError {
-    CliError::Local {
-        what: what.into(),
-        why: why.to_string(),
-        code: "NSB-CLI-003",
-        hint: "Use the same version of nsboot on both sides.",
-    }
+fn config() -> ureq::config::Config {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .user_agent(CLI_AGENT)
+        .build()
 }
 
 /// The problem of an error answer; made up from the status when the answer carries none.
@@ -239,89 +406,22 @@ fn problem(mut response: Response<Body>) -> Problem {
     })
 }
 
-/// The socket of the server on this box, if there is one.
-fn local_socket(data: Option<&Path>) -> Option<PathBuf> {
-    match data {
-        // Named by the user: what is wrong with it shall be said, not worked around.
-        Some(dir) => Some(dir.join(SOCKET_NAME)),
-        None => [
-            Path::new(crate::config::DEFAULT_DATA_DIR),
-            Path::new("data"),
-        ]
-        .into_iter()
-        .map(|d| d.join(SOCKET_NAME))
-        .find(|p| p.exists()),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
 
-#[derive(Debug)]
-struct UnixConnector {
-    path: PathBuf,
-}
-
-impl<In: Transport> Connector<In> for UnixConnector {
-    type Out = UnixTransport;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails<'_>,
-        _: Option<In>,
-    ) -> Result<Option<UnixTransport>, ureq::Error> {
-        let stream = UnixStream::connect(&self.path)?;
-        let config = details.config;
-        Ok(Some(UnixTransport {
-            stream,
-            buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
-        }))
-    }
-}
-
-/// HTTP over a socket of this box. Times out nowhere: the peer is our own server, and an import
-/// may take as long as the disk needs.
-struct UnixTransport {
-    stream: UnixStream,
-    buffers: LazyBuffers,
-}
-
-impl fmt::Debug for UnixTransport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UnixTransport").finish_non_exhaustive()
-    }
-}
-
-impl Transport for UnixTransport {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
-        match self.stream.write_all(&self.buffers.output()[..amount]) {
-            // The server refused before it had read all: why is in its answer, which comes next.
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
-                ) =>
-            {
-                Ok(())
-            }
-            other => Ok(other?),
-        }
-    }
-
-    fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
-        let n = loop {
-            match self.stream.read(self.buffers.input_append_buf()) {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                other => break other?,
-            }
-        };
-        self.buffers.input_appended(n);
-        Ok(n > 0)
-    }
-
-    fn is_open(&mut self) -> bool {
-        // One command sends few requests; a new connection each is simpler than probing this one.
-        false
+    #[test]
+    fn a_body_is_shown_without_its_secrets() {
+        let body = json!({"username": "ada", "password": "x", "current": "y", "new": "z"});
+        let change = Change::new("POST", "/x").body(&body).expect("JSON");
+        let hidden = "(hidden)";
+        assert_eq!(
+            change.shown(),
+            json!({"username": "ada", "password": hidden, "current": hidden, "new": hidden})
+        );
+        let nothing = json!({"password": null});
+        let change = Change::new("POST", "/x").body(&nothing).expect("JSON");
+        assert_eq!(change.shown(), nothing, "nothing to hide");
     }
 }

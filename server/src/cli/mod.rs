@@ -1,55 +1,90 @@
-//! The command line: what can be said, and what each command's failure means to a script.
+//! The command line: what can be said. One file a noun says what each of its commands asks the
+//! server for; nothing here knows more of the server than its REST.
 
-mod commands;
+mod account;
+mod address;
+mod audit;
+mod boot;
+mod client;
 mod connect;
+mod console;
+mod credentials;
+mod describe;
+mod error;
+mod image;
+mod interrupt;
+mod job;
+mod lab;
+mod local;
+mod question;
 mod render;
+mod session;
+mod token;
+mod user;
 mod watch;
 
-pub use connect::SOCKET_NAME;
+pub use error::exit;
+pub use local::SOCKET_NAME;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use connect::Server;
+use console::Console;
+use error::CliError;
 use std::{path::PathBuf, process::ExitCode};
-use types::{MacAddr, OverlayMode, Problem};
-
-/// Exit codes; part of the outside contract.
-pub mod exit {
-    pub const FAILED: u8 = 1;
-    pub const USAGE: u8 = 2;
-    pub const AUTH: u8 = 3;
-    pub const NOT_FOUND: u8 = 4;
-    pub const CONFLICT: u8 = 5;
-    pub const UNREACHABLE: u8 = 6;
-}
+use types::{BootNetworkView, LeaseView, SystemInfoView};
 
 #[derive(Parser)]
 #[command(
     name = "nsboot",
     about = "Boots computers without disks over the network.",
-    version
+    version,
+    after_help = "Exit codes: 0 done, 1 failed, 2 not understood, 3 not signed in or not allowed, \
+                  4 not found, 5 in conflict, 6 no server answers, 7 partly failed, 130 interrupted."
 )]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     #[command(flatten)]
     pub reach: Reach,
+    #[command(flatten)]
+    pub manner: Manner,
 }
 
 /// How a command finds the running server. Without `--server` and `--token` it uses the socket
 /// that `serve` keeps in its data directory, which only its owner may open.
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Reach {
     /// Address of the server [default: the local socket, else http://127.0.0.1:3000]
     #[arg(long, global = true, env = "NSBOOT_SERVER", value_name = "URL")]
     pub server: Option<String>,
-    /// Access token for --server, as /api/v1/auth/login answers it
+    /// API token or access token for --server [default: the sign-in of `nsboot login`]
     #[arg(long, global = true, env = "NSBOOT_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
     /// Data directory of the server on this box [default: /var/lib/nsboot, else ./data]
     #[arg(long, global = true, env = "NSBOOT_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
+}
+
+/// How a command goes about it.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Manner {
     /// How to print what is found
     #[arg(short, long, global = true, value_enum, default_value = "table")]
     pub output: Output,
+    /// Ask nothing; needed to remove several things when stdin is no terminal
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+    /// Say what a change would send, and send nothing
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Wait until the job that a command begins is over
+    #[arg(long, global = true)]
+    pub wait: bool,
+    /// No remarks and no progress on stderr; errors stay
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -65,25 +100,65 @@ pub enum Command {
     Serve(ServeArgs),
     /// Disks that clients boot from
     #[command(subcommand)]
-    Image(ImageCommand),
+    Image(image::ImageCommand),
     /// Computers that boot from us
     #[command(subcommand)]
-    Client(ClientCommand),
+    Client(client::ClientCommand),
+    /// Boots, hop by hop
+    #[command(subcommand)]
+    Boot(boot::BootCommand),
     /// Addresses handed out
     #[command(subcommand)]
     Lease(LeaseCommand),
+    /// Networks that computers boot on
+    #[command(subcommand)]
+    Network(NetworkCommand),
     /// Virtual computers on this box
     #[command(subcommand)]
-    Lab(LabCommand),
-    /// How the server is
+    Lab(lab::LabCommand),
+    /// Long work
+    #[command(subcommand)]
+    Job(job::JobCommand),
+    /// Accounts
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Sign-ins
+    #[command(subcommand)]
+    Session(session::SessionCommand),
+    /// API tokens
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Who changed what
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Sign in at a server; later commands with the same --server use it
+    Login {
+        /// Name of the account [default: asks]
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+    },
+    /// Sign out where `login` signed in
+    Logout,
+    /// Say as whom the server sees you
+    Whoami,
+    /// Say how the server is
     Status,
-    /// The version of this program
+    /// Say which version this is
     Version,
+    /// Print the description of the REST API (OpenAPI 3.1)
+    Openapi,
+    /// Print completions for a shell, e.g. `nsboot completion bash > /etc/bash_completion.d/nsboot`
+    Completion { shell: clap_complete::Shell },
+    /// Write the manual pages into a folder, e.g. /usr/local/share/man/man1
+    Man {
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
 }
 
 #[derive(Args)]
 pub struct ServeArgs {
-    /// Settings file [default: DIR/nsboot.toml, else /etc/nsboot/nsboot.toml]
+    /// Configuration file [default: nsboot.toml in the data directory, else /etc/nsboot/nsboot.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Address and port of page and REST, e.g. 127.0.0.1:3000
@@ -98,171 +173,61 @@ pub struct ServeArgs {
 }
 
 #[derive(Subcommand)]
-pub enum ImageCommand {
-    /// Upload a raw disk
-    Import {
-        /// A raw disk, e.g. what `qemu-img convert -O raw` writes
-        file: PathBuf,
-        /// Letters, digits, hyphens, dots; computers are given it by this name
-        #[arg(long)]
-        name: String,
-    },
-    /// List images
-    Ls,
-    /// Remove an image that no client uses
-    Rm { image: String },
-}
-
-#[derive(Subcommand)]
-pub enum ClientCommand {
-    /// Register a computer
-    Add {
-        /// Its Ethernet address, e.g. 52:54:00:12:34:56
-        mac: MacAddr,
-        /// Its host name: letters a-z, digits, hyphens
-        #[arg(long)]
-        name: String,
-        /// Name or id of the image that it boots
-        #[arg(long)]
-        image: Option<String>,
-        /// What becomes of its changes at the next boot
-        #[arg(long, value_enum, default_value = "reset")]
-        mode: ModeArg,
-    },
-    /// List computers
-    Ls {
-        /// Go on and show each change; a line of JSON each when the output is no terminal
-        #[arg(long)]
-        watch: bool,
-    },
-    /// Change a computer
-    #[command(group(clap::ArgGroup::new("change").required(true).multiple(true)))]
-    Set {
-        /// Name, id or MAC address
-        client: String,
-        /// A new host name
-        #[arg(long, group = "change")]
-        name: Option<String>,
-        /// Name or id; empty takes the image away
-        #[arg(long, group = "change")]
-        image: Option<String>,
-        /// What becomes of its changes at the next boot
-        #[arg(long, value_enum, group = "change")]
-        mode: Option<ModeArg>,
-    },
-    /// Remove a computer and its changes
-    Rm {
-        /// Name, id or MAC address
-        client: String,
-    },
-    /// Say how its last boot went, and why it stopped
-    Why {
-        /// Name, id or MAC address
-        client: String,
-    },
-}
-
-#[derive(Subcommand)]
 pub enum LeaseCommand {
     /// List leases
     Ls,
 }
 
 #[derive(Subcommand)]
-pub enum LabCommand {
-    /// Make the lab's network and serve it
-    Up,
-    /// Start a virtual computer; makes the lab's network when it is not there
-    Boot {
-        #[arg(long, value_enum, default_value = "bios")]
-        firmware: Firmware,
-        /// Its name; a new one is registered, a known one boots again
-        #[arg(long)]
-        name: Option<String>,
-    },
-    /// Switch all virtual computers off, or the named one
-    Down {
-        #[arg(long)]
-        name: Option<String>,
-    },
+pub enum NetworkCommand {
+    /// List boot networks and how they are
+    Ls,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-pub enum ModeArg {
-    Reset,
-    Keep,
+/// Runs a command that talks to a running server. Data goes to stdout, the rest to stderr.
+pub fn run(command: Command, reach: &Reach, manner: &Manner) -> ExitCode {
+    interrupt::arm();
+    error::told(dispatch(command, reach, manner))
 }
 
-impl From<ModeArg> for OverlayMode {
-    fn from(m: ModeArg) -> Self {
-        match m {
-            ModeArg::Reset => OverlayMode::Reset,
-            ModeArg::Keep => OverlayMode::Keep,
+fn dispatch(command: Command, reach: &Reach, manner: &Manner) -> Result<(), CliError> {
+    let server = match command {
+        // There is nobody to sign in at the local socket.
+        Command::Login { .. } | Command::Logout => Server::remote(reach),
+        _ => Server::new(reach),
+    };
+    let console = Console::new(server, manner);
+    match command {
+        Command::Image(c) => image::run(c, &console),
+        Command::Client(c) => client::run(c, &console),
+        Command::Boot(c) => boot::run(c, &console),
+        Command::Lease(LeaseCommand::Ls) => {
+            let leases: Vec<LeaseView> = console.all("/api/v1/leases")?;
+            console.print(&leases, || render::leases(&leases))
         }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Firmware {
-    Bios,
-    Uefi,
-}
-
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-pub enum CliError {
-    /// The server said no.
-    #[error("{0}")]
-    Problem(Box<Problem>),
-    /// No server answered.
-    #[error("{what} {at}: {why} [NSB-CLI-001]. {hint}")]
-    Unreachable {
-        what: &'static str,
-        at: String,
-        why: String,
-        hint: &'static str,
-    },
-    /// The command can't be done as written.
-    #[error("{what} [{code}]. {hint}")]
-    Usage {
-        what: String,
-        code: &'static str,
-        hint: String,
-    },
-    /// Something on this side: a file, the output.
-    #[error("{what}: {why} [{code}]. {hint}")]
-    Local {
-        what: String,
-        why: String,
-        code: &'static str,
-        hint: &'static str,
-    },
-}
-
-impl CliError {
-    /// The exit code of the contract.
-    pub fn exit(&self) -> u8 {
-        match self {
-            CliError::Problem(p) => match p.status {
-                401 | 403 => exit::AUTH,
-                404 => exit::NOT_FOUND,
-                409 | 412 => exit::CONFLICT,
-                _ => exit::FAILED,
-            },
-            CliError::Unreachable { .. } => exit::UNREACHABLE,
-            CliError::Usage { .. } => exit::USAGE,
-            CliError::Local { .. } => exit::FAILED,
+        Command::Network(NetworkCommand::Ls) => {
+            let networks: Vec<BootNetworkView> = console.all("/api/v1/networks")?;
+            console.print(&networks, || render::networks(&networks))
         }
-    }
-}
-
-/// Runs a command that talks to a running server. Data goes to stdout, errors to stderr.
-pub fn run(command: Command, reach: &Reach) -> ExitCode {
-    match commands::run(command, reach) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("nsboot: {e}");
-            ExitCode::from(e.exit())
+        Command::Lab(c) => lab::run(c, &console),
+        Command::Job(c) => job::run(c, &console),
+        Command::User(c) => user::run(c, &console),
+        Command::Session(c) => session::run(c, &console),
+        Command::Token(c) => token::run(c, &console),
+        Command::Audit(c) => audit::run(c, &console),
+        Command::Login { user } => account::login(user, &console),
+        Command::Logout => account::logout(&console),
+        Command::Whoami => account::whoami(&console),
+        Command::Status => {
+            let info: SystemInfoView = console.server.get("/api/v1/system/info")?;
+            let networks: Vec<BootNetworkView> = console.all("/api/v1/networks")?;
+            console.print(&info, || render::status(&info, &networks))
         }
+        Command::Version => describe::version(&console),
+        Command::Openapi => describe::openapi(&console),
+        Command::Completion { shell } => describe::completion(shell, &console),
+        Command::Man { folder } => describe::man(&folder, &console),
+        // `main` starts the server itself.
+        Command::Serve(_) => Ok(()),
     }
 }

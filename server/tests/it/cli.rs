@@ -1,8 +1,17 @@
 //! Commands, their output and their exit codes.
 
+mod nouns;
+mod operations;
+mod sign_in;
+
 use crate::server::{Server, nsboot};
 use serde_json::Value;
-use std::process::Output;
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    process::{Command, Output, Stdio},
+    thread,
+};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -11,6 +20,53 @@ fn text(bytes: &[u8]) -> String {
 fn ok(output: &Output) -> String {
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout)
+}
+
+fn json(output: &Output) -> Value {
+    let text = ok(output);
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+/// Runs it with these lines on stdin.
+fn with_input(command: &mut Command, input: &str) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("nsboot runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(input.as_bytes()).expect("read");
+    drop(stdin);
+    child.wait_with_output().expect("it ends")
+}
+
+/// Runs a command against a port that answers its one request with this, and gives the request's
+/// first line.
+fn against(words: &[&str], status: &str, body: &str) -> (String, Output) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let answer = format!(
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let served = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut head = Vec::new();
+        let mut piece = [0; 1024];
+        while !head.windows(4).any(|w| w == b"\r\n\r\n") {
+            match stream.read(&mut piece).expect("a request") {
+                0 => break,
+                n => head.extend_from_slice(&piece[..n]),
+            }
+        }
+        stream.write_all(answer.as_bytes()).expect("answered");
+        let head = String::from_utf8_lossy(&head).into_owned();
+        head.lines().next().unwrap_or("").to_string()
+    });
+    let mut command = nsboot();
+    let output = command.args(words).args(["--server", &url]).output();
+    (served.join().expect("served"), output.expect("nsboot runs"))
 }
 
 fn failed(output: &Output, exit: i32, says: &str) {
@@ -174,7 +230,7 @@ fn a_plane_whose_interface_is_missing_is_shown_and_the_server_stays() {
             .first()
             .and_then(|n| n["error"].as_str().map(str::to_string))
             .or_else(|| {
-                std::thread::sleep(std::time::Duration::from_millis(50));
+                thread::sleep(std::time::Duration::from_millis(50));
                 None
             })
     });

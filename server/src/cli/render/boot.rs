@@ -1,60 +1,18 @@
-//! Answers as people read them: tables, the boot rail, the diagnosis.
+//! Computers, their boots, and what they boot from: tables, the boot rail, the diagnosis.
 
-use serde_json::Value;
+use super::{bytes, fields, or_dash, table};
 use types::{
-    BootNetworkView, BootState, BootView, ClientState, ClientView, Hop, HopState, ImageState,
-    ImageView, LeaseState, LeaseView, OverlayMode, SystemInfoView,
+    BootNetworkView, BootState, BootView, ClientState, ClientView, DhcpMode, Hop, HopState,
+    ImageState, ImageView, LabView, LeaseState, LeaseView, OverlayMode, SystemInfoView,
 };
-
-/// Rows under a head, columns as wide as their widest cell.
-fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
-    if rows.is_empty() {
-        return "none".into();
-    }
-    let mut width: Vec<usize> = head.iter().map(|h| h.chars().count()).collect();
-    for row in &rows {
-        for (w, cell) in width.iter_mut().zip(row) {
-            *w = (*w).max(cell.chars().count());
-        }
-    }
-    let line = |cells: Vec<&str>| {
-        let cells: Vec<String> = cells
-            .iter()
-            .zip(&width)
-            .map(|(c, w)| format!("{c:<w$}", w = *w))
-            .collect();
-        cells.join("  ").trim_end().to_string() + "\n"
-    };
-    let mut out = line(head.to_vec());
-    for row in &rows {
-        out += &line(row.iter().map(String::as_str).collect());
-    }
-    out
-}
-
-/// Bytes in the largest binary unit that leaves at least 1.
-fn bytes(n: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let step = (n.max(1).ilog2() / 10).min(4) as usize;
-    match step {
-        0 => format!("{n} B"),
-        _ => format!(
-            "{:.1} {}",
-            n as f64 / (1u64 << (10 * step)) as f64,
-            units[step]
-        ),
-    }
-}
 
 pub fn clients(clients: &[ClientView]) -> String {
     let rows = clients.iter().map(|c| {
         vec![
             c.name.clone(),
             c.mac.to_string(),
-            c.address
-                .map(|a| a.to_string())
-                .unwrap_or_else(|| "-".into()),
-            c.image_name.clone().unwrap_or_else(|| "-".into()),
+            or_dash(c.address),
+            or_dash(c.image_name.as_deref()),
             mode(c.mode).into(),
             c.last_boot
                 .as_ref()
@@ -69,25 +27,66 @@ pub fn clients(clients: &[ClientView]) -> String {
     )
 }
 
+/// One computer.
+pub fn client(c: &ClientView) -> String {
+    fields(&[
+        ("name", c.name.clone()),
+        ("id", c.id.to_string()),
+        ("mac", c.mac.to_string()),
+        ("state", state(c)),
+        ("address", or_dash(c.address)),
+        ("image", or_dash(c.image_name.as_deref())),
+        ("mode", mode(c.mode).into()),
+        ("changes", bytes(c.overlay_bytes)),
+        ("disk in use", yes_no(c.disk_in_use)),
+        ("virtual", yes_no(c.is_virtual)),
+        ("created", c.created_at.to_string()),
+        ("revision", c.revision.to_string()),
+        ("last boot", or_dash(c.last_boot.as_ref().map(|b| b.id))),
+    ])
+}
+
+fn yes_no(yes: bool) -> String {
+    if yes { "yes" } else { "no" }.into()
+}
+
 pub fn images(images: &[ImageView]) -> String {
     let rows = images.iter().map(|i| {
-        let state = match i.state {
-            ImageState::Importing => format!("importing {}", bytes(i.received_bytes)),
-            ImageState::Ready => "ready".into(),
-            ImageState::Failed => format!("failed: {}", i.error.as_deref().unwrap_or("unknown")),
-        };
         vec![
             i.name.clone(),
             bytes(i.size_bytes),
             bytes(i.allocated_bytes),
             i.client_count.to_string(),
-            state,
+            image_state(i),
         ]
     });
     table(
         &["NAME", "SIZE", "ON DISK", "CLIENTS", "STATE"],
         rows.collect(),
     )
+}
+
+/// One image.
+pub fn image(i: &ImageView) -> String {
+    fields(&[
+        ("name", i.name.clone()),
+        ("id", i.id.to_string()),
+        ("state", image_state(i)),
+        ("size", bytes(i.size_bytes)),
+        ("on disk", bytes(i.allocated_bytes)),
+        ("sha256", or_dash(i.sha256.as_deref())),
+        ("clients", i.client_count.to_string()),
+        ("created", i.created_at.to_string()),
+        ("revision", i.revision.to_string()),
+    ])
+}
+
+fn image_state(i: &ImageView) -> String {
+    match i.state {
+        ImageState::Importing => format!("importing {}", bytes(i.received_bytes)),
+        ImageState::Ready => "ready".into(),
+        ImageState::Failed => format!("failed: {}", i.error.as_deref().unwrap_or("unknown")),
+    }
 }
 
 pub fn leases(leases: &[LeaseView]) -> String {
@@ -101,10 +100,7 @@ pub fn leases(leases: &[LeaseView]) -> String {
         vec![
             l.address.to_string(),
             l.mac.to_string(),
-            l.client_name
-                .clone()
-                .or_else(|| l.hostname.clone())
-                .unwrap_or_else(|| "-".into()),
+            or_dash(l.client_name.as_deref().or(l.hostname.as_deref())),
             l.interface.clone(),
             state.into(),
             l.ends_at.to_string(),
@@ -117,11 +113,7 @@ pub fn leases(leases: &[LeaseView]) -> String {
 }
 
 pub fn status(info: &SystemInfoView, networks: &[BootNetworkView]) -> String {
-    let lab = match (&info.lab.reason, info.lab.running.as_slice()) {
-        (Some(why), _) => format!("not available: {why}"),
-        (None, []) => "available, no virtual computer runs".into(),
-        (None, running) => format!("running: {}", running.join(", ")),
-    };
+    let lab = lab(&info.lab);
     let mut boot: String = networks
         .iter()
         .map(|n| format!("boot     {}\n", network(n)))
@@ -139,6 +131,35 @@ pub fn status(info: &SystemInfoView, networks: &[BootNetworkView]) -> String {
         bytes(info.disk_total_bytes),
         bytes(info.memory_rss_bytes),
     )
+}
+
+/// Whether virtual computers can be booted, and which run.
+pub fn lab(lab: &LabView) -> String {
+    match (&lab.reason, lab.running.as_slice()) {
+        (Some(why), _) => format!("not available: {why}"),
+        (None, []) => "available, no virtual computer runs".into(),
+        (None, running) => format!("running: {}", running.join(", ")),
+    }
+}
+
+pub fn networks(networks: &[BootNetworkView]) -> String {
+    let rows = networks.iter().map(|n| {
+        let mode = match n.mode {
+            DhcpMode::Full => "full",
+            DhcpMode::Proxy => "proxy",
+            DhcpMode::Off => "off",
+        };
+        vec![
+            n.interface.clone(),
+            or_dash(n.address.map(|a| format!("{a}/{}", n.prefix_len))),
+            mode.into(),
+            or_dash(n.range.map(|r| format!("{}-{}", r.first, r.last))),
+            format!("{} of {}", n.leases_active, n.leases_total),
+            n.error.clone().unwrap_or_else(|| "runs".into()),
+        ]
+    });
+    let head = ["INTERFACE", "ADDRESS", "DHCP", "RANGE", "LEASES", "STATE"];
+    table(&head, rows.collect())
 }
 
 const NO_NETWORK: &str =
@@ -171,6 +192,39 @@ pub fn why(client: &ClientView, networks: &[BootNetworkView]) -> String {
         }
         return out + "Then turn it on and let it start from the network.\n";
     };
+    out + &course(boot)
+}
+
+/// One boot.
+pub fn boot(boot: &BootView) -> String {
+    let facts = fields(&[
+        ("id", boot.id.to_string()),
+        ("mac", boot.mac.to_string()),
+        ("address", or_dash(boot.address)),
+        ("began", boot.started_at.to_string()),
+        ("state", boot_state(boot)),
+    ]);
+    facts + &course(boot)
+}
+
+pub fn boots(boots: &[BootView]) -> String {
+    let rows = boots.iter().map(|b| {
+        vec![
+            b.started_at.to_string(),
+            b.mac.to_string(),
+            or_dash(b.address),
+            rail(b),
+            boot_state(b),
+            b.id.to_string(),
+        ]
+    });
+    let head = ["BEGAN", "MAC", "ADDRESS", "BOOT", "STATE", "ID"];
+    table(&head, rows.collect())
+}
+
+/// Why it stopped, its hops, and what was seen.
+fn course(boot: &BootView) -> String {
+    let mut out = String::new();
     if let Some(cause) = &boot.cause {
         out += &format!("{} [{}]\n{}\n", cause.title, cause.code, cause.hint);
     }
@@ -199,6 +253,10 @@ fn state(client: &ClientView) -> String {
             ClientState::Adopted => "not seen yet".into(),
         };
     };
+    boot_state(boot)
+}
+
+fn boot_state(boot: &BootView) -> String {
     let hop = boot.current().map(|h| name(h.hop)).unwrap_or("Link");
     match boot.state {
         BootState::Ready => {
@@ -244,75 +302,5 @@ fn mode(mode: OverlayMode) -> &'static str {
     match mode {
         OverlayMode::Reset => "reset",
         OverlayMode::Keep => "keep",
-    }
-}
-
-/// JSON as block YAML. Strings are written as JSON strings, which YAML reads as they are.
-pub fn yaml(value: &Value) -> String {
-    let mut out = String::new();
-    block(value, 0, &mut out);
-    out
-}
-
-fn block(value: &Value, indent: usize, out: &mut String) {
-    let pad = " ".repeat(indent);
-    match value {
-        Value::Array(items) if !items.is_empty() => {
-            for item in items {
-                let mut inner = String::new();
-                block(item, indent + 2, &mut inner);
-                out.push_str(&format!("{pad}- {}", inner.trim_start()));
-            }
-        }
-        Value::Object(map) if !map.is_empty() => {
-            for (key, item) in map {
-                let nested = matches!(item, Value::Array(a) if !a.is_empty())
-                    || matches!(item, Value::Object(o) if !o.is_empty());
-                if nested {
-                    out.push_str(&format!("{pad}{key}:\n"));
-                    block(item, indent + 2, out);
-                } else {
-                    out.push_str(&format!("{pad}{key}: {item}\n"));
-                }
-            }
-        }
-        leaf => out.push_str(&format!("{pad}{leaf}\n")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_read_well() {
-        for (n, text) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (3 << 30, "3.0 GiB"),
-        ] {
-            assert_eq!(bytes(n), text);
-        }
-        assert_eq!(bytes(u64::MAX), "16777216.0 TiB");
-    }
-
-    #[test]
-    fn yaml_nests_lists_and_maps() {
-        let v = serde_json::json!({"a": [{"b": 1, "c": ["x: y"]}, 2], "e": [], "n": null});
-        assert_eq!(
-            yaml(&v),
-            "a:\n  - b: 1\n    c:\n      - \"x: y\"\n  - 2\ne: []\nn: null\n"
-        );
-    }
-
-    #[test]
-    fn columns_line_up_and_an_empty_list_says_none() {
-        assert_eq!(table(&["A", "BB"], vec![]), "none");
-        let rows = vec![
-            vec!["long".into(), "x".into()],
-            vec!["é".into(), "y".into()],
-        ];
-        assert_eq!(table(&["A", "BB"], rows), "A     BB\nlong  x\né     y\n");
     }
 }

@@ -1,0 +1,99 @@
+//! `nsboot audit`: who changed what.
+
+use super::{CliError, address::Query, connect::Change, console::Console, job, render};
+use clap::{Args, Subcommand};
+use std::{fs::File, io, path::PathBuf};
+use types::{AuditView, Timestamp};
+
+#[derive(Subcommand)]
+pub enum AuditCommand {
+    /// List entries, the newest first
+    Ls {
+        #[command(flatten)]
+        filter: Filter,
+        /// At most so many
+        #[arg(long, default_value = "100", value_name = "NUMBER")]
+        limit: usize,
+    },
+    /// Write all entries in their order, one JSON object a line
+    Export {
+        #[command(flatten)]
+        filter: Filter,
+        /// Where to [default: stdout]
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Check that every entry is as it was written and none is missing, as a job
+    Verify,
+}
+
+#[derive(Args)]
+pub struct Filter {
+    /// Only what this account or token did
+    #[arg(long, value_name = "NAME")]
+    actor: Option<String>,
+    /// Only this action, e.g. `client.update`, or noun, e.g. `client`
+    #[arg(long)]
+    action: Option<String>,
+    /// Only what was done to this, by name or id
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    /// Only what ended so: `ok`, a problem's code, or `refused` for any code
+    #[arg(long)]
+    result: Option<String>,
+    /// Not before this moment, e.g. 2026-11-21T07:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
+    /// Before this moment
+    #[arg(long, value_name = "TIME")]
+    until: Option<Timestamp>,
+}
+
+impl Filter {
+    fn of(self, path: &str) -> String {
+        let time = |t: Option<Timestamp>| t.map(|t| t.to_string());
+        Query::of(path)
+            .with("actor", self.actor)
+            .with("action", self.action)
+            .with("target", self.target)
+            .with("result", self.result)
+            .with("since", time(self.since))
+            .with("until", time(self.until))
+            .path()
+    }
+}
+
+/// Runs a command about the audit log.
+///
+/// # Errors
+/// As the server says; when the file can't be written.
+pub fn run(command: AuditCommand, console: &Console) -> Result<(), CliError> {
+    match command {
+        AuditCommand::Ls { filter, limit } => {
+            let entries: Vec<AuditView> = console.some(&filter.of("/api/v1/audit"), limit)?;
+            console.print(&entries, || render::audit(&entries))
+        }
+        AuditCommand::Export { filter, file } => {
+            let path = filter.of("/api/v1/audit/export");
+            match file {
+                None => console.server.pass_on(&path, &mut io::stdout().lock()),
+                Some(file) => {
+                    let failed = |e: io::Error| CliError::Local {
+                        what: format!("could not write {}", file.display()),
+                        why: e.to_string(),
+                        code: "NSB-CLI-014",
+                        hint: "Name a file that you may write.",
+                    };
+                    let mut out = File::create(&file).map_err(failed)?;
+                    console.server.pass_on(&path, &mut out)?;
+                    out.sync_all().map_err(failed)?;
+                    console.say(&format!("Wrote {}.", file.display()));
+                    Ok(())
+                }
+            }
+        }
+        AuditCommand::Verify => {
+            job::begin(Change::new("POST", "/api/v1/audit/actions/verify"), console)
+        }
+    }
+}

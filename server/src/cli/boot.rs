@@ -1,0 +1,44 @@
+//! `nsboot boot`: boots, hop by hop.
+
+use super::{CliError, address::at, console::Console, render};
+use clap::Subcommand;
+use types::BootView;
+
+#[derive(Subcommand)]
+pub enum BootCommand {
+    /// List boots, the newest first
+    Ls {
+        /// Only those of this computer: name, id or MAC address
+        #[arg(long)]
+        client: Option<String>,
+        /// At most so many
+        #[arg(long, default_value = "100", value_name = "NUMBER")]
+        limit: usize,
+    },
+    /// Show a boot with what was seen during it
+    Show {
+        /// Its id, as `boot ls` shows it
+        boot: String,
+    },
+}
+
+/// Runs a command about boots.
+///
+/// # Errors
+/// As the server says.
+pub fn run(command: BootCommand, console: &Console) -> Result<(), CliError> {
+    match command {
+        BootCommand::Ls { client, limit } => {
+            let path = match client {
+                Some(client) => format!("{}/boots", at("clients", &client)),
+                None => "/api/v1/boots".into(),
+            };
+            let boots: Vec<BootView> = console.some(&path, limit)?;
+            console.print(&boots, || render::boots(&boots))
+        }
+        BootCommand::Show { boot } => {
+            let boot: BootView = console.server.get(&at("boots", &boot))?;
+            console.print(&boot, || render::boot(&boot))
+        }
+    }
+}

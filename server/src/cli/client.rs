@@ -1,0 +1,257 @@
+//! `nsboot client`: the computers that boot from us.
+
+use super::{CliError, address::at, connect::Change, console::Console, job, render, watch};
+use clap::{Args, Subcommand, ValueEnum};
+use types::{
+    BootNetworkView, ClientView, CreateClientParams, MacAddr, OverlayMode, RemoveClientsParams,
+    UpdateClientParams, UpdateClientsParams,
+};
+
+#[derive(Subcommand)]
+pub enum ClientCommand {
+    /// Register a computer
+    Add {
+        /// Its Ethernet address, e.g. 52:54:00:12:34:56
+        mac: MacAddr,
+        /// Its host name: letters a-z, digits, hyphens
+        #[arg(long)]
+        name: String,
+        /// Name or id of the image that it boots
+        #[arg(long)]
+        image: Option<String>,
+        /// What becomes of its changes at the next boot
+        #[arg(long, value_enum, default_value = "reset")]
+        mode: ModeArg,
+    },
+    /// List computers
+    Ls {
+        /// Go on and show each change; a line of JSON each when the output is no terminal
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Show a computer
+    Show {
+        /// Name, id or MAC address
+        client: String,
+    },
+    /// Change a computer, or several alike as a job
+    #[command(group(clap::ArgGroup::new("change").required(true).multiple(true)))]
+    Set {
+        #[command(flatten)]
+        which: Which,
+        /// A new host name
+        #[arg(long, group = "change")]
+        name: Option<String>,
+        /// Name or id; empty takes the image away
+        #[arg(long, group = "change")]
+        image: Option<String>,
+        /// What becomes of its changes at the next boot
+        #[arg(long, value_enum, group = "change")]
+        mode: Option<ModeArg>,
+    },
+    /// Adopt a discovered computer, or several as a job
+    Adopt {
+        #[command(flatten)]
+        which: Which,
+        /// A new host name
+        #[arg(long)]
+        name: Option<String>,
+        /// Name or id of the image that it boots
+        #[arg(long)]
+        image: Option<String>,
+        /// What becomes of its changes at the next boot
+        #[arg(long, value_enum)]
+        mode: Option<ModeArg>,
+    },
+    /// Remove a computer and its changes, or several as a job
+    Rm {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Say how its last boot went, and why it stopped
+    Why {
+        /// Name, id or MAC address
+        client: String,
+    },
+    /// At its next boot fetch our loader once, past an iPXE in its ROM that is too old
+    ThroughLoader {
+        /// Name, id or MAC address
+        client: String,
+    },
+}
+
+/// The computers that are meant.
+#[derive(Args)]
+pub struct Which {
+    /// Names, ids or MAC addresses
+    #[arg(required = true, value_name = "CLIENT")]
+    clients: Vec<String>,
+    /// Only if it is still at this revision, as `client show` says it
+    #[arg(long, value_name = "REVISION")]
+    if_match: Option<u64>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum ModeArg {
+    Reset,
+    Keep,
+}
+
+impl From<ModeArg> for OverlayMode {
+    fn from(m: ModeArg) -> Self {
+        match m {
+            ModeArg::Reset => OverlayMode::Reset,
+            ModeArg::Keep => OverlayMode::Keep,
+        }
+    }
+}
+
+/// Runs a command about computers.
+///
+/// # Errors
+/// As the server says.
+pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
+    match command {
+        ClientCommand::Add {
+            mac,
+            name,
+            image,
+            mode,
+        } => {
+            let params = CreateClientParams {
+                name,
+                mac,
+                image,
+                mode: mode.into(),
+            };
+            show(
+                Change::new("POST", "/api/v1/clients").body(&params)?,
+                console,
+            )
+        }
+        ClientCommand::Ls { watch: true } => watch::clients::run(&console.server, console.output()),
+        ClientCommand::Ls { watch: false } => {
+            let clients: Vec<ClientView> = console.all("/api/v1/clients")?;
+            console.print(&clients, || render::clients(&clients))
+        }
+        ClientCommand::Show { client } => {
+            let client: ClientView = console.server.get(&at("clients", &client))?;
+            console.print(&client, || render::client(&client))
+        }
+        ClientCommand::Set {
+            which,
+            name,
+            image,
+            mode,
+        } => update(which, change(name, image, mode, None), console),
+        ClientCommand::Adopt {
+            which,
+            name,
+            image,
+            mode,
+        } => update(which, change(name, image, mode, Some(true)), console),
+        ClientCommand::Rm { which } => remove(which, console),
+        ClientCommand::Why { client } => {
+            let client: ClientView = console.server.get(&at("clients", &client))?;
+            let networks: Vec<BootNetworkView> = console.all("/api/v1/networks")?;
+            console.print(&client, || render::why(&client, &networks))
+        }
+        ClientCommand::ThroughLoader { client } => {
+            let path = format!("{}/actions/through-loader", at("clients", &client));
+            if console.act(Change::new("POST", path))? {
+                console.say(&format!(
+                    "At its next boot {client} fetches our loader, once."
+                ));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn change(
+    name: Option<String>,
+    image: Option<String>,
+    mode: Option<ModeArg>,
+    adopt: Option<bool>,
+) -> UpdateClientParams {
+    UpdateClientParams {
+        name,
+        image,
+        mode: mode.map(Into::into),
+        adopt,
+    }
+}
+
+fn show(change: Change, console: &Console) -> Result<(), CliError> {
+    match console.change::<ClientView>(change)? {
+        None => Ok(()),
+        Some(client) => console.print(&client, || render::clients(std::slice::from_ref(&client))),
+    }
+}
+
+fn update(which: Which, change: UpdateClientParams, console: &Console) -> Result<(), CliError> {
+    let several = match which.clients.as_slice() {
+        [client] => {
+            let one = Change::new("PATCH", at("clients", client)).body(&change)?;
+            return show(one.if_match(which.if_match), console);
+        }
+        several => several,
+    };
+    one_revision_each(&which)?;
+    if change.name.is_some() {
+        return Err(CliError::Usage {
+            what: format!("{} computers can't have one name", several.len()),
+            code: "NSB-CLI-015",
+            hint: "Give --name with one computer at a time.".into(),
+        });
+    }
+    let params = UpdateClientsParams {
+        expected_count: count(several),
+        ids: which.clients,
+        change,
+    };
+    job::begin(
+        Change::new("POST", "/api/v1/clients/actions/update").body(&params)?,
+        console,
+    )
+}
+
+fn remove(which: Which, console: &Console) -> Result<(), CliError> {
+    if let [client] = which.clients.as_slice() {
+        let one = Change::new("DELETE", at("clients", client)).if_match(which.if_match);
+        if console.act(one)? {
+            console.say(&format!("Removed the computer {client} and its changes."));
+        }
+        return Ok(());
+    }
+    one_revision_each(&which)?;
+    let expected_count = count(&which.clients);
+    console.confirm(&format!(
+        "Remove {expected_count} computers and their changes?"
+    ))?;
+    let params = RemoveClientsParams {
+        ids: which.clients,
+        expected_count,
+    };
+    job::begin(
+        Change::new("POST", "/api/v1/clients/actions/remove").body(&params)?,
+        console,
+    )
+}
+
+/// A computer named twice, by name and by address, makes the server refuse: then the user means
+/// other computers than they think.
+fn count(clients: &[String]) -> u32 {
+    u32::try_from(clients.len()).unwrap_or(u32::MAX)
+}
+
+fn one_revision_each(which: &Which) -> Result<(), CliError> {
+    match which.if_match {
+        None => Ok(()),
+        Some(_) => Err(CliError::Usage {
+            what: "several computers have several revisions".into(),
+            code: "NSB-CLI-016",
+            hint: "Give --if-match with one computer at a time.".into(),
+        }),
+    }
+}

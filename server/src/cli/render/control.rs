@@ -1,0 +1,188 @@
+//! Accounts, sign-ins, tokens, jobs and the audit log.
+
+use super::{bytes, fields, or_dash, table};
+use types::{
+    ActorView, ApiTokenView, AuditView, JobState, JobUnit, JobView, MeView, Role, SessionView,
+    UserView, Way,
+};
+
+/// Oneself.
+pub fn me(me: &MeView) -> String {
+    fields(&[
+        ("name", me.username.clone()),
+        ("role", me.role.word().into()),
+        ("id", or_dash(me.id)),
+        ("session", or_dash(me.session_id)),
+        ("until", me.expires_at.to_string()),
+    ])
+}
+
+pub fn users(users: &[UserView]) -> String {
+    let rows = users.iter().map(|u| {
+        vec![
+            u.username.clone(),
+            u.role.word().into(),
+            u.session_count.to_string(),
+            u.token_count.to_string(),
+            u.created_at.to_string(),
+        ]
+    });
+    let head = ["NAME", "ROLE", "SESSIONS", "TOKENS", "CREATED"];
+    table(&head, rows.collect())
+}
+
+/// One account.
+pub fn user(u: &UserView) -> String {
+    fields(&[
+        ("name", u.username.clone()),
+        ("id", u.id.to_string()),
+        ("role", u.role.word().into()),
+        ("sessions", u.session_count.to_string()),
+        ("tokens", u.token_count.to_string()),
+        ("created", u.created_at.to_string()),
+        ("revision", u.revision.to_string()),
+    ])
+}
+
+pub fn sessions(sessions: &[SessionView]) -> String {
+    let rows = sessions.iter().map(|s| {
+        let this = if s.is_current { "this one" } else { "" };
+        vec![
+            s.id.to_string(),
+            s.username.clone(),
+            s.created_at.to_string(),
+            s.expires_at.to_string(),
+            or_dash(s.address.as_deref()),
+            or_dash(s.agent.as_deref()),
+            this.into(),
+        ]
+    });
+    let head = ["ID", "NAME", "SINCE", "UNTIL", "ADDRESS", "PROGRAM", ""];
+    table(&head, rows.collect())
+}
+
+pub fn tokens(tokens: &[ApiTokenView]) -> String {
+    let rows = tokens.iter().map(|t| {
+        vec![
+            t.name.clone(),
+            t.username.clone(),
+            t.role.word().into(),
+            t.created_at.to_string(),
+            t.expires_at.to_string(),
+            t.id.to_string(),
+        ]
+    });
+    let head = ["NAME", "OF", "ROLE", "CREATED", "EXPIRES", "ID"];
+    table(&head, rows.collect())
+}
+
+pub fn audit(entries: &[AuditView]) -> String {
+    let rows = entries.iter().map(|e| {
+        vec![
+            e.seq.to_string(),
+            e.at.to_string(),
+            actor(&e.actor, e.role),
+            way(e.way).into(),
+            or_dash(e.address.as_deref()),
+            e.action.clone(),
+            e.target.name.clone(),
+            e.result.clone(),
+        ]
+    });
+    let head = [
+        "NUMBER", "AT", "WHO", "WAY", "FROM", "ACTION", "WHAT", "RESULT",
+    ];
+    table(&head, rows.collect())
+}
+
+fn actor(actor: &ActorView, role: Option<Role>) -> String {
+    match role {
+        Some(role) => format!("{} ({})", actor.name, role.word()),
+        None => actor.name.clone(),
+    }
+}
+
+fn way(way: Way) -> &'static str {
+    match way {
+        Way::Page => "page",
+        Way::Rest => "rest",
+        Way::Cli => "cli",
+        Way::System => "system",
+    }
+}
+
+pub fn jobs(jobs: &[JobView]) -> String {
+    let rows = jobs.iter().map(|j| {
+        vec![
+            j.id.to_string(),
+            j.created_at.to_string(),
+            j.actor.name.clone(),
+            j.title.clone(),
+            done(j),
+            job_state(j.state).into(),
+        ]
+    });
+    let head = ["ID", "BEGAN", "BY", "WHAT", "DONE", "STATE"];
+    table(&head, rows.collect())
+}
+
+/// One job with what became of each thing, and its log.
+pub fn job(j: &JobView) -> String {
+    let mut facts = vec![
+        ("id", j.id.to_string()),
+        ("what", j.title.clone()),
+        ("state", job_state(j.state).into()),
+        ("by", j.actor.name.clone()),
+        ("began", or_dash(j.started_at)),
+        ("ended", or_dash(j.finished_at)),
+        ("done", done(j)),
+    ];
+    if let Some(result) = &j.result {
+        facts.push(("result", result.to_string()));
+    }
+    if let Some(problem) = &j.problem {
+        facts.push(("problem", problem.to_string()));
+    }
+    let mut out = fields(&facts);
+    if !j.items.is_empty() {
+        let rows = j.items.iter().map(|i| {
+            let why = i.problem.as_ref().map(ToString::to_string);
+            vec![
+                i.name.clone(),
+                job_state(i.state).into(),
+                why.unwrap_or_default(),
+            ]
+        });
+        out += "\n";
+        out += &table(&["NAME", "STATE", "WHY"], rows.collect());
+    }
+    if !j.log.is_empty() {
+        out += "\n";
+    }
+    for line in &j.log {
+        out += &format!("{}  {}\n", line.at, line.text);
+    }
+    out
+}
+
+fn done(j: &JobView) -> String {
+    let number = |n: u64| match j.unit {
+        JobUnit::Bytes => bytes(n),
+        JobUnit::Items => n.to_string(),
+    };
+    match j.total {
+        Some(total) => format!("{} of {}", number(j.done), number(total)),
+        None => number(j.done),
+    }
+}
+
+fn job_state(state: JobState) -> &'static str {
+    match state {
+        JobState::Queued => "waits",
+        JobState::Running => "runs",
+        JobState::Succeeded => "succeeded",
+        JobState::PartlyFailed => "partly failed",
+        JobState::Failed => "failed",
+        JobState::Cancelled => "cancelled",
+    }
+}

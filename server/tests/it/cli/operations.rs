@@ -1,0 +1,205 @@
+//! Every operation of the REST description has a command, and the command asks for just that.
+
+use super::{against, failed, json};
+use crate::server::nsboot;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+const ID: &str = "01990000-0000-7000-8000-000000000001";
+const DISK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+
+/// The operation and a command that makes it its first request.
+const COMMANDS: &[(&str, &str, &[&str])] = &[
+    ("GET", "/audit", &["audit", "ls", "--actor", "ada"]),
+    ("GET", "/audit/export", &["audit", "export"]),
+    ("POST", "/audit/actions/verify", &["audit", "verify"]),
+    ("POST", "/auth/login", &["login", "--user", "ada"]),
+    ("POST", "/auth/logout", &["logout"]),
+    ("GET", "/auth/me", &["whoami"]),
+    ("POST", "/auth/password", &["user", "passwd"]),
+    ("GET", "/auth/sessions", &["session", "ls"]),
+    ("DELETE", "/auth/sessions", &["session", "rm", "--others"]),
+    ("DELETE", "/auth/sessions/{session}", &["session", "rm", ID]),
+    ("GET", "/boots", &["boot", "ls"]),
+    ("GET", "/boots/{boot}", &["boot", "show", ID]),
+    (
+        "GET",
+        "/clients/{client}/boots",
+        &["boot", "ls", "--client", "a01"],
+    ),
+    ("GET", "/clients", &["client", "ls"]),
+    (
+        "POST",
+        "/clients",
+        &["client", "add", "52:54:00:00:00:01", "--name", "a01"],
+    ),
+    ("GET", "/clients/{client}", &["client", "show", "a01"]),
+    (
+        "PATCH",
+        "/clients/{client}",
+        &["client", "set", "a01", "--mode", "keep"],
+    ),
+    ("DELETE", "/clients/{client}", &["client", "rm", "a01"]),
+    (
+        "POST",
+        "/clients/{client}/actions/through-loader",
+        &["client", "through-loader", "a01"],
+    ),
+    (
+        "POST",
+        "/clients/actions/update",
+        &["client", "adopt", "a01", "a02"],
+    ),
+    (
+        "POST",
+        "/clients/actions/remove",
+        &["client", "rm", "a01", "a02"],
+    ),
+    ("GET", "/images", &["image", "ls"]),
+    ("POST", "/images", &["image", "import", DISK, "--name", "x"]),
+    ("GET", "/images/{image}", &["image", "show", "debian"]),
+    ("DELETE", "/images/{image}", &["image", "rm", "debian"]),
+    (
+        "POST",
+        "/images/{image}/actions/verify",
+        &["image", "verify", "debian"],
+    ),
+    ("GET", "/jobs", &["job", "ls"]),
+    ("GET", "/jobs/{job}", &["job", "watch", ID]),
+    ("POST", "/jobs/{job}/actions/cancel", &["job", "cancel", ID]),
+    ("POST", "/lab/actions/up", &["lab", "up"]),
+    (
+        "POST",
+        "/lab/actions/boot",
+        &["lab", "boot", "--name", "v1"],
+    ),
+    (
+        "POST",
+        "/lab/actions/down",
+        &["lab", "down", "--name", "v1"],
+    ),
+    ("GET", "/leases", &["lease", "ls"]),
+    ("GET", "/networks", &["network", "ls"]),
+    ("GET", "/system/info", &["status"]),
+    ("GET", "/tokens", &["token", "ls", "--user", "*"]),
+    (
+        "POST",
+        "/tokens",
+        &["token", "add", "ci", "--role", "viewer"],
+    ),
+    ("DELETE", "/tokens/{token}", &["token", "rm", ID]),
+    ("GET", "/users", &["user", "ls"]),
+    ("POST", "/users", &["user", "add", "ada", "--role", "admin"]),
+    ("GET", "/users/{user}", &["user", "show", "ada"]),
+    ("PATCH", "/users/{user}", &["user", "passwd", "ada"]),
+    ("DELETE", "/users/{user}", &["user", "rm", "ada"]),
+    (
+        "GET",
+        "/users/{user}/sessions",
+        &["user", "sessions", "ada"],
+    ),
+    (
+        "DELETE",
+        "/users/{user}/sessions",
+        &["user", "signout", "ada"],
+    ),
+    (
+        "DELETE",
+        "/sessions/{session}",
+        &["session", "rm", ID, "--user", "ada"],
+    ),
+];
+
+/// Operations that are no commands, and why.
+const WITHOUT: &[(&str, &str, &str)] = &[
+    (
+        "POST",
+        "/auth/refresh",
+        "every command does it by itself when its token has run out",
+    ),
+    (
+        "POST",
+        "/auth/setup",
+        "the first account is made on the page, or by NSBOOT_ADMIN_PASSWORD of serve",
+    ),
+];
+
+/// Asks nobody and waits for nothing: this port has no server.
+const NOWHERE: &[&str] = &["--server", "http://127.0.0.1:1"];
+
+#[test]
+fn every_operation_of_the_description_has_a_command() {
+    let api = json(&nsboot().arg("openapi").output().expect("nsboot runs"));
+    let mut described = BTreeSet::new();
+    for (path, item) in api["paths"].as_object().expect("paths") {
+        let path = path.strip_prefix("/api/v1").expect("below /api/v1");
+        for method in item.as_object().expect("operations").keys() {
+            described.insert((method.to_uppercase(), path.to_string()));
+        }
+    }
+    let known = COMMANDS
+        .iter()
+        .map(|(method, path, _)| (*method, *path))
+        .chain(WITHOUT.iter().map(|(method, path, _)| (*method, *path)))
+        .map(|(method, path)| (method.to_string(), path.to_string()));
+    assert_eq!(known.collect::<BTreeSet<_>>(), described);
+}
+
+/// Whether a path is one of these, whatever stands in the braces.
+fn is_of(path: &str, template: &str) -> bool {
+    let path = path.split('?').next().unwrap_or("");
+    let path = path.strip_prefix("/api/v1").unwrap_or("").split('/');
+    let template = template.split('/');
+    path.clone().count() == template.clone().count()
+        && path
+            .zip(template)
+            .all(|(p, t)| p == t || (t.starts_with('{') && !p.is_empty()))
+}
+
+#[test]
+fn a_dry_run_says_what_each_change_would_send_and_asks_nobody() {
+    for (method, path, words) in COMMANDS.iter().filter(|(m, ..)| *m != "GET") {
+        let mut command = nsboot();
+        command.args(*words).args(NOWHERE).arg("--dry-run");
+        let plan = json(&command.args(["-o", "json"]).output().expect("nsboot runs"));
+        assert_eq!(plan["method"], **method, "{words:?}");
+        let sent = plan["path"].as_str().expect("a path");
+        assert!(is_of(sent, path), "{words:?} would send to {sent}");
+        let mut command = nsboot();
+        command.args(*words).args(NOWHERE).arg("--dry-run");
+        let said = super::ok(&command.output().expect("nsboot runs"));
+        assert!(said.starts_with(&format!("{method} {sent}\n")), "{said}");
+    }
+}
+
+#[test]
+fn each_reading_command_asks_for_its_operation() {
+    for (method, path, words) in COMMANDS.iter().filter(|(m, ..)| *m == "GET") {
+        let (asked, output) = against(words, "404 Not Found", "");
+        failed(&output, 4, "NSB-CLI-004");
+        let mut parts = asked.split(' ');
+        assert_eq!(parts.next(), Some(*method), "{words:?}");
+        let sent = parts.next().expect("a path");
+        assert!(is_of(sent, path), "{words:?} asked for {sent}");
+    }
+}
+
+#[test]
+fn bodies_of_a_dry_run_are_what_was_meant_and_hold_no_secret() {
+    let plan = |words: &[&str]| -> Value {
+        let mut command = nsboot();
+        command.args(words).args(NOWHERE);
+        let dry = ["--dry-run", "-o", "json", "--token", "top-secret"];
+        let output = command.args(dry).output().expect("nsboot runs");
+        assert!(!super::text(&output.stdout).contains("top-secret"));
+        json(&output)
+    };
+    let bulk = plan(&["client", "set", "a01", "a02", "--image", "debian"]);
+    assert_eq!(bulk["body"]["expected_count"], 2);
+    assert_eq!(bulk["body"]["ids"], serde_json::json!(["a01", "a02"]));
+    assert_eq!(bulk["body"]["change"]["image"], "debian");
+    let one = plan(&["client", "rm", "a01", "--if-match", "7"]);
+    assert_eq!(one["if_match"], 7);
+    let made = plan(&["user", "add", "ada", "--role", "viewer"]);
+    assert_eq!(made["body"]["password"], "(hidden)");
+}
