@@ -192,13 +192,13 @@ fn Line(person: Person, actions: Actions, open: RwSignal<Option<types::UserId>>)
                     </div>
                     <div class="cards sub">
                         <div class="ph">
-                            <h3 id=sessions_id.clone()>{t!(i18n, sessions.heading)}</h3>
+                            <h2 class="text-md" id=sessions_id.clone()>{t!(i18n, sessions.heading)}</h2>
                             {(!sessions.is_empty()).then(|| view! { <EndAll id actions/> })}
                         </div>
                         <Sessions sessions action=actions.end id=sessions_id/>
                     </div>
                     <div class="cards sub">
-                        <div class="ph"><h3 id=tokens_id.clone()>{t!(i18n, tokens.heading)}</h3></div>
+                        <div class="ph"><h2 class="text-md" id=tokens_id.clone()>{t!(i18n, tokens.heading)}</h2></div>
                         <Tokens tokens action=actions.remove_token id=tokens_id/>
                     </div>
                     <Remove user actions/>
