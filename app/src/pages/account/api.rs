@@ -4,7 +4,7 @@
 use crate::Fault;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
-use types::{ApiTokenView, NewTokenView, SessionId, SessionView, TokenId};
+use types::{ApiTokenView, NewTokenView, Role, SessionId, SessionView, TokenId};
 
 /// One's own sign-ins and API tokens.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -54,11 +54,11 @@ pub async fn end_others() -> Result<(), Fault> {
 
 /// Makes an API token of one's own. Its secret is in this answer and nowhere else.
 #[server(prefix = "/fn", endpoint = "tokens/create")]
-pub async fn create_token(name: String, role: String, days: u32) -> Result<NewTokenView, Fault> {
+pub async fn create_token(name: String, role: Role, days: u32) -> Result<NewTokenView, Fault> {
     let viewer = crate::ssr::viewer()?;
     let params = types::CreateTokenParams {
         name,
-        role: read_role(&role)?,
+        role,
         expires_in_days: days,
     };
     Ok(viewer.create_token(params).await?)
@@ -74,19 +74,4 @@ pub async fn remove_token(id: TokenId) -> Result<(), Fault> {
         crate::ssr::admin()?.remove_token(id).await?;
     }
     Ok(())
-}
-
-/// The form's word for a role.
-#[cfg(feature = "ssr")]
-pub(crate) fn read_role(text: &str) -> Result<types::Role, Fault> {
-    text.parse().map_err(|e: String| {
-        types::Problem::new(
-            422,
-            "NSB-USER-422",
-            "There is no such role",
-            "Choose one of the list.",
-        )
-        .field("role", e)
-        .into()
-    })
 }

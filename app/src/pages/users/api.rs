@@ -3,7 +3,7 @@
 use crate::Fault;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
-use types::{ApiTokenView, SessionView, UserId, UserView};
+use types::{ApiTokenView, Role, SessionView, UserId, UserView};
 
 /// An account with what belongs to it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -33,12 +33,12 @@ fn of<T: Clone>(all: &[T], whose: impl Fn(&T) -> bool) -> Vec<T> {
 
 /// Makes an account.
 #[server(prefix = "/fn", endpoint = "users/create")]
-pub async fn create_user(username: String, password: String, role: String) -> Result<(), Fault> {
+pub async fn create_user(username: String, password: String, role: Role) -> Result<(), Fault> {
     let admin = crate::ssr::admin()?;
     let params = types::CreateUserParams {
         username,
         password,
-        role: crate::pages::account::api::read_role(&role)?,
+        role,
     };
     admin.create_user(params).await?;
     Ok(())
@@ -50,12 +50,12 @@ pub async fn update_user(
     id: UserId,
     revision: u64,
     username: String,
-    role: String,
+    role: Role,
 ) -> Result<(), Fault> {
     let admin = crate::ssr::admin()?;
     let params = types::UpdateUserParams {
         username: Some(username),
-        role: Some(crate::pages::account::api::read_role(&role)?),
+        role: Some(role),
         password: None,
     };
     let id = id.to_string();

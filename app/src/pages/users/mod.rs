@@ -20,7 +20,7 @@ use api::{CreateUser, EndSessions, Person, RemoveUser, SetPassword, UpdateUser};
 use forms::{Add, Change, EndAll, NewPassword, Remove};
 use leptos::prelude::*;
 use leptos_meta::Title;
-use types::Role;
+use types::{ApiTokenView, Role, SessionView, UserId, UserView};
 
 /// What the forms of all accounts share.
 #[derive(Clone, Copy)]
@@ -142,7 +142,7 @@ fn List() -> impl IntoView {
 
 /// One account; its forms when it is opened.
 #[component]
-fn Line(person: Person, actions: Actions, open: RwSignal<Option<types::UserId>>) -> impl IntoView {
+fn Line(person: Person, actions: Actions, open: RwSignal<Option<UserId>>) -> impl IntoView {
     let i18n = use_i18n();
     let Person {
         user,
@@ -168,7 +168,6 @@ fn Line(person: Person, actions: Actions, open: RwSignal<Option<types::UserId>>)
         tokens = user.token_count
     )
     .to_string();
-    let (sessions_id, tokens_id) = (format!("sessions-{id}"), format!("tokens-{id}"));
     let (name, mark) = (user.username.clone(), user.username.clone());
     let (role, made) = (words::role(i18n, user.role), Some(user.created_at));
     view! {
@@ -185,26 +184,41 @@ fn Line(person: Person, actions: Actions, open: RwSignal<Option<types::UserId>>)
                     </span>
                     <span class="meta when">{t!(i18n, users.made)}" "<When at=Signal::stored(made)/></span>
                 </summary>
-                <div class="inside">
-                    <div class="grid gap-6 sm:grid-cols-2 max-w-[56rem]">
-                        <Change user=user.clone() actions/>
-                        <NewPassword id actions/>
-                    </div>
-                    <div class="cards sub">
-                        <div class="ph">
-                            <h2 class="text-md" id=sessions_id.clone()>{t!(i18n, sessions.heading)}</h2>
-                            {(!sessions.is_empty()).then(|| view! { <EndAll id actions/> })}
-                        </div>
-                        <Sessions sessions action=actions.end id=sessions_id/>
-                    </div>
-                    <div class="cards sub">
-                        <div class="ph"><h2 class="text-md" id=tokens_id.clone()>{t!(i18n, tokens.heading)}</h2></div>
-                        <Tokens tokens action=actions.remove_token id=tokens_id/>
-                    </div>
-                    <Remove user actions/>
-                </div>
+                {inside(i18n, user, sessions, tokens, actions)}
             </details>
         </li>
     }
     .into_any()
+}
+
+/// The forms of an account, its sign-ins and its tokens.
+fn inside(
+    i18n: I18n,
+    user: UserView,
+    sessions: Vec<SessionView>,
+    tokens: Vec<ApiTokenView>,
+    actions: Actions,
+) -> impl IntoView {
+    let id = user.id;
+    let (sessions_id, tokens_id) = (format!("sessions-{id}"), format!("tokens-{id}"));
+    view! {
+        <div class="inside">
+            <div class="grid gap-6 sm:grid-cols-2 max-w-[56rem]">
+                <Change user=user.clone() actions/>
+                <NewPassword id actions/>
+            </div>
+            <div class="cards sub">
+                <div class="ph">
+                    <h2 class="text-md" id=sessions_id.clone()>{t!(i18n, sessions.heading)}</h2>
+                    {(!sessions.is_empty()).then(|| view! { <EndAll id actions/> })}
+                </div>
+                <Sessions sessions action=actions.end id=sessions_id/>
+            </div>
+            <div class="cards sub">
+                <div class="ph"><h2 class="text-md" id=tokens_id.clone()>{t!(i18n, tokens.heading)}</h2></div>
+                <Tokens tokens action=actions.remove_token id=tokens_id/>
+            </div>
+            <Remove user actions/>
+        </div>
+    }
 }
