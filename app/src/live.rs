@@ -82,14 +82,13 @@ impl Live {
         if let Some(snapshot) = &start.snapshot {
             live.load(snapshot.clone());
         }
-        live.load_running(start.running.clone());
         live
     }
 
     /// Opens the socket and lets the clock run.
     #[cfg(feature = "hydrate")]
-    pub fn open(self) {
-        socket::open(self);
+    pub fn open(self, topics: types::Topics) {
+        socket::open(self, topics);
     }
 
     /// The signal of one computer.
@@ -136,6 +135,7 @@ impl Live {
         }
         merge(self.clients, snapshot.clients, |c| c.id);
         merge(self.images, snapshot.images, |i| i.id);
+        merge(self.running, snapshot.jobs, |j| j.id);
         self.leases.set(snapshot.leases);
         self.networks.set(snapshot.networks);
     }
@@ -168,11 +168,6 @@ impl Live {
                 }
             }),
         }
-    }
-
-    /// Takes the whole list of jobs that are not over.
-    pub fn load_running(&self, jobs: Vec<JobView>) {
-        merge(self.running, jobs, |j| j.id);
     }
 
     /// A job that is over leaves the drawer.

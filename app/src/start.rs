@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
-use types::{JobView, MeView, Role, Snapshot, SystemInfoView, Timestamp};
+use types::{MeView, Role, Snapshot, SystemInfoView, Timestamp};
 
 /// The facts of one page load.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -19,8 +19,6 @@ pub struct Start {
     /// Empty unless signed in.
     pub snapshot: Option<Snapshot>,
     pub system: Option<SystemInfoView>,
-    /// The jobs that are not over.
-    pub running: Vec<JobView>,
 }
 
 impl Start {

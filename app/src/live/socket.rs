@@ -7,7 +7,7 @@ use std::{
     rc::Rc,
     time::Duration,
 };
-use types::{Position, ServerFrame, Timestamp};
+use types::{Position, ServerFrame, Timestamp, Topics};
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{CloseEvent, MessageEvent, WebSocket};
 
@@ -20,15 +20,15 @@ const SESSION_ENDED: u16 = 4401;
 const DOUBT: usize = 2;
 
 /// What outlives one connection.
-#[derive(Default)]
 struct State {
+    topics: Topics,
     tries: Cell<usize>,
     /// How far the page has come; the next connection goes on from there.
     place: RefCell<Option<Position>>,
 }
 
 /// Opens the socket and keeps the page's clock.
-pub fn open(live: Live) {
+pub fn open(live: Live, topics: Topics) {
     // The visitor's clock may be wrong: only its steps are used, from the server's moment on.
     let began = js_sys::Date::now();
     let at_start = live.now.get_untracked();
@@ -39,23 +39,32 @@ pub fn open(live: Live) {
         },
         Duration::from_secs(1),
     );
-    connect(live, Rc::default());
+    let state = State {
+        topics,
+        tries: Cell::new(0),
+        place: RefCell::new(None),
+    };
+    connect(live, Rc::new(state));
 }
 
-fn address(place: Option<&Position>) -> Option<String> {
+fn address(state: &State) -> Option<String> {
     let location = window().location();
     let scheme = if location.protocol().ok()? == "https:" {
         "wss"
     } else {
         "ws"
     };
-    let since = place.map(|p| format!("?since={p}")).unwrap_or_default();
-    let host = location.host().ok()?;
-    Some(format!("{scheme}://{host}/api/v1/ws{since}"))
+    let place = state.place.borrow();
+    let since = place.as_ref().map(|p| format!("&since={p}"));
+    let (host, topics) = (location.host().ok()?, state.topics);
+    let since = since.unwrap_or_default();
+    Some(format!(
+        "{scheme}://{host}/api/v1/ws?topics={topics}{since}"
+    ))
 }
 
 fn connect(live: Live, state: Rc<State>) {
-    let address = address(state.place.borrow().as_ref());
+    let address = address(&state);
     let Some(socket) = address.and_then(|a| WebSocket::new(&a).ok()) else {
         return again(live, state);
     };

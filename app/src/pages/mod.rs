@@ -58,10 +58,11 @@ pub fn App(#[prop(optional)] hydrated: Option<ArcRwSignal<bool>>) -> impl IntoVi
     let live = Live::new(&start);
     provide_context(live);
     #[cfg(feature = "hydrate")]
-    if let (Some(hydrated), true) = (hydrated, start.me.is_some()) {
+    if let (Some(hydrated), Some(me)) = (hydrated, &start.me) {
+        let topics = types::Topics::readable(me.role);
         Effect::new(move || {
             if hydrated.get() {
-                live.open();
+                live.open(topics);
             }
         });
     }

@@ -62,6 +62,12 @@ impl Topics {
         Topic::ALL.iter().copied().filter(move |t| self.has(*t))
     }
 
+    /// All that this role may read.
+    pub fn readable(role: Role) -> Topics {
+        let may = Topic::ALL.iter().filter(|t| t.role() <= role);
+        Topics(may.fold(0, |set, t| set | bit(*t)))
+    }
+
     /// The least role that may read all of them.
     pub fn role(self) -> Role {
         self.iter().map(Topic::role).max().unwrap_or(Role::Viewer)

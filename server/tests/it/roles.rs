@@ -78,6 +78,22 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("clients/remove", "operator"),
     ("images/remove", "operator"),
     ("lab/boot", "operator"),
+    ("activity/list", "viewer"),
+    ("jobs/show", "viewer"),
+    ("jobs/cancel", "operator"),
+    ("audit/verify", "admin"),
+    ("users/list", "admin"),
+    ("users/create", "admin"),
+    ("users/update", "admin"),
+    ("users/password", "admin"),
+    ("users/end-sessions", "admin"),
+    ("users/remove", "admin"),
+    ("account/read", "viewer"),
+    ("account/password", "viewer"),
+    ("sessions/end", "viewer"),
+    ("sessions/end-others", "viewer"),
+    ("tokens/create", "viewer"),
+    ("tokens/remove", "viewer"),
 ];
 
 const ROLES: [&str; 4] = ["none", "viewer", "operator", "admin"];

@@ -53,12 +53,6 @@ pub async fn job(id: JobId) -> Result<JobView, Fault> {
     Ok(crate::ssr::viewer()?.job(&id.to_string())?)
 }
 
-/// The jobs that are not over.
-#[server(prefix = "/fn", endpoint = "jobs/running")]
-pub async fn running() -> Result<Vec<JobView>, Fault> {
-    Ok(crate::ssr::viewer()?.running_jobs())
-}
-
 /// Asks a job to stop.
 #[server(prefix = "/fn", endpoint = "jobs/cancel")]
 pub async fn cancel_job(id: JobId) -> Result<(), Fault> {

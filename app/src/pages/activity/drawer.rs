@@ -1,7 +1,6 @@
 //! The drawer in the frame of every page: the jobs that are not over.
 
 use super::{
-    api,
     jobs::{Cancel, JobBadge, Progress},
     words,
 };
@@ -10,7 +9,7 @@ use crate::{
     live::Live,
     ui::{Shape, StateShape},
 };
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use types::JobView;
 
 /// Opens without scripts, too; what is in it moves when they are there.
@@ -19,17 +18,6 @@ pub fn Drawer() -> impl IntoView {
     let i18n = use_i18n();
     let live = expect_context::<Live>();
     let count = Memo::new(move |_| live.running.with(Vec::len));
-    // Before a snapshot of the socket jobs may have begun and ended unseen.
-    Effect::new(move || {
-        if live.snapshots.get() > 0 {
-            spawn_local(async move {
-                // A failure says nothing new: the header tells of a lost connection.
-                if let Ok(jobs) = api::running().await {
-                    live.load_running(jobs);
-                }
-            });
-        }
-    });
     let shape = Signal::derive(move || match count.get() {
         0 => Shape::Idle,
         _ => Shape::Busy,
