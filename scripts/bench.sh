@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Measures each hot path beside its peer, keeps the raw rounds in docs/bench/, writes docs/benchmarks.md.
-# Usage: scripts/bench.sh [iscsi dhcp tftp boot size]   All by default; needs root and the peers' packages.
+# Usage: scripts/bench.sh [iscsi dhcp tftp boot ws size]   All by default; needs root and the peers' packages.
 . "$(dirname "$0")/lib.sh"
 ROUNDS=${ROUNDS:-5}
-WANTED=${*:-iscsi dhcp tftp boot size}
+WANTED=${*:-iscsi dhcp tftp boot ws size}
 PEERS="tgt libiscsi-bin kea-dhcp4-server kea-admin dnsmasq-base tftpd-hpa"
 for p in $PEERS; do
   dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' && continue
@@ -20,6 +20,7 @@ measure() {
     dhcp) end2end/bench/dhcp.sh "$BIN" "$((ROUNDS < 3 ? ROUNDS : 3))" ;;
     tftp) end2end/bench/tftp.sh "$BIN" "$ROUNDS" ;;
     boot) NSBOOT_BIN=$BIN SELFTEST_IMAGE=$(scripts/selftest-image.sh) python3 end2end/bench/boot.py "$ROUNDS" ;;
+    ws) end2end/bench/ws.sh "$BIN" "$ROUNDS" ;;
     size) NSBOOT_BIN=$BIN python3 end2end/bench/size.py ;;
     *) echo "there is no bench $1" >&2; return 2 ;;
   esac

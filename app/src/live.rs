@@ -106,6 +106,8 @@ impl Live {
                 self.load(*snapshot);
                 self.snapshots.update(|n| *n = n.wrapping_add(1));
             }
+            // Nothing was missed: what changed meanwhile follows.
+            ServerFrame::Resumed { .. } => {}
             ServerFrame::Delta { event, .. } => self.apply(*event),
         }
     }
@@ -164,16 +166,7 @@ impl Live {
                 .map(|r| r.view.clone())
         });
         if let Some(view) = row {
-            let newer = view.with_untracked(|c| match &c.last_boot {
-                Some(old) => old.id == boot.id || old.started_at <= boot.started_at,
-                None => true,
-            });
-            if newer {
-                view.update(|c| {
-                    c.address = boot.address.or(c.address);
-                    c.last_boot = Some(boot.clone());
-                });
-            }
+            view.maybe_update(|c| c.take_boot(boot.clone()));
         }
         self.boot.set(Some(boot));
     }

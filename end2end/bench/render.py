@@ -60,6 +60,15 @@ if data := load("boot"):
           "A hop lasts from the end of the one before.\n")
     names = [n for n in data["rounds"][0] if n != "total"]
     table([*names, "**total**"], [[f"{statistics.median(r.get(n, 0) for r in data['rounds']):.1f}" for n in names] + [f"**{statistics.median(r['total'] for r in data['rounds']):.1f}**"]])
+if data := load("ws"):
+    print(f"## A change on every screen: WebSocket\n\n`make bench` (`end2end/bench/ws.sh`), milliseconds from sending a change over REST to its frame at a reader, "
+          f"over all readers and {data['changes']} changes, one each {data['every_milliseconds']} ms; median of {len(data['cases'][0]['rounds'])} rounds in turn. "
+          "The change's own answer, which waits for the disk, is beside it.\n")
+    bars = {100: 50, 1000: 150}
+    mid = lambda rounds, *path: statistics.median((r[path[0]] if len(path) == 1 else r[path[0]][path[1]]) for r in rounds)
+    table(["readers", "p50", "p95", "p99", "bar for p95", "answer p95"],
+          [(f"{c['readers']:,}", f"{mid(c['rounds'], 'p50'):.1f}", f"**{mid(c['rounds'], 'p95'):.1f}**", f"{mid(c['rounds'], 'p99'):.1f}",
+            f"< {bars[c['readers']]}", f"{mid(c['rounds'], 'answer', 'p95'):.1f}") for c in data["cases"]])
 if data := load("size"):
     print("## Size\n\n`make bench` (`end2end/bench/size.py`).\n")
     def row(name, files):

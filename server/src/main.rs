@@ -3,9 +3,12 @@
 mod cli;
 mod config;
 mod http;
+mod log;
+mod notify;
 mod observer;
 mod planes;
 mod serve;
+mod tasks;
 
 use clap::Parser;
 use cli::{Cli, Command, exit};

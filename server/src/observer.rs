@@ -1,12 +1,14 @@
 //! Tells the boots what iSCSI sessions and TFTP transfers do.
 
+use crate::log::CONTEXT;
 use daemons::tftp::Signals;
 use engine::{
     Engine,
-    boot::{Signal, Who},
+    boot::{Signal, Who, identity::client_of},
     export::{Refusal, SessionInfo, SessionObserver},
 };
 use std::net::SocketAddr;
+use tracing::Span;
 use types::Timestamp;
 
 /// Hands session events to the boot timelines. Called from the threads that serve disks: nothing
@@ -39,10 +41,29 @@ impl SessionObserver for BootObserver {
         tracing::debug!(target_name = session.target, peer = %session.peer, "iSCSI session ended");
         self.0.boots().disk_closed(session);
     }
+
+    fn context(&self, session: &SessionInfo) -> Span {
+        let client = client_of(&session.target).and_then(|id| self.0.clients().get(id));
+        client.map_or_else(Span::none, |client| self.around(Who::Mac(client.mac)))
+    }
+}
+
+impl BootObserver {
+    /// A span with the boot that this computer is in.
+    fn around(&self, who: Who) -> Span {
+        self.0.boots().id_of(who).map_or_else(
+            Span::none,
+            |id| tracing::error_span!(target: CONTEXT, "boot", boot_id = %id),
+        )
+    }
 }
 
 impl Signals for BootObserver {
     fn signal(&self, who: Who, at: Timestamp, signal: Signal) {
         self.0.boots().signal(who, at, signal);
+    }
+
+    fn context(&self, who: Who) -> Span {
+        self.around(who)
     }
 }

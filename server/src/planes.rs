@@ -7,6 +7,7 @@ use crate::{
         listener::{self, Socket},
     },
     observer::BootObserver,
+    tasks::{Pace, TaskHandle, Tasks},
 };
 use daemons::{
     dhcp::{Dhcp, DhcpError},
@@ -24,11 +25,16 @@ use std::{
     time::Duration,
 };
 use tokio::{net::TcpListener, task::JoinSet};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use types::BootNetworkView;
 
-/// A plane that failed is tried again after this long: an interface may come later than we do.
-const RETRY: Duration = Duration::from_secs(5);
+/// A plane that failed is tried again soon: an interface may come later than we do, and somebody
+/// stands before the computer.
+const RETRY: Pace = Pace {
+    first: Duration::from_secs(1),
+    most: Duration::from_secs(5),
+    steady: Duration::from_secs(60),
+};
 
 /// How often it is looked whether an interface is still the same.
 const WATCH: Duration = Duration::from_secs(3);
@@ -41,18 +47,15 @@ pub struct Planes {
 
 struct Inner {
     engine: Engine,
-    stopping: CancellationToken,
-    tasks: TaskTracker,
+    tasks: Tasks,
     /// By scope name.
     planes: Mutex<HashMap<String, Handle>>,
 }
 
 /// A plane that was started.
 struct Handle {
-    stop: CancellationToken,
-    is_lab: bool,
-    /// Cancelled once all its sockets are closed.
-    ended: CancellationToken,
+    task: TaskHandle,
+    network: BootNetworkConfig,
 }
 
 /// Why a plane does not run.
@@ -74,12 +77,11 @@ enum PlaneError {
 }
 
 impl Planes {
-    /// No plane yet. All of them end with `stopping`.
-    pub fn new(engine: Engine, stopping: CancellationToken) -> Planes {
+    /// No plane yet. Each becomes a task `boot-plane/SCOPE` and ends with the other tasks.
+    pub fn new(engine: Engine, tasks: Tasks) -> Planes {
         let inner = Inner {
             engine,
-            stopping,
-            tasks: TaskTracker::new(),
+            tasks,
             planes: Mutex::default(),
         };
         Planes {
@@ -95,22 +97,16 @@ impl Planes {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let scope = network.scope();
-        if planes.contains_key(&scope) || self.inner.stopping.is_cancelled() {
+        if planes.contains_key(&scope) || self.inner.tasks.is_stopping() {
             return;
         }
-        let stop = self.inner.stopping.child_token();
-        let ended = CancellationToken::new();
-        let handle = Handle {
-            stop: stop.clone(),
-            is_lab: network.is_lab,
-            ended: ended.clone(),
-        };
-        planes.insert(scope, handle);
-        let engine = self.inner.engine.clone();
-        self.inner.tasks.spawn(async move {
-            let _ended = ended.drop_guard();
-            keep_running(engine, network, stop).await;
+        let (engine, wanted) = (self.inner.engine.clone(), network.clone());
+        let name = format!("boot-plane/{scope}");
+        let task = self.inner.tasks.spawn_paced(&name, RETRY, move |stop| {
+            let (engine, network) = (engine.clone(), wanted.clone());
+            async move { serve(&engine, &network, &stop).await }
         });
+        planes.insert(scope, Handle { task, network });
     }
 
     /// Ends the planes of the lab and waits until their sockets are closed.
@@ -122,50 +118,34 @@ impl Planes {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
             planes
-                .extract_if(|_, handle| handle.is_lab)
+                .extract_if(|_, handle| handle.network.is_lab)
                 .map(|(_, handle)| handle)
                 .collect()
         };
-        stopped.iter().for_each(|handle| handle.stop.cancel());
+        stopped.iter().for_each(|handle| handle.task.stop());
         for handle in stopped {
-            handle.ended.cancelled().await;
+            handle.task.ended().await;
+            let over = "this network is not served any more".to_string();
+            let networks = self.inner.engine.networks();
+            networks.set(view(&handle.network, None, Some(over)));
         }
-    }
-
-    /// Waits for all planes to end, after `stopping`.
-    pub async fn finished(&self) {
-        self.inner.tasks.close();
-        self.inner.tasks.wait().await;
     }
 }
 
-async fn keep_running(engine: Engine, network: BootNetworkConfig, stop: CancellationToken) {
-    let mut said = None;
-    while !stop.is_cancelled() {
-        let failed = match run(&engine, &network, &stop).await {
-            Ok(()) => break,
-            Err(e) => e.to_string(),
-        };
-        engine
+/// One run of a plane; why it failed is shown with its network until it runs again.
+async fn serve(
+    engine: &Engine,
+    network: &BootNetworkConfig,
+    stop: &CancellationToken,
+) -> Result<(), PlaneError> {
+    let served = run(engine, network, stop).await;
+    match &served {
+        Ok(()) => tracing::info!(scope = network.scope(), "boot plane stopped"),
+        Err(e) => engine
             .networks()
-            .set(view(&network, None, Some(failed.clone())));
-        // Once for each reason: the page shows it all the time.
-        if said.as_ref() != Some(&failed) {
-            tracing::error!(
-                scope = network.scope(),
-                error = failed,
-                "boot plane does not run"
-            );
-            said = Some(failed);
-        }
-        tokio::select! {
-            _ = stop.cancelled() => {}
-            _ = tokio::time::sleep(RETRY) => {}
-        }
+            .set(view(network, None, Some(e.to_string()))),
     }
-    let over = "this network is not served any more".to_string();
-    engine.networks().set(view(&network, None, Some(over)));
-    tracing::info!(scope = network.scope(), "boot plane stopped");
+    served
 }
 
 /// Opens the sockets inside the namespace and serves until `stop` or until a part of it ends.
@@ -182,7 +162,8 @@ async fn run(
     let files = tcp(listen(plane.http_port)?)?;
     let observer = Arc::new(BootObserver(engine.clone()));
     let loaders = engine.loaders().clone();
-    let tftp = Tftp::open(&net, &interface.name, loaders, observer.clone())?;
+    let counters = engine.counters().clone();
+    let tftp = Tftp::open(&net, &interface.name, loaders, observer.clone(), counters)?;
     // Last: it opens the scope, which must not stay open when another part can't start.
     let dhcp = Dhcp::open(&net, engine, network, plane)?;
     let target = IscsiServer::new(engine.exports().clone(), observer, Limits::default());

@@ -6,17 +6,23 @@ use crate::{
     http::{
         AppState, Door,
         listener::{Socket, serve},
+        metrics::Metrics,
         router, views,
     },
+    log::{self, LogLevel},
+    notify,
     planes::Planes,
+    tasks::Tasks,
 };
 use engine::{Engine, EngineConfig, lab::SELF_TEST};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{
-    io::{IsTerminal, Write},
+    convert::Infallible,
+    io::Write,
     net::SocketAddr,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 use store::{Read, SettingRecord, Store};
@@ -25,12 +31,14 @@ use tokio::{
     net::{TcpListener, UnixListener},
     signal::unix::{SignalKind, signal},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 /// What is read of a disk at a time, bytes.
 const IMPORT_PIECE: usize = 1 << 20;
-/// From the signal to the end of the process at the latest.
-const STOP_LIMIT: Duration = Duration::from_secs(7);
+/// From the signal until what has not ended is left alone.
+const STOP_LIMIT: Duration = Duration::from_secs(6);
+/// What may then still hold the process: a thread that waits on a disk. Together less than 8 s.
+const LEFT_ALONE: Duration = Duration::from_secs(1);
 
 /// Why the server did not start, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +82,7 @@ fn listen_hint(source: &std::io::Error) -> &'static str {
 /// # Errors
 /// Settings that can't be used, a data directory that can't be opened, a port that is taken.
 pub fn main(args: ServeArgs, data_dir: Option<PathBuf>) -> Result<(), ServeError> {
-    start_log();
+    let log_level = log::start();
     let flags = Flags {
         config: args.config,
         data_dir,
@@ -94,9 +102,8 @@ pub fn main(args: ServeArgs, data_dir: Option<PathBuf>) -> Result<(), ServeError
             "could not start the runtime",
             "Raise the limit of threads (ulimit -u).",
         ))?;
-    let result = runtime.block_on(run(sources, lab_image));
-    // Whatever still waits on a disk must not hold the process.
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    let result = runtime.block_on(run(sources, lab_image, log_level));
+    runtime.shutdown_timeout(LEFT_ALONE);
     result
 }
 
@@ -110,13 +117,19 @@ fn raise_file_limit() {
     }
 }
 
-async fn run(sources: Sources, lab_image: Option<PathBuf>) -> Result<(), ServeError> {
+async fn run(
+    sources: Sources,
+    lab_image: Option<PathBuf>,
+    log_level: LogLevel,
+) -> Result<(), ServeError> {
     let (config, engine) = open_engine(sources)?;
     let stopping = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
 
-    let planes = Planes::new(engine.clone(), stopping.clone());
+    let tasks = Tasks::new(stopping.clone());
+    fold_boots(&tasks, &engine);
+    let planes = Planes::new(engine.clone(), tasks.clone());
     for network in &config.boot {
         planes.start(network.clone());
     }
@@ -132,10 +145,13 @@ async fn run(sources: Sources, lab_image: Option<PathBuf>) -> Result<(), ServeEr
         engine: engine.clone(),
         started_at: engine::now(),
         stopping: stopping.clone(),
-        planes: planes.clone(),
+        planes,
+        tasks: tasks.clone(),
+        metrics: Metrics::new(engine.clone(), tasks.clone()),
+        log_level,
     };
     if let Some(file) = lab_image {
-        tokio::spawn(import_lab_image(engine.clone(), file));
+        bring_lab_image(&tasks, &engine, file);
     }
     if config.lab {
         // No lab is no reason to have no server: the page says why.
@@ -143,38 +159,43 @@ async fn run(sources: Sources, lab_image: Option<PathBuf>) -> Result<(), ServeEr
             tracing::warn!(error = %e, "the virtual lab is not up");
         }
     }
-    let http = TaskTracker::new();
-    http.spawn(serve(
-        Socket::Tcp(page),
-        router(state.clone(), Door::Network),
-        stopping.clone(),
-    ));
+    serve_page(&tasks, page, at, &state);
     let socket = config.data_dir.join(SOCKET_NAME);
-    match local_socket(&socket) {
-        Ok(local) => {
-            http.spawn(serve(
-                Socket::Unix(local),
-                router(state, Door::Local),
-                stopping.clone(),
-            ));
-        }
-        Err(e) => tracing::warn!(
-            path = %socket.display(), error = %e,
-            "no local socket: commands on this box need --server and --token"
-        ),
-    }
-    http.close();
+    serve_local(&tasks, &socket, &state);
     announce(at, &engine);
+    notify::ready();
+    notify::keep_watchdog_fed(&tasks, &engine);
 
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    notify::stopping();
     tracing::info!("stopping");
     stopping.cancel();
+    end(&tasks, &engine).await;
+    let _ = std::fs::remove_file(&socket);
+    Ok(())
+}
+
+/// What the daemons see becomes the boots that the page shows.
+fn fold_boots(tasks: &Tasks, engine: &Engine) {
+    let boots = engine.boots().clone();
+    tasks.spawn("boot-timelines", move |stop| {
+        let boots = boots.clone();
+        async move {
+            boots.fold(stop.cancelled()).await;
+            Ok::<(), Infallible>(())
+        }
+    });
+}
+
+/// Waits until all has ended, for a while.
+async fn end(tasks: &Tasks, engine: &Engine) {
     let ended = async {
-        http.wait().await;
-        planes.finished().await;
+        tasks.finished().await;
+        // What daemons saw while they ended.
+        engine.boots().fold(std::future::ready(())).await;
         if let Err(e) = engine.as_itself("stop").lab_down().await {
             tracing::warn!(error = %e, "the virtual lab is not down; the next start sweeps it");
         }
@@ -182,8 +203,6 @@ async fn run(sources: Sources, lab_image: Option<PathBuf>) -> Result<(), ServeEr
     if tokio::time::timeout(STOP_LIMIT, ended).await.is_err() {
         tracing::warn!("not everything ended in time");
     }
-    let _ = std::fs::remove_file(&socket);
-    Ok(())
 }
 
 /// Opens the data directory; the settings saved there complete those of flags and file.
@@ -233,18 +252,81 @@ fn admin_password() -> Result<Option<String>, ServeError> {
     Ok(text.lines().next().map(str::to_string))
 }
 
+/// Serves page, REST and WebSocket on the network.
+fn serve_page(tasks: &Tasks, listener: TcpListener, at: SocketAddr, state: &AppState) {
+    let first = Mutex::new(Some(listener));
+    let state = state.clone();
+    tasks.spawn("http", move |stop| {
+        let bound = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let router = router(state.clone(), Door::Network);
+        async move {
+            let listener = match bound {
+                Some(listener) => listener,
+                // The first one is gone with the task that failed.
+                None => TcpListener::bind(at).await?,
+            };
+            serve(Socket::Tcp(listener), router, stop).await;
+            Ok::<(), std::io::Error>(())
+        }
+    });
+}
+
+/// Serves the commands that are typed on this box.
+fn serve_local(tasks: &Tasks, path: &Path, state: &AppState) {
+    let first = match local_socket(path) {
+        Ok(listener) => Mutex::new(Some(listener)),
+        Err(e) => {
+            tracing::warn!(
+                path = %path.display(), error = %e,
+                "no local socket: commands on this box need --server and --token"
+            );
+            return;
+        }
+    };
+    let (path, state) = (path.to_path_buf(), state.clone());
+    tasks.spawn("local-socket", move |stop| {
+        let bound = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let router = router(state.clone(), Door::Local);
+        let path = path.clone();
+        async move {
+            let listener = match bound {
+                Some(listener) => listener,
+                None => local_socket(&path)?,
+            };
+            serve(Socket::Unix(listener), router, stop).await;
+            Ok::<(), std::io::Error>(())
+        }
+    });
+}
+
+fn bring_lab_image(tasks: &Tasks, engine: &Engine, file: PathBuf) {
+    let engine = engine.clone();
+    tasks.spawn("lab-image", move |stop| {
+        import_lab_image(engine.clone(), file.clone(), stop)
+    });
+}
+
 /// Imports the disk of new virtual computers, unless an earlier start did.
-async fn import_lab_image(engine: Engine, file: PathBuf) {
+async fn import_lab_image(
+    engine: Engine,
+    file: PathBuf,
+    stop: CancellationToken,
+) -> Result<(), String> {
     if engine.images().find(SELF_TEST).is_some() {
-        return;
+        return Ok(());
     }
-    match import(&engine, &file).await {
-        Ok(()) => tracing::info!(image = SELF_TEST, "imported the virtual computers' disk"),
-        Err(e) => tracing::error!(
-            file = %file.display(), error = %e,
-            "the virtual computers' disk was not imported; import one as the image `self-test`"
-        ),
-    }
+    let imported = tokio::select! {
+        _ = stop.cancelled() => return Ok(()),
+        imported = import(&engine, &file) => imported,
+    };
+    imported.map_err(|e| {
+        format!(
+            "the virtual computers' disk {} was not imported: {e}; import one as the image `{SELF_TEST}`",
+            file.display()
+        )
+    })?;
+    tracing::info!(image = SELF_TEST, "imported the virtual computers' disk");
+    Ok(())
 }
 
 async fn import(engine: &Engine, file: &Path) -> Result<(), engine::Error> {
@@ -296,21 +378,6 @@ fn announce(at: SocketAddr, engine: &Engine) {
         let _ = writeln!(out, "Make it at {page}/setup#code={code}");
     }
     let _ = out.flush();
-}
-
-/// Lines for people on a terminal, JSON lines with `NSBOOT_LOG_FORMAT=json`; `NSBOOT_LOG` chooses
-/// what is told (default `info`).
-fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("NSBOOT_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    match std::env::var("NSBOOT_LOG_FORMAT").as_deref() {
-        Ok("json") => log.json().init(),
-        _ => log.init(),
-    }
 }
 
 fn system(

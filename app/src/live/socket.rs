@@ -2,13 +2,30 @@
 
 use super::{Link, Live};
 use leptos::{prelude::*, task::spawn_local};
-use std::{cell::Cell, rc::Rc, time::Duration};
-use types::{ServerFrame, Timestamp};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
+use types::{Position, ServerFrame, Timestamp};
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{CloseEvent, MessageEvent, WebSocket};
 
 /// Pauses before the next try, in milliseconds; the last one repeats.
 const PAUSES: [u32; 6] = [250, 500, 1000, 2000, 4000, 8000];
+
+/// The server closes with this code once the visitor's session has ended.
+const SESSION_ENDED: u16 = 4401;
+/// After so many tries in vain it is asked whether the session still holds.
+const DOUBT: usize = 2;
+
+/// What outlives one connection.
+#[derive(Default)]
+struct State {
+    tries: Cell<usize>,
+    /// How far the page has come; the next connection goes on from there.
+    place: RefCell<Option<Position>>,
+}
 
 /// Opens the socket and keeps the page's clock.
 pub fn open(live: Live) {
@@ -22,32 +39,37 @@ pub fn open(live: Live) {
         },
         Duration::from_secs(1),
     );
-    connect(live, Rc::new(Cell::new(0)));
+    connect(live, Rc::default());
 }
 
-fn address() -> Option<String> {
+fn address(place: Option<&Position>) -> Option<String> {
     let location = window().location();
     let scheme = if location.protocol().ok()? == "https:" {
         "wss"
     } else {
         "ws"
     };
-    Some(format!("{scheme}://{}/api/v1/ws", location.host().ok()?))
+    let since = place.map(|p| format!("?since={p}")).unwrap_or_default();
+    let host = location.host().ok()?;
+    Some(format!("{scheme}://{host}/api/v1/ws{since}"))
 }
 
-fn connect(live: Live, tries: Rc<Cell<usize>>) {
-    let Some(socket) = address().and_then(|a| WebSocket::new(&a).ok()) else {
-        return again(live, tries);
+fn connect(live: Live, state: Rc<State>) {
+    let address = address(state.place.borrow().as_ref());
+    let Some(socket) = address.and_then(|a| WebSocket::new(&a).ok()) else {
+        return again(live, state);
     };
     let on_message = {
-        let (tries, socket) = (tries.clone(), socket.clone());
+        let (state, socket) = (state.clone(), socket.clone());
         Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             let Some(text) = event.data().as_string() else {
                 return;
             };
             match serde_json::from_str::<ServerFrame>(&text) {
                 Ok(frame) => {
-                    tries.set(0);
+                    state.tries.set(0);
+                    let before = state.place.take();
+                    state.place.replace(Position::after(before, &frame));
                     live.take(frame);
                     if live.link.get_untracked() != Link::Live {
                         live.link.set(Link::Live);
@@ -64,11 +86,14 @@ fn connect(live: Live, tries: Rc<Cell<usize>>) {
             }
         })
     };
-    let on_close = Closure::<dyn FnMut(CloseEvent)>::new(move |_| {
+    let on_close = Closure::<dyn FnMut(CloseEvent)>::new(move |event: CloseEvent| {
         if !matches!(live.link.get_untracked(), Link::Lost(_)) {
             live.link.set(Link::Lost(live.now.get_untracked()));
         }
-        again(live, tries.clone());
+        if event.code() == SESSION_ENDED {
+            state.tries.set(DOUBT);
+        }
+        again(live, state.clone());
     });
     socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
@@ -91,11 +116,11 @@ pub fn load_anew(live: Live) {
     }
 }
 
-fn again(live: Live, tries: Rc<Cell<usize>>) {
-    let n = tries.get();
-    tries.set(n + 1);
+fn again(live: Live, state: Rc<State>) {
+    let n = state.tries.get();
+    state.tries.set(n + 1);
     // A refused and a lost connection look the same to a page: ask whether the session still holds.
-    if n >= 2 {
+    if n >= DOUBT {
         spawn_local(async {
             if let Ok(false) = crate::api::session_alive().await {
                 let _ = window().location().set_href("/login");
@@ -106,7 +131,7 @@ fn again(live: Live, tries: Rc<Cell<usize>>) {
     // So that all open pages do not come back in the same moment.
     let jitter = (js_sys::Math::random() * f64::from(pause) * 0.3) as u64;
     set_timeout(
-        move || connect(live, tries),
+        move || connect(live, state),
         Duration::from_millis(u64::from(pause) + jitter),
     );
 }

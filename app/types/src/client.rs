@@ -51,6 +51,21 @@ pub struct ClientView {
     pub last_boot: Option<BootView>,
 }
 
+impl ClientView {
+    /// Takes in how one of its boots is now; false when that is an older one than it has.
+    pub fn take_boot(&mut self, boot: BootView) -> bool {
+        let newer = match &self.last_boot {
+            Some(old) => old.id == boot.id || old.started_at <= boot.started_at,
+            None => true,
+        };
+        if newer {
+            self.address = boot.address.or(self.address);
+            self.last_boot = Some(boot);
+        }
+        newer
+    }
+}
+
 /// A new client.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

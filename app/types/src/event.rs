@@ -1,10 +1,11 @@
 //! What the WebSocket carries.
 
 use crate::{
-    AuditView, BootNetworkView, BootView, ClientId, ClientView, ImageId, ImageView, JobView,
-    LeaseView,
+    AuditView, BootId, BootNetworkView, BootView, ClientId, ClientView, ImageId, ImageView, JobId,
+    JobView, LeaseView, Topic, Topics,
 };
 use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
 
 /// Something that changed. Each carries the whole new view, so that a client that missed one
 /// is right again with the next.
@@ -43,7 +44,54 @@ pub enum Event {
     },
 }
 
-/// Everything the live pages show, as of one sequence number.
+/// The one thing that an event is about. Of two events with the same subject the newer says all.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Subject {
+    Client(ClientId),
+    Boot(BootId),
+    Image(ImageId),
+    Lease(Ipv4Addr, String),
+    /// An interface, in a network namespace when it is not the host's own.
+    Network(String, Option<String>),
+    Job(JobId),
+    /// By its number; each is its own.
+    Audit(u64),
+}
+
+impl Event {
+    /// Who gets it: the readers of this topic.
+    pub fn topic(&self) -> Topic {
+        match self {
+            Event::ClientChanged { .. } | Event::ClientRemoved { .. } => Topic::Clients,
+            Event::BootChanged { .. } => Topic::Boots,
+            Event::ImageChanged { .. } | Event::ImageRemoved { .. } => Topic::Images,
+            Event::LeaseChanged { .. } => Topic::Leases,
+            Event::NetworkChanged { .. } => Topic::Networks,
+            Event::JobChanged { .. } => Topic::Jobs,
+            Event::AuditAdded { .. } => Topic::Audit,
+        }
+    }
+
+    /// What it is about.
+    pub fn subject(&self) -> Subject {
+        match self {
+            Event::ClientChanged { client } => Subject::Client(client.id),
+            Event::ClientRemoved { id } => Subject::Client(*id),
+            Event::BootChanged { boot } => Subject::Boot(boot.id),
+            Event::ImageChanged { image } => Subject::Image(image.id),
+            Event::ImageRemoved { id } => Subject::Image(*id),
+            Event::LeaseChanged { lease } => Subject::Lease(lease.address, lease.interface.clone()),
+            Event::NetworkChanged { network } => {
+                Subject::Network(network.interface.clone(), network.namespace.clone())
+            }
+            Event::JobChanged { job } => Subject::Job(job.id),
+            Event::AuditAdded { entry } => Subject::Audit(entry.seq),
+        }
+    }
+}
+
+/// Everything the live pages show, as of one sequence number. The lists of topics that were not
+/// asked for are empty.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Snapshot {
@@ -53,15 +101,31 @@ pub struct Snapshot {
     pub images: Vec<ImageView>,
     pub leases: Vec<LeaseView>,
     pub networks: Vec<BootNetworkView>,
+    /// The newest boot of each computer, for readers of `boots` without `clients`: in `clients`
+    /// each computer has it.
+    pub boots: Vec<BootView>,
+    /// Those that are not over.
+    pub jobs: Vec<JobView>,
 }
 
-/// A frame from the server on `/api/v1/ws`, as JSON text.
+/// A frame from the server on `/api/v1/ws`, as JSON text. `docs/websocket.md` tells how they follow
+/// each other.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ServerFrame {
-    /// Sent first, and again whenever the reader fell behind.
-    Snapshot { seq: u64, snapshot: Box<Snapshot> },
-    /// One change; `seq` rises by one each time.
+    /// The whole state. Sent first, and again whenever the reader fell behind.
+    Snapshot {
+        run: String,
+        seq: u64,
+        topics: Topics,
+        snapshot: Box<Snapshot>,
+    },
+    /// Sent first to a reader that came back in time: what it missed since `seq` follows.
+    Resumed {
+        run: String,
+        seq: u64,
+        topics: Topics,
+    },
+    /// One change; `seq` rises from frame to frame and may skip.
     Delta { seq: u64, event: Box<Event> },
 }

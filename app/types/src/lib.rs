@@ -15,6 +15,7 @@ mod page;
 mod problem;
 mod system;
 mod time;
+mod topic;
 
 pub use audit::*;
 pub use auth::*;
@@ -30,3 +31,4 @@ pub use page::*;
 pub use problem::*;
 pub use system::*;
 pub use time::*;
+pub use topic::*;

@@ -34,3 +34,38 @@ pub struct LabBootParams {
     /// A known one boots again; None makes a new one.
     pub name: Option<String>,
 }
+
+/// How a supervised task is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum TaskState {
+    Running,
+    /// It failed and waits to be started again.
+    Restarting,
+    /// It ended, because it was done or was told to.
+    Stopped,
+}
+
+/// A long-lived task of the server.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct TaskView {
+    /// E.g. `http`, `boot-plane/br0`.
+    pub name: String,
+    pub state: TaskState,
+    /// How often it was started again after a failure.
+    pub restarts: u64,
+    /// Why it failed the last time.
+    pub last_error: Option<String>,
+    /// When it got into this state.
+    pub since: Timestamp,
+}
+
+/// What the log tells, as a filter: `info`, or `engine=debug,info`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LogLevelView {
+    pub level: String,
+}

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod boot;
 pub mod clients;
+pub mod counters;
 pub mod door;
 mod error;
 mod events;
@@ -21,9 +22,10 @@ pub mod users;
 pub use audit::{Actor, Audit, By};
 pub use boot::Boots;
 pub use clients::{Clients, UnknownClients};
+pub use counters::Counters;
 pub use door::{Admin, Caller, Operator, Viewer};
 pub use error::{Area, Error, Result};
-pub use events::EventBus;
+pub use events::{Change, EventBus, Next, Reader};
 pub use images::Images;
 pub use jobs::Jobs;
 pub use lab::Lab;
@@ -70,6 +72,7 @@ struct Parts {
     config: EngineConfig,
     store: Arc<Store>,
     events: EventBus,
+    counters: Arc<Counters>,
     settings: Settings,
     audit: Audit,
     jobs: Jobs,
@@ -86,8 +89,8 @@ struct Parts {
 }
 
 impl Engine {
-    /// Opens the data folder, makes it when it is not there. Call it inside a tokio runtime: parts
-    /// start their background tasks here.
+    /// Opens the data folder, makes it when it is not there. Call it inside a tokio runtime. What
+    /// daemons see becomes timelines only while [`Boots::fold`] runs.
     ///
     /// # Errors
     /// When the folder or the database in it can't be opened; the text says why and what to do.
@@ -104,6 +107,7 @@ impl Engine {
     pub fn open_on(config: EngineConfig, store: Store) -> Result<Engine> {
         let store = Arc::new(store);
         let events = EventBus::default();
+        let counters = Arc::<Counters>::default();
         let settings = Settings::new(store.clone());
         let audit = Audit::new(store.clone(), events.clone());
         let jobs = Jobs::new(store.clone(), events.clone(), audit.clone());
@@ -130,7 +134,7 @@ impl Engine {
         )?;
         let leases = Leases::new(store.clone(), events.clone(), clients.clone());
         let loaders = Loaders::open(&config.data_dir)?;
-        let exports = export::Exports::new();
+        let exports = export::Exports::counting(counters.clone());
         let boots = Boots::open(boot::Needs {
             store: store.clone(),
             events: events.clone(),
@@ -138,6 +142,7 @@ impl Engine {
             leases: leases.clone(),
             storage: storage.clone(),
             exports: exports.clone(),
+            counters: counters.clone(),
         })?;
         let lab = Lab::new(
             &config.data_dir,
@@ -150,6 +155,7 @@ impl Engine {
                 config,
                 store,
                 events,
+                counters,
                 settings,
                 audit,
                 jobs,
@@ -180,6 +186,10 @@ impl Engine {
     /// What changed, live.
     pub fn events(&self) -> &EventBus {
         &self.parts.events
+    }
+    /// What is counted for `/metrics`.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.parts.counters
     }
     /// Settings made in the page.
     pub fn settings(&self) -> &Settings {

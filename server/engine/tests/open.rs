@@ -1,10 +1,14 @@
 //! The engine as a whole: opened, used, closed and opened again on the same folder.
 
-use engine::{By, Engine, EngineConfig};
+use engine::{
+    By, Engine, EngineConfig,
+    boot::{Firmware, Signal, Who},
+    counters::BootResult,
+};
 use std::path::Path;
 use types::{
-    ClientState, CreateClientParams, ImageState, LoginParams, MacAddr, OverlayMode,
-    UpdateClientParams,
+    BootState, Cause, ClientState, CreateClientParams, Hop, ImageState, LoginParams, MacAddr,
+    OverlayMode, UpdateClientParams,
 };
 
 const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
@@ -137,4 +141,34 @@ async fn a_folder_in_use_or_unusable_is_said_in_words() {
     std::fs::write(&file, b"x").unwrap();
     let e = Engine::open(config(&file)).err().unwrap().to_string();
     assert!(e.contains("making the folder") && e.contains("file"), "{e}");
+}
+
+#[tokio::test]
+async fn what_was_seen_waits_until_it_is_folded() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::open(config(dir.path())).unwrap();
+    let boots = engine.boots();
+    let firmware = Firmware::BiosPxe;
+    boots.signal(Who::Mac(MAC), engine::now(), Signal::Discover { firmware });
+    assert!(boots.newest(MAC).is_none());
+    // Told to end at once, it still takes in what was there.
+    boots.fold(std::future::ready(())).await;
+    assert_eq!(boots.newest(MAC).unwrap().state, BootState::Booting);
+    assert_eq!(
+        (boots.in_progress(), boots.history(MAC).unwrap().len()),
+        (1, 1)
+    );
+    // And whoever folds next goes on.
+    let cause = Cause {
+        code: "no_image".into(),
+        title: "It has no image".into(),
+        hint: "Give it one".into(),
+    };
+    let hop = Hop::Disk;
+    boots.signal(Who::Mac(MAC), engine::now(), Signal::Refused { hop, cause });
+    boots.fold(std::future::ready(())).await;
+    assert_eq!(boots.newest(MAC).unwrap().state, BootState::Stopped);
+    assert_eq!(boots.in_progress(), 0);
+    let counted = engine.counters().boots.ended(BootResult::Stopped, hop);
+    assert_eq!(counted.get(), 1);
 }

@@ -1,6 +1,8 @@
 //! `nsboot client`: the computers that boot from us.
 
-use super::{CliError, address::at, connect::Change, console::Console, job, render};
+use super::{
+    CliError, address::at, connect::Change, console::Console, job, listing::Listing, render, watch,
+};
 use clap::{Args, Subcommand, ValueEnum};
 use types::{
     BootNetworkView, ClientView, CreateClientParams, MacAddr, OverlayMode, RemoveClientsParams,
@@ -24,7 +26,13 @@ pub enum ClientCommand {
         mode: ModeArg,
     },
     /// List computers
-    Ls,
+    Ls {
+        /// Go on and show each change; a line of JSON each when the output is no terminal
+        #[arg(long, conflicts_with_all = ["filter", "sort"])]
+        watch: bool,
+        #[command(flatten)]
+        listing: Listing,
+    },
     /// Show a computer
     Show {
         /// Name, id or MAC address
@@ -125,8 +133,11 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
                 console,
             )
         }
-        ClientCommand::Ls => {
-            let clients: Vec<ClientView> = console.all("/api/v1/clients")?;
+        ClientCommand::Ls { watch: true, .. } => {
+            watch::clients::run(&console.server, console.output())
+        }
+        ClientCommand::Ls { listing, .. } => {
+            let clients: Vec<ClientView> = console.all(&listing.of("/api/v1/clients"))?;
             console.print(&clients, || render::clients(&clients))
         }
         ClientCommand::Show { client } => {

@@ -13,6 +13,7 @@ use serde_json::Value;
 use std::{
     fmt,
     io::{self, Read},
+    path::{Path, PathBuf},
     time::Duration,
 };
 use types::{Problem, RefreshParams, TokenView};
@@ -93,6 +94,8 @@ pub struct Server {
     agent: Agent,
     base: String,
     proof: Proof,
+    /// On this box: then `base` is only for the Host header.
+    socket: Option<PathBuf>,
     /// For messages.
     at: String,
 }
@@ -107,12 +110,13 @@ impl Server {
                 at: path.display().to_string(),
                 agent: Agent::with_parts(
                     config(),
-                    UnixConnector { path },
+                    UnixConnector { path: path.clone() },
                     DefaultResolver::default(),
                 ),
                 // Only for the Host header; the connector looks at neither name nor port.
                 base: "http://127.0.0.1".into(),
                 proof: Proof::None,
+                socket: Some(path),
             },
         }
     }
@@ -131,12 +135,23 @@ impl Server {
             at: base.clone(),
             base,
             proof,
+            socket: None,
         }
     }
 
     /// Scheme, host and port.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// The local socket, when the server is reached over it.
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
+    }
+
+    /// What messages call it.
+    pub fn at(&self) -> &str {
+        &self.at
     }
 
     /// What `login` keeps, when that is the proof.

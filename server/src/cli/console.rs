@@ -41,6 +41,11 @@ impl Console {
         self.manner.dry_run
     }
 
+    /// How to print what is found.
+    pub fn output(&self) -> Output {
+        self.manner.output
+    }
+
     /// Whether to wait for jobs.
     pub fn waits(&self) -> bool {
         self.manner.wait

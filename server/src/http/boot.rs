@@ -5,15 +5,20 @@
 use super::{
     BODY_IDLE,
     problem::{ApiError, ApiResult, Body as JsonBody},
+    request_id::{self, REQUEST_ID},
 };
 use axum::{
     Router,
     body::Body,
-    extract::{ConnectInfo, DefaultBodyLimit, Path, State},
+    extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use engine::{Engine, boot::Plane};
+use engine::{
+    Engine,
+    boot::{Plane, Who},
+};
 use http::{HeaderMap, Method, StatusCode, header};
 use std::{
     io::SeekFrom,
@@ -22,7 +27,12 @@ use std::{
 };
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
-use tower_http::timeout::RequestBodyTimeoutLayer;
+use tower_http::{
+    request_id::{MakeRequestUuid, SetRequestIdLayer},
+    timeout::RequestBodyTimeoutLayer,
+    trace::TraceLayer,
+};
+use tracing::{Span, field::display};
 use types::{MacAddr, Problem, ReadyFacts};
 
 /// The most that a ready report may have, bytes.
@@ -40,13 +50,33 @@ struct Boot {
 
 /// What this plane serves. Needs the peer's address as [`ConnectInfo`].
 pub fn router(engine: Engine, plane: Plane) -> Router {
+    let boot = Boot { engine, plane };
     Router::new()
         .route("/b/ready", post(ready))
         .route("/b/{script}", get(script))
         .route("/f/{*path}", get(file))
         .layer(DefaultBodyLimit::max(REPORT_LIMIT))
         .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
-        .with_state(Boot { engine, plane })
+        .layer(from_fn_with_state(boot.clone(), name_boot))
+        .layer(TraceLayer::new_for_http().make_span_with(request_id::span))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(from_fn(request_id::only_tokens))
+        .with_state(boot)
+}
+
+/// Puts the boot that a request belongs to on all its log lines, when its address tells which.
+async fn name_boot(
+    State(boot): State<Boot>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let IpAddr::V4(address) = peer.ip().to_canonical()
+        && let Some(id) = boot.engine.boots().id_of(Who::Address(address))
+    {
+        Span::current().record("boot_id", display(id));
+    }
+    next.run(request).await
 }
 
 async fn script(

@@ -5,7 +5,9 @@ use app::ssr::{Answer, Cookies, Host};
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use engine::{By, Operator, Viewer};
 use http::HeaderValue;
-use types::{LoginParams, SESSION_COOKIE, SetupParams, Snapshot, SystemInfoView, TokenView};
+use types::{
+    LoginParams, SESSION_COOKIE, SetupParams, Snapshot, SystemInfoView, TokenView, Topics,
+};
 
 /// The pages' view of the server.
 pub struct PageHost(pub AppState);
@@ -41,7 +43,7 @@ impl Host for PageHost {
     }
 
     fn snapshot(&self) -> Snapshot {
-        views::snapshot(&self.0)
+        views::snapshot(&self.0, Topics::default())
     }
 
     fn system(&self) -> SystemInfoView {

@@ -8,12 +8,18 @@ mod events;
 mod guard;
 mod host;
 pub mod listener;
+pub mod metrics;
 mod page;
 mod problem;
+pub mod request_id;
 mod site;
 pub mod views;
 
-use crate::planes::Planes;
+use crate::{
+    log::LogLevel,
+    planes::Planes,
+    tasks::{Tasks, panic_text},
+};
 use axum::{
     Extension, Router,
     extract::DefaultBodyLimit,
@@ -22,7 +28,8 @@ use axum::{
     routing::get,
 };
 use engine::Engine;
-use http::HeaderName;
+use metrics::Metrics;
+use request_id::REQUEST_ID;
 use std::{any::Any, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tower_http::{
@@ -37,7 +44,6 @@ use types::Timestamp;
 const BODY_LIMIT: usize = 64 << 10;
 /// A body of which nothing arrives for this long is given up, and its connection with it.
 pub const BODY_IDLE: Duration = Duration::from_secs(30);
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What handlers work with.
 #[derive(Clone)]
@@ -47,6 +53,9 @@ pub struct AppState {
     /// Ends when the server stops; long answers watch it.
     pub stopping: CancellationToken,
     pub planes: Planes,
+    pub tasks: Tasks,
+    pub metrics: Metrics,
+    pub log_level: LogLevel,
 }
 
 /// How requests of a listener prove who they come from.
@@ -69,6 +78,7 @@ pub fn router(state: AppState, door: Door) -> Router {
         .route("/api/{*rest}", axum::routing::any(problem::not_found))
         .merge(api::system::probes())
         .merge(api::viewer())
+        .route("/metrics", get(metrics::scrape))
         .merge(site::routes())
         .layer(from_fn_with_state(state.clone(), auth::identify))
         .layer(Extension(door))
@@ -77,9 +87,11 @@ pub fn router(state: AppState, door: Door) -> Router {
         .layer(from_fn(guard::same_origin))
         .layer(from_fn(guard::headers))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(state.clone(), metrics::time))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(TraceLayer::new_for_http())
+        .layer(TraceLayer::new_for_http().make_span_with(request_id::span))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(from_fn(request_id::only_tokens))
         .with_state(state)
 }
 
@@ -87,11 +99,6 @@ pub fn router(state: AppState, door: Door) -> Router {
 pub const DRAIN: Duration = Duration::from_secs(4);
 
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no text");
-    tracing::error!(panic = text, "a request handler panicked");
+    tracing::error!(panic = panic_text(&*panic), "a request handler panicked");
     problem::panicked()
 }

@@ -3,18 +3,38 @@
 use super::{AppState, site};
 use engine::{Error, Operator};
 use std::path::Path;
-use types::{ClientView, Snapshot, SystemInfoView};
+use types::{ClientView, Snapshot, SystemInfoView, Topic, Topics};
 
-/// Everything the live pages show, as of now.
-pub fn snapshot(state: &AppState) -> Snapshot {
+/// Everything about these topics, as of now.
+pub fn snapshot(state: &AppState, topics: Topics) -> Snapshot {
     let engine = &state.engine;
-    Snapshot {
+    let mut snapshot = Snapshot {
         page_build: site::BUILD.clone(),
-        clients: engine.clients().list(),
-        images: engine.images().list(),
-        leases: engine.leases().list(),
-        networks: engine.networks().list(),
+        clients: Vec::new(),
+        images: Vec::new(),
+        leases: Vec::new(),
+        networks: Vec::new(),
+        boots: Vec::new(),
+        jobs: Vec::new(),
+    };
+    for topic in topics.iter() {
+        match topic {
+            Topic::Clients => snapshot.clients = engine.clients().list(),
+            Topic::Images => snapshot.images = engine.images().list(),
+            Topic::Leases => snapshot.leases = engine.leases().list(),
+            Topic::Networks => snapshot.networks = engine.networks().list(),
+            Topic::Jobs => snapshot.jobs = engine.jobs().running(),
+            // Has no state: the past is read by REST.
+            Topic::Audit => {}
+            // In `clients` each computer has its newest boot.
+            Topic::Boots if topics.has(Topic::Clients) => {}
+            Topic::Boots => {
+                let clients = engine.clients().list().into_iter();
+                snapshot.boots = clients.filter_map(|c| c.last_boot).collect();
+            }
+        }
     }
+    snapshot
 }
 
 /// Facts about this server.
@@ -81,7 +101,7 @@ pub fn hostname() -> String {
 }
 
 /// Resident memory of this process, from proc(5); zero without /proc.
-fn resident_bytes() -> u64 {
+pub fn resident_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
     let kib = line.and_then(|l| l.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());

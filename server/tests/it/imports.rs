@@ -84,7 +84,7 @@ fn packages_import_only_what_they_may() {
 }
 
 /// Every Rust file below a folder, with its text.
-fn sources(folder: &str) -> Vec<(String, String)> {
+pub fn sources(folder: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
@@ -152,6 +152,33 @@ fn only_the_engines_os_starts_processes() {
             !starts || name.starts_with("server/engine/src/os"),
             "{name} starts a process"
         );
+    }
+}
+
+/// REST and server functions get at the engine by the handle of the caller's role alone.
+#[test]
+fn people_and_programs_come_in_by_the_door() {
+    let open = [
+        ".engine.as_",
+        ".engine.users().login(",
+        ".engine.users().refresh(",
+        ".engine.users().setup(",
+        // Whether the database answers; says nothing of what is in it.
+        ".engine.settings().get(",
+    ];
+    for (file, text) in sources("server/src/http/api")
+        .iter()
+        .chain(&sources("app/src"))
+    {
+        let text: String = text.split_whitespace().collect();
+        for (at, _) in text.match_indices(".engine.") {
+            let call = &text[at..];
+            assert!(
+                open.iter().any(|o| call.starts_with(o)),
+                "{file} goes past the door: {}",
+                &call[..call.len().min(60)]
+            );
+        }
     }
 }
 

@@ -49,8 +49,20 @@ impl Server {
         Server::launch(dir, true)
     }
 
-    fn launch(dir: TempDir, account: bool) -> Server {
+    /// With the account `admin`, and with what `prepare` does to the command; it is given the
+    /// data directory.
+    pub fn prepared(prepare: impl FnOnce(&mut Command, &Path)) -> Server {
+        let dir = tempfile::tempdir().expect("temp dir");
         let mut command = nsboot();
+        prepare(&mut command, dir.path());
+        Server::run_command(command, dir, true)
+    }
+
+    pub fn launch(dir: TempDir, account: bool) -> Server {
+        Server::run_command(nsboot(), dir, account)
+    }
+
+    fn run_command(mut command: Command, dir: TempDir, account: bool) -> Server {
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(dir.path());
@@ -133,6 +145,7 @@ impl Server {
             cookie: header("set-cookie"),
             policy: header("content-security-policy").unwrap_or_default(),
             location: header("location"),
+            request_id: header("x-request-id"),
             body: response.body_mut().read_to_vec().expect("body"),
         }
     }
@@ -185,7 +198,7 @@ impl Drop for Server {
 }
 
 /// Lines as they come, read by a thread so that waiting for one can end.
-fn lines(from: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
+pub fn lines(from: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
@@ -242,6 +255,7 @@ pub struct Answer {
     pub cookie: Option<String>,
     pub policy: String,
     pub location: Option<String>,
+    pub request_id: Option<String>,
     pub body: Vec<u8>,
 }
 

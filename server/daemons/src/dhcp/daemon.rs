@@ -157,6 +157,7 @@ impl Dhcp {
                 scope,
                 boots,
                 outlet: sockets,
+                counters: engine.counters().clone(),
             }),
             engine: engine.clone(),
         }))

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::net::datagram::Datagram;
 use engine::{
+    Counters,
     boot::{Signal, Who},
     leases::{Lease, Scope},
 };
@@ -46,6 +47,7 @@ pub(super) struct Dispatch<O> {
     pub scope: Arc<Scope>,
     pub boots: Arc<dyn Boots>,
     pub outlet: O,
+    pub counters: Arc<Counters>,
 }
 
 impl<O: Outlet> Dispatch<O> {
@@ -54,10 +56,12 @@ impl<O: Outlet> Dispatch<O> {
         let packet = match Packet::decode(bytes) {
             Ok(packet) => packet,
             Err(error) => {
+                self.counters.dhcp.malformed.add(1);
                 tracing::debug!(source = ?datagram.source, %error, "not a DHCP packet");
                 return;
             }
         };
+        self.count(&packet);
         let settings = &self.settings;
         let arrival = Arrival {
             packet: &packet,
@@ -68,6 +72,11 @@ impl<O: Outlet> Dispatch<O> {
             .scope
             .with_pool(|pool| session::decide(arrival, settings, pool, &*self.boots));
         self.act(decision, arrival.at, batch);
+    }
+
+    fn count(&self, packet: &Packet) {
+        let kind = packet.message_type().map(|kind| kind as u8);
+        self.counters.dhcp.message(kind);
     }
 
     fn act(&self, decision: Decision, at: Timestamp, batch: &mut Batch) {
@@ -115,6 +124,7 @@ impl<O: Outlet> Dispatch<O> {
             tracing::warn!(scope = self.scope.name(), %mac, to = ?answer.to, %error, "a DHCP answer could not be sent");
             return;
         }
+        self.count(&answer.packet);
         if let Some(signal) = answer.sent {
             self.boots.signal(Who::Mac(mac), engine::now(), signal);
         }

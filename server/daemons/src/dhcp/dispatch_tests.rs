@@ -69,6 +69,7 @@ fn dispatch(engine: &Engine, disk: &Recorder) -> Arc<Dispatch<Noting>> {
         scope: scope(engine),
         boots: Arc::new(NoBoots),
         outlet: Noting(disk.clone()),
+        counters: engine.counters().clone(),
     })
 }
 
@@ -172,6 +173,13 @@ async fn many_requests_share_few_commits() {
         .filter(|op| matches!(op, Op::Note(_)))
         .count();
     assert_eq!(acks, 64);
+    let counted: Vec<_> = engine
+        .counters()
+        .dhcp
+        .by_type()
+        .filter(|(_, n)| *n > 0)
+        .collect();
+    assert_eq!(counted, [("request", 64), ("ack", 64)]);
     assert!(syncs <= 4, "{syncs} syncs for one batch");
 }
 
@@ -189,4 +197,5 @@ async fn bytes_that_are_no_packet_change_nothing() {
     assert!(batch.is_empty());
     assert_eq!(disk.log().len(), before);
     assert_eq!(engine.leases().list(), vec![]);
+    assert_eq!(engine.counters().dhcp.malformed.get(), 4);
 }

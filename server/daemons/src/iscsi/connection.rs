@@ -46,6 +46,9 @@ fn serve(server: &Arc<IscsiServer>, stream: &TcpStream, peer: SocketAddr) -> io:
         return Ok(());
     };
     let info = guard.as_ref().map(|g| g.info().clone());
+    let _context = info
+        .as_ref()
+        .map(|info| server.observer.context(info).entered());
     if let Some(info) = &info {
         let isid = super::text::hex(&info.isid);
         tracing::info!(%peer, initiator = %info.initiator, target = %info.target, %isid, "iSCSI login");

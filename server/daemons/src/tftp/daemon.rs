@@ -8,8 +8,9 @@ use super::{
 };
 use crate::net::{NetError, NetThread};
 use engine::{
-    Loaders,
+    Counters, Loaders,
     boot::{Signal, Who},
+    counters::Counter,
     loaders::LoaderFile,
 };
 use std::{
@@ -24,6 +25,7 @@ use std::{
 };
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 use types::Timestamp;
 
 /// The well-known port.
@@ -35,6 +37,10 @@ const MAX_FILE: u64 = 512 << 20;
 pub trait Signals: Send + Sync + 'static {
     /// Something was seen at that moment.
     fn signal(&self, who: Who, at: Timestamp, signal: Signal);
+    /// What is to be around the log lines of a transfer to that computer.
+    fn context(&self, _: Who) -> Span {
+        Span::none()
+    }
 }
 
 /// TFTP on one interface, ready to run.
@@ -49,6 +55,7 @@ struct Shared {
     address: Ipv4Addr,
     loaders: Loaders,
     signals: Arc<dyn Signals>,
+    counters: Arc<Counters>,
     /// Files in use: twenty computers that load one file share one copy.
     files: Mutex<HashMap<String, Arc<Mutex<Option<Cached>>>>>,
 }
@@ -69,6 +76,7 @@ impl Tftp {
         device: &str,
         loaders: Loaders,
         signals: Arc<dyn Signals>,
+        counters: Arc<Counters>,
     ) -> Result<Tftp, NetError> {
         let address = net.interface(device)?.address;
         let socket = tokio_socket(net.udp(device, SocketAddrV4::new(address, PORT))?)?;
@@ -78,6 +86,7 @@ impl Tftp {
             address,
             loaders,
             signals,
+            counters,
             files: Mutex::default(),
         };
         Ok(Tftp {
@@ -106,7 +115,11 @@ impl Tftp {
                         Ok(_) | Err(_) => continue,
                     };
                     let (shared, at) = (self.shared.clone(), engine::now());
-                    if !live.begin(peer, |heard| serve(shared, peer, request, at, heard)) {
+                    let begin = |heard| {
+                        let context = shared.signals.context(Who::Address(*peer.ip()));
+                        serve(shared, peer, request, at, heard).instrument(context)
+                    };
+                    if !live.begin(peer, begin) {
                         tracing::debug!(%peer, "a request again, or too many at once");
                     }
                 }
@@ -126,6 +139,14 @@ fn tokio_socket(socket: std::net::UdpSocket) -> Result<UdpSocket, NetError> {
     })
 }
 
+/// How a request ended, as it is counted.
+enum Ended {
+    Done,
+    Probed,
+    NotFound,
+    Failed,
+}
+
 /// One request from beginning to end.
 async fn serve(
     shared: Arc<Shared>,
@@ -134,9 +155,18 @@ async fn serve(
     at: Timestamp,
     heard: Heard,
 ) {
-    if let Err(error) = transfer(&shared, peer, &request, at, &heard).await {
-        tracing::debug!(%peer, %error, "a TFTP transfer ended badly");
-    }
+    let counters = &shared.counters.tftp;
+    let ended = match transfer(&shared, peer, &request, at, &heard).await {
+        Ok(Ended::Done) => &counters.done,
+        Ok(Ended::Probed) => &counters.probed,
+        Ok(Ended::NotFound) => &counters.not_found,
+        Ok(Ended::Failed) => &counters.failed,
+        Err(error) => {
+            tracing::debug!(%peer, %error, "a TFTP transfer ended badly");
+            &counters.failed
+        }
+    };
+    ended.add(1);
 }
 
 async fn transfer(
@@ -145,7 +175,7 @@ async fn transfer(
     request: &Request,
     at: Timestamp,
     heard: &AtomicBool,
-) -> io::Result<()> {
+) -> io::Result<Ended> {
     let socket = shared
         .net
         .udp(&shared.device, SocketAddrV4::new(shared.address, 0))
@@ -163,7 +193,7 @@ async fn transfer(
         socket
             .send(&wire::error(code::ILLEGAL, "only mode octet is served"))
             .await?;
-        return Ok(());
+        return Ok(Ended::Failed);
     }
     let Some((file, data)) = load(shared, request.file.clone()).await? else {
         socket
@@ -174,7 +204,7 @@ async fn transfer(
         shared
             .signals
             .signal(who, at, Signal::LoaderFailed { file: name, reason });
-        return Ok(());
+        return Ok(Ended::NotFound);
     };
     let bytes = data.len() as u64;
     let (transfer, first) = Transfer::begin(data, session::agree(request, bytes));
@@ -186,20 +216,21 @@ async fn transfer(
             shared.signals.signal(who, at, Signal::LoaderAsked { file });
         }
     };
-    let outcome = match drive(&socket, transfer, first, heard, &mut asked).await {
-        Ok(Step::Probed) => return Ok(()),
+    let sent = &shared.counters.tftp.sent_bytes;
+    let outcome = match drive(&socket, transfer, first, heard, &mut asked, sent).await {
+        Ok(Step::Probed) => return Ok(Ended::Probed),
         Ok(Step::Failed(reason)) => Err(reason),
         Ok(_) => Ok(()),
         Err(error) => Err(format!("the network gave an error: {error}")),
     };
     asked();
     let file = file.clone();
-    let signal = match outcome {
-        Ok(()) => Signal::LoaderDone { file, bytes },
-        Err(reason) => Signal::LoaderFailed { file, reason },
+    let (signal, ended) = match outcome {
+        Ok(()) => (Signal::LoaderDone { file, bytes }, Ended::Done),
+        Err(reason) => (Signal::LoaderFailed { file, reason }, Ended::Failed),
     };
     shared.signals.signal(who, engine::now(), signal);
-    Ok(())
+    Ok(ended)
 }
 
 /// Sends and waits until the transfer is over; gives back how. `asked` is called once it is more
@@ -210,6 +241,7 @@ async fn drive(
     first: Step,
     heard: &AtomicBool,
     asked: &mut (dyn FnMut() + Send),
+    sent_bytes: &Counter,
 ) -> io::Result<Step> {
     let mut step = first;
     let mut out = Vec::new();
@@ -220,7 +252,7 @@ async fn drive(
             Step::OptionAck => socket.send(&transfer.option_ack()).await.map(drop),
             Step::Blocks => {
                 asked();
-                send_blocks(socket, &transfer, &mut out).await
+                send_blocks(socket, &transfer, &mut out, sent_bytes).await
             }
             Step::Wait => Ok(()),
             Step::Done | Step::Probed | Step::Failed(_) => return Ok(step),
@@ -249,10 +281,16 @@ async fn drive(
     }
 }
 
-async fn send_blocks(socket: &UdpSocket, transfer: &Transfer, out: &mut Vec<u8>) -> io::Result<()> {
+async fn send_blocks(
+    socket: &UdpSocket,
+    transfer: &Transfer,
+    out: &mut Vec<u8>,
+    sent_bytes: &Counter,
+) -> io::Result<()> {
     for (number, bytes) in transfer.outgoing() {
         wire::data(number, bytes, out);
         socket.send(out).await?;
+        sent_bytes.add(bytes.len() as u64);
     }
     Ok(())
 }

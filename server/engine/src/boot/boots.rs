@@ -3,10 +3,11 @@
 use super::{
     BootFile, Firmware, Machine, Signal, Who, causes, identity,
     script::{self, Plane},
+    tally,
     timeline::Timeline,
 };
 use crate::{
-    Area, Clients, Error, EventBus, Leases, Result, StorageBackend,
+    Area, Clients, Counters, Error, EventBus, Leases, Result, StorageBackend,
     export::{Exports, SessionInfo},
     now,
 };
@@ -42,6 +43,7 @@ pub(crate) struct Needs {
     pub leases: Leases,
     pub storage: Arc<dyn StorageBackend>,
     pub exports: Exports,
+    pub counters: Arc<Counters>,
 }
 
 /// Every computer's boot under way and its history. Cheap to clone.
@@ -58,12 +60,17 @@ struct Inner {
     through_loader: Mutex<HashSet<MacAddr>>,
     /// Held while a client's disk is made ready.
     preparing: Mutex<HashMap<ClientId, Arc<tokio::sync::Mutex<()>>>>,
-    queue: mpsc::Sender<(Who, Timestamp, Signal)>,
+    queue: mpsc::Sender<Seen>,
+    /// The other end of the queue, held by who folds.
+    signals: tokio::sync::Mutex<mpsc::Receiver<Seen>>,
 }
 
+/// A signal, who it is about, and when it was seen.
+type Seen = (Who, Timestamp, Signal);
+
 impl Boots {
-    /// Loads the newest boots, offers the disks of clients that have one, and starts the task that
-    /// folds signals. Call it inside a tokio runtime.
+    /// Loads the newest boots and offers the disks of clients that have one. Signals wait until
+    /// [`Boots::fold`] runs. Call it inside a tokio runtime.
     pub(crate) fn open(needs: Needs) -> Result<Boots> {
         let mut newest: HashMap<MacAddr, Timeline> = HashMap::new();
         // In the order of their ids, which is that of time: the last one stays.
@@ -80,12 +87,31 @@ impl Boots {
             through_loader: Mutex::default(),
             preparing: Mutex::default(),
             queue,
+            signals: tokio::sync::Mutex::new(signals),
         });
         inner.offer_existing_disks();
         inner.tell_of_left_overlays()?;
         inner.join_clients();
-        tokio::spawn(fold(Arc::downgrade(&inner), signals));
         Ok(Boots { inner })
+    }
+
+    /// Folds signals into timelines: the page learns first, then the store. After `stop` it takes in
+    /// what still waits and returns. A run that panics loses the signals that it held; the next one
+    /// goes on with the rest. Of two at a time the second waits.
+    pub async fn fold(&self, stop: impl Future<Output = ()> + Send) {
+        let mut signals = self.inner.signals.lock().await;
+        let mut tick = tokio::time::interval(LOOK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let first = tokio::select! {
+                biased;
+                _ = tick.tick() => None,
+                signal = signals.recv() => signal,
+                () = &mut stop => return,
+            };
+            self.inner.take_in(first, &mut signals).await;
+        }
     }
 
     /// What this machine is to load next; `plane` is where it asks.
@@ -270,6 +296,19 @@ impl Boots {
         lock(&self.inner.newest).get(&mac).map(|t| t.view.clone())
     }
 
+    /// Which boot this one is in, or was in last; for log lines.
+    pub fn id_of(&self, who: Who) -> Option<BootId> {
+        let mac = self.inner.mac_of(who)?;
+        Some(lock(&self.inner.newest).get(&mac)?.view.id)
+    }
+
+    /// How many computers are booting now.
+    pub fn in_progress(&self) -> usize {
+        let newest = lock(&self.inner.newest);
+        let states = newest.values().map(|t| t.view.state);
+        states.filter(|s| *s == BootState::Booting).count()
+    }
+
     /// The kept boots of one computer, newest first.
     ///
     /// # Errors
@@ -429,17 +468,41 @@ impl Inner {
             }
             let fresh = Timeline::begin(mac, client_id, at);
             if let Some(mut old) = newest.insert(mac, fresh) {
+                let before = old.view.state;
                 old.supersede(at);
+                tally::count(&self.needs.counters.boots, before, &old.view);
                 changed.insert(old.view.id, old.view);
             }
         }
         let timeline = newest.get_mut(&mac)?;
         timeline.view.client_id = client_id.or(timeline.view.client_id);
+        let before = timeline.view.state;
         if !timeline.apply(at, signal) && !over {
             return None;
         }
+        tally::count(&self.needs.counters.boots, before, &timeline.view);
         changed.insert(timeline.view.id, timeline.view.clone());
         Some(mac)
+    }
+
+    /// Takes in a signal and what waits behind it; without one, looks for boots that are silent.
+    async fn take_in(&self, first: Option<Seen>, signals: &mut mpsc::Receiver<Seen>) {
+        let (mut changed, mut macs) = (HashMap::new(), HashSet::new());
+        match first {
+            None => macs.extend(self.look_for_silence(now(), &mut changed)),
+            Some(first) => {
+                let waiting = std::iter::from_fn(|| signals.try_recv().ok());
+                for (who, at, signal) in std::iter::once(first).chain(waiting).take(BATCH) {
+                    if is_kept(self, who, &signal).await {
+                        macs.extend(self.take(who, at, signal, &mut changed));
+                    }
+                }
+            }
+        }
+        if !changed.is_empty() {
+            self.publish(&macs, &changed);
+            self.keep(changed).await;
+        }
     }
 
     /// The computers whose boots were just found stopped.
@@ -451,6 +514,11 @@ impl Inner {
         let mut stopped = Vec::new();
         for (mac, timeline) in lock(&self.newest).iter_mut() {
             if timeline.check_stalled(at) {
+                tally::count(
+                    &self.needs.counters.boots,
+                    BootState::Booting,
+                    &timeline.view,
+                );
                 changed.insert(timeline.view.id, timeline.view.clone());
                 stopped.push(*mac);
             }
@@ -484,38 +552,6 @@ impl Inner {
         });
         if let Err(error) = write.await {
             tracing::error!(%error, "the history of boots could not be stored");
-        }
-    }
-}
-
-/// Folds signals for as long as the engine lives: the page learns first, then the store.
-async fn fold(
-    inner: std::sync::Weak<Inner>,
-    mut signals: mpsc::Receiver<(Who, Timestamp, Signal)>,
-) {
-    let mut tick = tokio::time::interval(LOOK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        let first = tokio::select! {
-            signal = signals.recv() => signal,
-            _ = tick.tick() => None,
-        };
-        let Some(inner) = inner.upgrade() else { return };
-        let (mut changed, mut macs) = (HashMap::new(), HashSet::new());
-        match first {
-            None => macs.extend(inner.look_for_silence(now(), &mut changed)),
-            Some(first) => {
-                let waiting = std::iter::from_fn(|| signals.try_recv().ok());
-                for (who, at, signal) in std::iter::once(first).chain(waiting).take(BATCH) {
-                    if is_kept(&inner, who, &signal).await {
-                        macs.extend(inner.take(who, at, signal, &mut changed));
-                    }
-                }
-            }
-        }
-        if !changed.is_empty() {
-            inner.publish(&macs, &changed);
-            inner.keep(changed).await;
         }
     }
 }

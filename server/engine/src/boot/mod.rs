@@ -4,6 +4,7 @@ mod boots;
 mod causes;
 pub mod identity;
 pub mod script;
+mod tally;
 mod timeline;
 #[cfg(test)]
 mod timeline_tests;

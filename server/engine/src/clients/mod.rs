@@ -1,5 +1,6 @@
 //! Clients: the computers that boot from us, and those that were seen asking.
 
+mod count;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -312,10 +313,10 @@ impl Clients {
         let write = self.inner.store.write(move |tx| {
             let record = require_revision(tx, id, if_match)?;
             tx.remove::<ClientRecord>(&id);
+            let (registry, gone) = (inner.clone(), record.clone());
+            tx.on_commit(move || registry.gone(&gone));
             let before = Some(inner.facts(&record));
-            inner.record(tx, &by, "client.remove", &record, before, false)?;
-            tx.on_commit(move || inner.gone(&record));
-            Ok(())
+            inner.record(tx, &by, "client.remove", &record, before, false)
         });
         write.await
     }

@@ -162,6 +162,16 @@ impl Admin {
         self.engine.audit().export(filter, from)
     }
 
+    /// Writes down that the log tells something else now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn log_level_changed(&self, before: &str, after: &str) -> Result<()> {
+        let facts = |level: &str| Some(serde_json::json!({ "level": level }));
+        let change = Change::act("system.log_level", "system", "log", "log level");
+        self.acted(change.facts(facts(before), facts(after))).await
+    }
+
     /// Checks the chain of the whole audit log, as a job.
     ///
     /// # Errors

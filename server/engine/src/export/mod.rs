@@ -1,6 +1,7 @@
 //! Exports: disks offered to clients over a block protocol.
 //! The trait and its words live here; the protocols live in `daemons`.
 
+mod counted;
 mod registry;
 
 pub use registry::{Exports, Refusal, SessionGuard, SessionInfo, SessionObserver, SilentObserver};

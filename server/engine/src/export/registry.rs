@@ -3,7 +3,8 @@
 //! The protocols in `daemons` ask [`Exports::lookup`] at each login and hold a [`SessionGuard`] for as
 //! long as a session lives. Nothing here is on the path of a read or a write.
 
-use super::Export;
+use super::{BlockDevice, Export, counted::Counted};
+use crate::Counters;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -79,6 +80,10 @@ pub trait SessionObserver: Send + Sync + 'static {
     );
     /// The session ended.
     fn closed(&self, session: &SessionInfo, at: Timestamp);
+    /// What is to be around the log lines of this session, e.g. with the boot it belongs to.
+    fn context(&self, _: &SessionInfo) -> tracing::Span {
+        tracing::Span::none()
+    }
 }
 
 /// An observer for tests and tools that want to know nothing.
@@ -98,9 +103,15 @@ struct Live {
     close: Closer,
 }
 
+/// A disk that is offered: the export that sessions get counts what they do on `device`.
+struct Offered {
+    device: Arc<dyn BlockDevice>,
+    export: Export,
+}
+
 #[derive(Default)]
 struct Book {
-    exports: BTreeMap<String, Export>,
+    exports: BTreeMap<String, Offered>,
     live: Vec<Live>,
     next_id: u64,
 }
@@ -110,6 +121,7 @@ struct Inner {
     book: Mutex<Book>,
     /// Signalled whenever a session has left `Book::live`.
     left: Condvar,
+    counters: Arc<Counters>,
 }
 
 /// The exports and their sessions. A clone is another handle on the same list.
@@ -123,6 +135,17 @@ impl Exports {
         Self::default()
     }
 
+    /// None yet; what sessions read and write is counted there.
+    pub fn counting(counters: Arc<Counters>) -> Self {
+        let inner = Inner {
+            counters,
+            ..Inner::default()
+        };
+        Exports {
+            inner: Arc::new(inner),
+        }
+    }
+
     fn book(&self) -> MutexGuard<'_, Book> {
         self.inner
             .book
@@ -132,14 +155,20 @@ impl Exports {
 
     /// Offers a disk, in place of what had that target name. Sessions on another device under that
     /// name are told to end: they would go on with a disk that is no longer the client's.
-    pub fn publish(&self, export: Export) {
+    pub fn publish(&self, mut export: Export) {
         let target = export.target.clone();
+        let device = export.device.clone();
         let mut book = self.book();
-        let replaced = book.exports.insert(target.clone(), export);
-        let other_device = match (&replaced, book.exports.get(&target)) {
-            (Some(old), Some(new)) => !Arc::ptr_eq(&old.device, &new.device),
-            _ => false,
+        let before = book.exports.get(&target);
+        let same = before.filter(|old| Arc::ptr_eq(&old.device, &device));
+        let other_device = before.is_some() && same.is_none();
+        // The same disk stays the same to the protocols, which compare it.
+        export.device = match same {
+            Some(old) => old.export.device.clone(),
+            None => Arc::new(Counted::new(device.clone(), self.inner.counters.clone())),
         };
+        book.exports
+            .insert(target.clone(), Offered { device, export });
         if other_device {
             close_where(&book, |s| s.target == target);
         }
@@ -158,7 +187,8 @@ impl Exports {
     /// Why it may not.
     pub fn lookup(&self, target: &str, initiator: &str) -> Result<Export, Refusal> {
         let book = self.book();
-        let export = book.exports.get(target).ok_or(Refusal::NoSuchTarget)?;
+        let offered = book.exports.get(target).ok_or(Refusal::NoSuchTarget)?;
+        let export = &offered.export;
         if visible(export, initiator) {
             Ok(export.clone())
         } else {
@@ -171,6 +201,7 @@ impl Exports {
         self.book()
             .exports
             .values()
+            .map(|offered| &offered.export)
             .filter(|e| visible(e, initiator))
             .map(|e| e.target.clone())
             .collect()

@@ -119,3 +119,30 @@ fn another_device_under_the_same_name_ends_the_sessions() {
     let gone = exports.register(session(1), Box::new(|| ()), Duration::ZERO);
     assert_eq!(gone.err(), Some(Refusal::NoSuchTarget));
 }
+
+#[test]
+fn what_sessions_do_is_counted_and_a_disk_offered_again_stays_the_same() {
+    let counters = Arc::<Counters>::default();
+    let exports = Exports::counting(counters.clone());
+    let disk = export("iqn.t", None);
+    exports.publish(disk.clone());
+    let first = exports.lookup("iqn.t", "iqn.i").ok().unwrap().device;
+    exports.publish(disk);
+    let again = exports.lookup("iqn.t", "iqn.i").ok().unwrap().device;
+    assert!(Arc::ptr_eq(&first, &again));
+    first.read_at(0, &mut [0; 4096]).unwrap();
+    // Refused, and timed all the same.
+    assert!(again.write_at(0, &[0; 512]).is_err());
+    first.flush().unwrap();
+    again.flush().unwrap();
+    let disks = &counters.disks;
+    assert_eq!(
+        (disks.read_bytes.get(), disks.written_bytes.get()),
+        (4096, 0)
+    );
+    let count = |d: &crate::counters::Durations| d.buckets().iter().map(|(_, n)| n).sum::<u64>();
+    assert_eq!(
+        [&disks.read, &disks.write, &disks.flush].map(count),
+        [1, 1, 2]
+    );
+}

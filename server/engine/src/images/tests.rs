@@ -1,7 +1,7 @@
 //! What holds for images, seen from outside.
 
 use super::*;
-use crate::{Clients, UnknownClients, storage::EmbeddedStorage};
+use crate::{Clients, Next, UnknownClients, storage::EmbeddedStorage};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use types::{CreateClientParams, MacAddr, OverlayMode};
@@ -235,14 +235,19 @@ async fn a_name_is_taken_once_whatever_its_case() {
 async fn an_upload_that_ends_early_is_failed_and_can_be_repeated() {
     let b = Box_::new();
     let p = b.open();
-    let mut events = p.events.subscribe();
+    let mut events = p.events.subscribe(types::Topics::default());
     let mut w = p.images.begin_import(&by(), "x", None).await.unwrap();
     w.write(disk(4 << 20)).await.unwrap();
     drop(w);
     let failed = loop {
-        if let Event::ImageChanged { image } = &*events.recv().await.unwrap().1
-            && image.state == ImageState::Failed
-        {
+        let Next::Changes(changes) = events.next().await else {
+            panic!("few events are not too many");
+        };
+        let failed = changes.iter().find_map(|c| match c.event() {
+            Event::ImageChanged { image } if image.state == ImageState::Failed => Some(image),
+            _ => None,
+        });
+        if let Some(image) = failed {
             break image.clone();
         }
     };

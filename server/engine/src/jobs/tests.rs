@@ -1,1 +1,208 @@
+//! What holds for jobs: they end, can be cancelled, and survive a restart.
 
+use crate::{By, Engine, EngineConfig};
+use std::path::Path;
+use types::{
+    ClientView, CreateClientParams, JobState, JobView, MacAddr, OverlayMode, UpdateClientParams,
+};
+
+fn open(dir: &Path) -> Engine {
+    Engine::open(EngineConfig {
+        data_dir: dir.into(),
+        ..EngineConfig::default()
+    })
+    .unwrap()
+}
+
+async fn over(engine: &Engine, job: &JobView) -> JobView {
+    let mut events = engine.events().subscribe(types::Topics::default());
+    loop {
+        let now = engine.jobs().get(job.id).unwrap();
+        if now.state.is_over() && engine.jobs().running().is_empty() {
+            return now;
+        }
+        // Each step of a job is told; what was told before we listened is in `now`.
+        let next = tokio::time::timeout(std::time::Duration::from_secs(20), events.next());
+        next.await.expect("the job goes on");
+    }
+}
+
+async fn client(engine: &Engine, n: u8) -> ClientView {
+    let params = CreateClientParams {
+        name: format!("pc-{n}"),
+        mac: MacAddr([0x52, 0x54, 0, 0, 0, n]),
+        image: None,
+        mode: OverlayMode::Reset,
+    };
+    engine
+        .as_itself("test")
+        .create_client(params)
+        .await
+        .unwrap()
+}
+
+fn keep() -> UpdateClientParams {
+    UpdateClientParams {
+        mode: Some(OverlayMode::Keep),
+        ..UpdateClientParams::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bulk_change_tells_each_item_and_refuses_another_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    for n in 1..=3 {
+        client(&engine, n).await;
+    }
+    let itself = engine.as_itself("test");
+    let names: Vec<String> = (1..=3).map(|n| format!("pc-{n}")).collect();
+    let other = itself.update_clients(&names, 2, keep()).await.unwrap_err();
+    assert_eq!(other.code(), "NSB-CLIENT-002");
+    let twice = [names.clone(), names.clone()].concat();
+    let job = itself.update_clients(&twice, 3, keep()).await.unwrap();
+    let done = over(&engine, &job).await;
+    assert_eq!(
+        (done.state, done.done, done.total),
+        (JobState::Succeeded, 3, Some(3))
+    );
+    assert!(done.items.iter().all(|i| i.state == JobState::Succeeded));
+    assert!(itself.clients().iter().all(|c| c.mode == OverlayMode::Keep));
+    // One of them has gone meanwhile: told for that one, done for the others.
+    let missing = UpdateClientParams {
+        image: Some("no-such-image".into()),
+        ..UpdateClientParams::default()
+    };
+    let job = itself.update_clients(&names, 3, missing).await.unwrap();
+    let failed = over(&engine, &job).await;
+    assert_eq!(failed.state, JobState::Failed);
+    let problem = failed.items[0].problem.as_ref().unwrap();
+    assert_eq!(problem.code, "NSB-IMAGE-004");
+    let audit = itself.audit(&Default::default(), None, 100).unwrap();
+    let updates = audit.iter().filter(|e| e.action == "client.update");
+    assert_eq!(updates.count(), 3, "each computer has its own entry");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_is_read_again_and_damage_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let itself = engine.as_itself("test");
+    let mut import = itself.begin_import("disk", None).await.unwrap();
+    import.write(vec![7u8; 1 << 20].into()).await.unwrap();
+    let image = import.finish(None).await.unwrap();
+    let job = itself.verify_image("disk").await.unwrap();
+    let good = over(&engine, &job).await;
+    assert_eq!((good.state, good.done), (JobState::Succeeded, 1 << 20));
+    assert_eq!(good.result.unwrap()["sha256"], image.sha256.unwrap());
+    let file = dir.path().join("images").join(format!("{}.raw", image.id));
+    let bytes = std::fs::OpenOptions::new().write(true).open(file).unwrap();
+    std::os::unix::fs::FileExt::write_at(&bytes, &[8], 4096).unwrap();
+    let job = itself.verify_image("disk").await.unwrap();
+    let bad = over(&engine, &job).await;
+    assert_eq!(bad.state, JobState::Failed);
+    assert_eq!(bad.problem.unwrap().code, "NSB-IMAGE-002");
+}
+
+/// A job as a stop of the server leaves it: written down as running, with nobody who runs it.
+async fn interrupted(dir: &Path, by: By) -> JobView {
+    use super::{NewJob, Work};
+    let engine = open(dir);
+    let one = client(&engine, 1).await;
+    let new = NewJob {
+        work: Work::UpdateClients {
+            ids: vec![one.id],
+            change: keep(),
+        },
+        title: "Change 1 computers".into(),
+        unit: types::JobUnit::Items,
+        total: Some(1),
+        items: vec![(one.id.to_string(), one.name)],
+        change: crate::audit::Change::act("client.update_many", "client", 1, "1"),
+    };
+    let job = engine.jobs().begin(&by, new).await.unwrap();
+    let id = job.id();
+    // As when the process dies: no end is written.
+    std::mem::forget(job);
+    let view = engine.jobs().get(id).unwrap();
+    engine.jobs().inner.live().clear();
+    view
+}
+
+/// The forgotten handle holds the registry, and that the store: the file is copied, as after a crash.
+fn crashed(dir: &Path) -> tempfile::TempDir {
+    let after = tempfile::tempdir().unwrap();
+    std::fs::copy(dir.join("nsboot.redb"), after.path().join("nsboot.redb")).unwrap();
+    after
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restart_a_job_goes_on_or_has_honestly_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let job = interrupted(dir.path(), By::system("test")).await;
+    let after = crashed(dir.path());
+    let engine = open(after.path());
+    let done = over(&engine, &job).await;
+    assert_eq!(done.state, JobState::Succeeded);
+    let restarted = |l: &types::JobLineView| l.text.contains("restarted");
+    assert!(done.log.iter().any(restarted));
+    assert_eq!(
+        engine.as_itself("test").client("pc-1").unwrap().mode,
+        OverlayMode::Keep
+    );
+
+    // Begun by an account that is not there any more.
+    let dir = tempfile::tempdir().unwrap();
+    let gone = By {
+        actor: crate::Actor::User {
+            id: types::UserId(uuid::Uuid::now_v7()),
+            name: "gone".into(),
+        },
+        ..By::system("test")
+    };
+    let job = interrupted(dir.path(), gone).await;
+    let after = crashed(dir.path());
+    let engine = open(after.path());
+    let failed = over(&engine, &job).await;
+    assert_eq!(failed.state, JobState::Failed);
+    assert_eq!(failed.problem.unwrap().code, "NSB-AUTH-011");
+    assert_eq!(
+        engine.as_itself("test").client("pc-1").unwrap().mode,
+        OverlayMode::Reset
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_can_be_cancelled_once_and_what_breaks_off_has_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let itself = engine.as_itself("test");
+    let new = |title: &str| super::NewJob {
+        work: super::Work::VerifyAudit,
+        title: title.into(),
+        unit: types::JobUnit::Items,
+        total: None,
+        items: Vec::new(),
+        change: crate::audit::Change::act("audit.verify", "audit", 1, "1"),
+    };
+    let by = By::system("test");
+    let job = engine.jobs().begin(&by, new("cancelled")).await.unwrap();
+    let id = job.id().to_string();
+    assert!(itself.cancel_job(&id).await.unwrap().cancel_requested);
+    assert!(job.cancelled());
+    job.finish(Ok(super::work::Outcome::Cancelled));
+    let view = itself.job(&id).unwrap();
+    assert_eq!(over(&engine, &view).await.state, JobState::Cancelled);
+    let again = itself.cancel_job(&id).await.unwrap_err();
+    assert_eq!(again.code(), "NSB-JOB-002");
+
+    let job = engine.jobs().begin(&by, new("broken off")).await.unwrap();
+    let view = itself.job(&job.id().to_string()).unwrap();
+    drop(job);
+    let failed = over(&engine, &view).await;
+    assert_eq!(failed.state, JobState::Failed);
+    assert!(failed.problem.is_some());
+    let newest = itself.jobs(None, 1).unwrap();
+    assert_eq!(newest[0].title, "broken off");
+    assert_eq!(itself.jobs(Some(newest[0].id), 9).unwrap().len(), 1);
+}

@@ -1,7 +1,7 @@
 //! Leases over a real database file.
 
 use super::*;
-use crate::{Engine, EngineConfig};
+use crate::{Engine, EngineConfig, Next};
 use std::path::Path;
 use types::LeaseState;
 
@@ -45,11 +45,14 @@ async fn a_committed_lease_is_there_after_a_restart() {
             .open_scope("br0", "br0", range(), &[])
             .expect("a valid range");
         let lease = claim(&scope, MAC, 150);
-        let mut events = engine.events().subscribe();
+        let mut events = engine.events().subscribe(types::Topics::default());
         scope.commit(vec![lease.clone()]).await.expect("durable");
         scope.announce(&[lease]);
-        let (_, event) = events.recv().await.expect("an event");
-        assert!(matches!(&*event, Event::LeaseChanged { lease } if lease.mac == MAC));
+        let Next::Changes(changes) = events.next().await else {
+            panic!("one event is not too many");
+        };
+        let event = changes[0].event();
+        assert!(matches!(event, Event::LeaseChanged { lease } if lease.mac == MAC));
         // A record that can't be read and one outside the range cost nobody else anything.
         let outside = Lease {
             address: Ipv4Addr::new(10, 9, 9, 9),

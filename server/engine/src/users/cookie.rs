@@ -18,9 +18,16 @@ impl Users {
 
     /// Whether a session is there and has not expired; its access tokens may have.
     pub fn session_lives(&self, session: SessionId) -> bool {
-        let holds = |s: &store::SessionRecord| s.expires_at > now();
-        self.inner
-            .live(|l| l.sessions.get(&session).is_some_and(holds))
+        self.session_role(session).is_some()
+    }
+
+    /// What the user of a session may do as of now; none when the session or the user is gone.
+    fn session_role(&self, session: SessionId) -> Option<Role> {
+        self.inner.live(|l| {
+            let session = l.sessions.get(&session)?;
+            let user = l.users.get(&session.user_id)?;
+            (session.expires_at > now()).then_some(user.role)
+        })
     }
 
     /// Who somebody is now that was known before, for answers that last: the session or token may
@@ -34,9 +41,7 @@ impl Users {
             return Err(ENDED);
         }
         let role = match (&who.actor, who.session_id) {
-            (Actor::User { id, .. }, Some(session)) if self.session_lives(session) => {
-                self.inner.live(|l| l.users.get(id).map(|u| u.role))
-            }
+            (Actor::User { .. }, Some(session)) => self.session_role(session),
             (Actor::Token { id, .. }, _) => self.inner.live(|l| {
                 let token = l.tokens.get(id)?;
                 Some(token.role.min(l.users.get(&token.user_id)?.role))

@@ -26,6 +26,7 @@ use std::{
 use store::{Read, SessionRecord, Store, TokenRecord, UserRecord};
 use throttle::Throttle;
 use token::{Claims, Tokens};
+use tokio::sync::watch;
 use types::{LoginParams, MeView, Role, SessionId, Timestamp, TokenId, TokenView, UserId};
 use uuid::Uuid;
 
@@ -61,6 +62,8 @@ struct Inner {
     throttle: Mutex<Throttle>,
     setup_code: setup::Code,
     live: RwLock<Live>,
+    /// Raised after each change of `live`.
+    changes: watch::Sender<u64>,
 }
 
 /// What is committed, as each request looks it up.
@@ -121,6 +124,7 @@ impl Users {
                     sessions: sessions.into_iter().map(|s| (s.id, s)).collect(),
                     tokens: api_tokens.into_iter().map(|t| (t.id, t)).collect(),
                 }),
+                changes: watch::Sender::new(0),
             }),
         })
     }
@@ -173,6 +177,12 @@ impl Users {
         }
         let claims = self.inner.tokens.check_access(access_token)?;
         self.inner.who(&claims, |_| true)
+    }
+
+    /// Wakes whenever an account or a session changed: a long answer then looks again whether its
+    /// caller may still have it.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changes.subscribe()
     }
 
     /// What `/auth/me` answers.
@@ -233,6 +243,7 @@ impl Inner {
 
     fn change_live(&self, change: impl FnOnce(&mut Live)) {
         change(&mut self.live.write().unwrap_or_else(PoisonError::into_inner));
+        self.changes.send_modify(|n| *n += 1);
     }
 
     fn try_begin(&self, account: &str, from: IpAddr) -> Result<()> {

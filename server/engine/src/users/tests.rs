@@ -268,10 +268,12 @@ async fn a_logout_ends_the_access_token_too() {
 #[tokio::test]
 async fn a_user_has_a_bounded_number_of_sessions() {
     let users = Box_::new().open(Some("correct horse")).unwrap();
-    let id = users.inner.live(|l| *l.users.keys().next().unwrap());
-    let first = users.open_session(id).await.unwrap();
+    let user = users
+        .inner
+        .live(|l| l.users.values().next().unwrap().clone());
+    let first = users.open_session(&from(HERE), &user).await.unwrap();
     for _ in 0..50 {
-        users.open_session(id).await.unwrap();
+        users.open_session(&from(HERE), &user).await.unwrap();
     }
     assert_eq!(users.inner.live(|l| l.sessions.len()), 50);
     assert!(is_unauthorized(users.authenticate(&first.access_token)));
@@ -294,13 +296,19 @@ async fn a_browser_keeps_its_session_by_the_newest_refresh_token() {
     assert!(is_unauthorized(users.resume(&t.access_token)));
     let next = users.refresh(&t.refresh_token).await.unwrap();
     assert!(is_unauthorized(users.resume(&t.refresh_token)));
-    assert!(
-        users.resume(&next.refresh_token).is_ok() && users.session_lives(who.session_id.unwrap())
-    );
-    users
-        .logout(&from(HERE), who.session_id.unwrap())
-        .await
-        .unwrap();
+    let session = who.session_id.unwrap();
+    assert!(users.resume(&next.refresh_token).is_ok() && users.session_lives(session));
+    // Whoever holds a long answer is woken, and finds the role of this moment.
+    let mut changes = users.changes();
+    assert_eq!(users.again(&who).unwrap().role, Role::Admin);
+    users.inner.change_live(|l| {
+        l.users.get_mut(&who.user_id.unwrap()).unwrap().role = Role::Viewer;
+    });
+    assert!(changes.has_changed().unwrap());
+    assert_eq!(users.again(&who).unwrap().role, Role::Viewer);
+    changes.mark_unchanged();
+    users.logout(&from(HERE), session).await.unwrap();
+    assert!(changes.has_changed().unwrap());
     assert!(is_unauthorized(users.resume(&next.refresh_token)));
     assert!(!users.session_lives(who.session_id.unwrap()));
 }

@@ -3,7 +3,7 @@
 use crate::http::{
     AppState,
     auth::As,
-    page::PageQuery,
+    page::ListQuery,
     problem::{ApiResult, Path, Query},
 };
 use axum::Json;
@@ -24,22 +24,22 @@ fn key(boot: &BootView) -> String {
 }
 
 /// Every boot that is kept.
-#[utoipa::path(get, path = "/boots", tag = "boots", params(PageQuery),
+#[utoipa::path(get, path = "/boots", tag = "boots", params(ListQuery),
     responses((status = 200, body = ListView<BootView>)), security(("bearer" = ["viewer"])))]
 async fn list(
     As(viewer): As<Viewer>,
-    Query(page): Query<PageQuery>,
+    Query(page): Query<ListQuery>,
 ) -> ApiResult<Json<ListView<BootView>>> {
     page.page(viewer.boots()?, key).map(Json)
 }
 
 /// The boots of a computer.
-#[utoipa::path(get, path = "/clients/{client}/boots", tag = "boots", params(("client" = String, Path), PageQuery),
+#[utoipa::path(get, path = "/clients/{client}/boots", tag = "boots", params(("client" = String, Path), ListQuery),
     responses((status = 200, body = ListView<BootView>)), security(("bearer" = ["viewer"])))]
 async fn of_client(
     As(viewer): As<Viewer>,
     Path(client): Path<String>,
-    Query(page): Query<PageQuery>,
+    Query(page): Query<ListQuery>,
 ) -> ApiResult<Json<ListView<BootView>>> {
     page.page(viewer.client_boots(&client)?, key).map(Json)
 }

@@ -5,7 +5,7 @@ use crate::http::{
     AppState,
     auth::As,
     etag::{Tagged, if_match},
-    page::PageQuery,
+    page::ListQuery,
     problem::{ApiResult, Body, Path, Query},
 };
 use axum::{
@@ -70,11 +70,11 @@ async fn remove_many(
 }
 
 /// Every computer, in the order of creation.
-#[utoipa::path(get, path = "/clients", tag = "clients", params(PageQuery),
+#[utoipa::path(get, path = "/clients", tag = "clients", params(ListQuery),
     responses((status = 200, body = ListView<ClientView>)), security(("bearer" = ["viewer"])))]
 async fn list(
     As(viewer): As<Viewer>,
-    Query(page): Query<PageQuery>,
+    Query(page): Query<ListQuery>,
 ) -> ApiResult<Json<ListView<ClientView>>> {
     page.page(viewer.clients(), |c| c.id.to_string()).map(Json)
 }

@@ -6,7 +6,7 @@ use crate::http::{
     AppState,
     auth::As,
     etag::{Tagged, if_match},
-    page::PageQuery,
+    page::ListQuery,
     problem::{ApiError, ApiResult, Path, Query},
 };
 use axum::{
@@ -34,11 +34,11 @@ pub fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// Every image, in the order of creation.
-#[utoipa::path(get, path = "/images", tag = "images", params(PageQuery),
+#[utoipa::path(get, path = "/images", tag = "images", params(ListQuery),
     responses((status = 200, body = ListView<ImageView>)), security(("bearer" = ["viewer"])))]
 async fn list(
     As(viewer): As<Viewer>,
-    Query(page): Query<PageQuery>,
+    Query(page): Query<ListQuery>,
 ) -> ApiResult<Json<ListView<ImageView>>> {
     page.page(viewer.images(), |i| i.id.to_string()).map(Json)
 }

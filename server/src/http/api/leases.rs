@@ -3,7 +3,7 @@
 use crate::http::{
     AppState,
     auth::As,
-    page::PageQuery,
+    page::ListQuery,
     problem::{ApiResult, Query},
 };
 use axum::Json;
@@ -16,11 +16,11 @@ pub fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// Addresses that were handed out.
-#[utoipa::path(get, path = "/leases", tag = "leases", params(PageQuery),
+#[utoipa::path(get, path = "/leases", tag = "leases", params(ListQuery),
     responses((status = 200, body = ListView<LeaseView>)), security(("bearer" = ["viewer"])))]
 async fn list(
     As(viewer): As<Viewer>,
-    Query(page): Query<PageQuery>,
+    Query(page): Query<ListQuery>,
 ) -> ApiResult<Json<ListView<LeaseView>>> {
     page.page(viewer.leases(), |l| {
         format!("{}/{:08x}", l.interface, l.address.to_bits())

@@ -3,7 +3,7 @@
 use crate::http::{
     AppState,
     auth::As,
-    page::PageQuery,
+    page::ListQuery,
     problem::{ApiResult, Query},
 };
 use axum::Json;
@@ -16,11 +16,11 @@ pub fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// The boot networks and how they are.
-#[utoipa::path(get, path = "/networks", tag = "networks", params(PageQuery),
+#[utoipa::path(get, path = "/networks", tag = "networks", params(ListQuery),
     responses((status = 200, body = ListView<BootNetworkView>)), security(("bearer" = ["viewer"])))]
 async fn list(
     As(viewer): As<Viewer>,
-    Query(page): Query<PageQuery>,
+    Query(page): Query<ListQuery>,
 ) -> ApiResult<Json<ListView<BootNetworkView>>> {
     let name =
         |n: &BootNetworkView| engine::network::scope_name(n.namespace.as_deref(), &n.interface);

@@ -1,14 +1,23 @@
 //! `/api/v1/system`, and the two probes that need no session.
 
-use crate::http::{AppState, auth::As, views};
+use crate::http::{
+    AppState,
+    auth::As,
+    page::ListQuery,
+    problem::{ApiResult, Body, Query},
+    views,
+};
 use axum::{Json, Router, extract::State, routing::get};
-use engine::Viewer;
+use engine::{Admin, Viewer};
 use http::StatusCode;
-use types::SystemInfoView;
+use types::{ListView, LogLevelView, SystemInfoView, TaskView};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(info))
+    OpenApiRouter::new()
+        .routes(routes!(info))
+        .routes(routes!(tasks))
+        .routes(routes!(log_level, set_log_level))
 }
 
 /// `/healthz`, `/readyz`.
@@ -31,6 +40,40 @@ async fn ready(State(state): State<AppState>) -> (StatusCode, &'static str) {
             "the database does not answer\n",
         ),
     }
+}
+
+/// The supervised tasks, by name: what runs, what failed and why.
+#[utoipa::path(get, path = "/system/tasks", tag = "system", params(ListQuery),
+    responses((status = 200, body = ListView<TaskView>)), security(("bearer" = ["viewer"])))]
+async fn tasks(
+    State(state): State<AppState>,
+    As(_viewer): As<Viewer>,
+    Query(page): Query<ListQuery>,
+) -> ApiResult<Json<ListView<TaskView>>> {
+    page.page(state.tasks.list(), |t| t.name.clone()).map(Json)
+}
+
+/// What the log tells now.
+#[utoipa::path(get, path = "/system/log-level", tag = "system",
+    responses((status = 200, body = LogLevelView)), security(("bearer" = ["viewer"])))]
+async fn log_level(State(state): State<AppState>, As(_viewer): As<Viewer>) -> Json<LogLevelView> {
+    let level = state.log_level.get();
+    Json(LogLevelView { level })
+}
+
+/// Change what the log tells, until the server ends.
+#[utoipa::path(put, path = "/system/log-level", tag = "system", request_body = LogLevelView,
+    responses((status = 200, body = LogLevelView)), security(("bearer" = ["admin"])))]
+async fn set_log_level(
+    State(state): State<AppState>,
+    As(admin): As<Admin>,
+    Body(wanted): Body<LogLevelView>,
+) -> ApiResult<Json<LogLevelView>> {
+    let before = state.log_level.get();
+    state.log_level.set(&wanted.level)?;
+    let level = state.log_level.get();
+    admin.log_level_changed(&before, &level).await?;
+    Ok(Json(LogLevelView { level }))
 }
 
 /// Facts about this server.

@@ -4,7 +4,7 @@ use crate::http::{
     AppState,
     auth::As,
     etag::{Tagged, if_match},
-    page::PageQuery,
+    page::ListQuery,
     problem::{ApiResult, Body, Path, Query},
 };
 use axum::{Json, response::Response};
@@ -24,11 +24,11 @@ pub fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// Every account.
-#[utoipa::path(get, path = "/users", tag = "users", params(PageQuery),
+#[utoipa::path(get, path = "/users", tag = "users", params(ListQuery),
     responses((status = 200, body = ListView<UserView>)), security(("bearer" = ["admin"])))]
 async fn list(
     As(admin): As<Admin>,
-    Query(page): Query<PageQuery>,
+    Query(page): Query<ListQuery>,
 ) -> ApiResult<Json<ListView<UserView>>> {
     page.page(admin.users(), |u| u.id.to_string()).map(Json)
 }

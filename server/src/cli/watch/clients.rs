@@ -1,0 +1,273 @@
+//! `nsboot client ls --watch`: the list kept true by the server's frames, and how each change is
+//! printed. On a terminal the table is drawn anew; otherwise each change is a line of its own.
+
+use super::{
+    super::{CliError, Output, connect::Server, render},
+    Watch,
+};
+use std::{
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
+use tokio::time::{Instant, timeout_at};
+use types::{ClientView, Event, ServerFrame, Topics};
+
+/// A boot brings many changes a second, and eyes are slow.
+const REDRAW: Duration = Duration::from_millis(100);
+/// To the upper left corner, then clear what is below.
+const HOME: &str = "\x1b[H\x1b[J";
+
+/// How changes are printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    /// The whole table, over the one before it.
+    Screen,
+    /// Each change as one line of JSON.
+    Lines,
+    /// Each change as a YAML document.
+    Documents,
+}
+
+/// Prints the computers and then each change, until the command is stopped or nobody reads it.
+///
+/// # Errors
+/// When no server answers at first, it refuses, or the output can't be written.
+pub fn run(server: &Server, out: Output) -> Result<(), CliError> {
+    let style = match out {
+        Output::Table if io::stdout().is_terminal() => Style::Screen,
+        Output::Table | Output::Json => Style::Lines,
+        Output::Yaml => Style::Documents,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| CliError::Local {
+            what: "could not start".into(),
+            why: e.to_string(),
+            code: "NSB-CLI-006",
+            hint: "Raise the limit of open files (ulimit -n).",
+        })?;
+    runtime.block_on(follow(server, style))
+}
+
+async fn follow(server: &Server, style: Style) -> Result<(), CliError> {
+    let topics: Topics = "clients,boots".parse().unwrap_or_default();
+    let mut watch = Watch::open(server, topics).await?;
+    let mut list = List::default();
+    // When what was taken in has to be on the screen.
+    let mut due: Option<Instant> = None;
+    loop {
+        let frame = match due {
+            None => Some(watch.next().await?),
+            Some(at) => timeout_at(at, watch.next()).await.ok().transpose()?,
+        };
+        let changes = frame.map(|f| list.take(f)).unwrap_or_default();
+        let written = match style {
+            Style::Screen => {
+                let first = !list.drawn;
+                if first || !changes.is_empty() {
+                    due = due.or_else(|| Some(Instant::now() + REDRAW));
+                }
+                match due {
+                    Some(at) if first || at <= Instant::now() => {
+                        due = None;
+                        list.drawn = true;
+                        show(&format!(
+                            "{HOME}{}\n",
+                            render::clients(&list.rows).trim_end()
+                        ))
+                    }
+                    _ => Ok(true),
+                }
+            }
+            Style::Lines | Style::Documents => show(&lines(style, &changes)),
+        };
+        match written {
+            Ok(true) => {}
+            // Nobody reads any more: `nsboot client ls --watch | head -3` is no failure.
+            Ok(false) => return Ok(()),
+            Err(e) => {
+                return Err(CliError::Local {
+                    what: "could not print the changes".into(),
+                    why: e.to_string(),
+                    code: "NSB-CLI-006",
+                    hint: "Look at where the output goes.",
+                });
+            }
+        }
+    }
+}
+
+/// False when nobody reads.
+fn show(text: &str) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        other => other.map(|()| true),
+    }
+}
+
+fn lines(style: Style, changes: &[Event]) -> String {
+    let one = |event: &Event| match serde_json::to_value(event) {
+        Ok(value) if style == Style::Documents => format!("---\n{}", render::yaml(&value)),
+        Ok(value) => format!("{value}\n"),
+        // Views are plain data: there is nothing in them that JSON can't hold.
+        Err(_) => String::new(),
+    };
+    changes.iter().map(one).collect()
+}
+
+/// The computers as of the last frame.
+#[derive(Default)]
+struct List {
+    rows: Vec<ClientView>,
+    drawn: bool,
+}
+
+impl List {
+    /// Takes a frame in and gives what it changed; a change of a boot is one of its computer.
+    fn take(&mut self, frame: ServerFrame) -> Vec<Event> {
+        match frame {
+            ServerFrame::Snapshot { snapshot, .. } => self.replace(snapshot.clients),
+            ServerFrame::Resumed { .. } => Vec::new(),
+            ServerFrame::Delta { event, .. } => self.apply(*event).into_iter().collect(),
+        }
+    }
+
+    /// What differs from what was known: all of it at first, what was missed later.
+    fn replace(&mut self, clients: Vec<ClientView>) -> Vec<Event> {
+        let gone = |old: &&ClientView| clients.iter().all(|c| c.id != old.id);
+        let mut changes: Vec<Event> = self
+            .rows
+            .iter()
+            .filter(gone)
+            .map(|c| Event::ClientRemoved { id: c.id })
+            .collect();
+        let new = clients.iter().filter(|c| !self.rows.contains(c));
+        changes.extend(new.map(|c| Event::ClientChanged { client: c.clone() }));
+        self.rows = clients;
+        changes
+    }
+
+    fn apply(&mut self, event: Event) -> Option<Event> {
+        match event {
+            Event::ClientChanged { client } => {
+                match self.rows.iter_mut().find(|r| r.id == client.id) {
+                    Some(row) if *row == client => return None,
+                    Some(row) => *row = client.clone(),
+                    None => self.rows.push(client.clone()),
+                }
+                Some(Event::ClientChanged { client })
+            }
+            Event::ClientRemoved { id } => {
+                let before = self.rows.len();
+                self.rows.retain(|r| r.id != id);
+                (self.rows.len() < before).then_some(Event::ClientRemoved { id })
+            }
+            Event::BootChanged { boot } => {
+                let row = self.rows.iter_mut().find(|r| r.mac == boot.mac)?;
+                row.take_boot(boot).then(|| Event::ClientChanged {
+                    client: row.clone(),
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::{ClientId, ClientState, MacAddr, OverlayMode, Snapshot, Timestamp};
+
+    fn client(n: u8, name: &str) -> ClientView {
+        ClientView {
+            id: ClientId(uuid::Uuid::from_u128(u128::from(n))),
+            name: name.into(),
+            mac: MacAddr([2, 0, 0, 0, 0, n]),
+            state: ClientState::Adopted,
+            image_id: None,
+            image_name: None,
+            mode: OverlayMode::Reset,
+            is_virtual: false,
+            address: None,
+            overlay_bytes: 0,
+            disk_in_use: false,
+            created_at: Timestamp(0),
+            revision: 1,
+            last_boot: None,
+        }
+    }
+
+    fn snapshot(clients: Vec<ClientView>) -> ServerFrame {
+        ServerFrame::Snapshot {
+            run: "r".into(),
+            seq: 1,
+            topics: Topics::default(),
+            snapshot: Box::new(Snapshot {
+                page_build: String::new(),
+                clients,
+                images: vec![],
+                leases: vec![],
+                networks: vec![],
+                boots: vec![],
+                jobs: Vec::new(),
+            }),
+        }
+    }
+
+    fn delta(event: Event) -> ServerFrame {
+        ServerFrame::Delta {
+            seq: 2,
+            event: Box::new(event),
+        }
+    }
+
+    fn told(changes: &[Event]) -> Vec<String> {
+        let one = |e: &Event| match e {
+            Event::ClientChanged { client } => client.name.clone(),
+            Event::ClientRemoved { id } => format!("-{}", id.0.as_u128()),
+            other => panic!("{other:?}"),
+        };
+        changes.iter().map(one).collect()
+    }
+
+    #[test]
+    fn only_what_changed_is_told_also_by_a_second_snapshot() {
+        let mut list = List::default();
+        let first = vec![client(1, "a"), client(2, "b")];
+        assert_eq!(told(&list.take(snapshot(first.clone()))), ["a", "b"]);
+        assert!(list.take(snapshot(first)).is_empty());
+        let renamed = Event::ClientChanged {
+            client: client(2, "c"),
+        };
+        assert_eq!(told(&list.take(delta(renamed.clone()))), ["c"]);
+        assert!(list.take(delta(renamed)).is_empty(), "told already");
+        let missed = vec![client(2, "c"), client(3, "d")];
+        assert_eq!(told(&list.take(snapshot(missed))), ["-1", "d"]);
+        let id = ClientId(uuid::Uuid::from_u128(3));
+        assert_eq!(told(&list.take(delta(Event::ClientRemoved { id }))), ["-3"]);
+        assert_eq!(
+            told(&[Event::ClientChanged {
+                client: list.rows[0].clone()
+            }]),
+            ["c"]
+        );
+    }
+
+    #[test]
+    fn a_line_is_one_change() {
+        let events = [
+            Event::ClientChanged {
+                client: client(1, "a"),
+            },
+            Event::ClientRemoved {
+                id: ClientId(uuid::Uuid::nil()),
+            },
+        ];
+        let text = lines(Style::Lines, &events);
+        let read: Result<Vec<Event>, _> = text.lines().map(serde_json::from_str).collect();
+        assert_eq!(read.ok().as_deref(), Some(events.as_slice()));
+        assert!(lines(Style::Documents, &events).starts_with("---\nclient:\n"));
+    }
+}

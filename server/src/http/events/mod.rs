@@ -1,0 +1,262 @@
+//! `/api/v1/ws`: a snapshot with its number, then what changes. `docs/websocket.md` is the contract.
+//! What is kept for readers, and how much, is `engine::events`'; this is one connection.
+
+#[cfg(test)]
+mod tests;
+
+use super::{
+    AppState,
+    problem::{ApiError, ApiResult, Query, bad_query, unauthorized},
+    views,
+};
+use axum::{
+    Extension,
+    extract::{
+        State, WebSocketUpgrade,
+        ws::{
+            CloseFrame, Message, Utf8Bytes, WebSocket, close_code,
+            rejection::WebSocketUpgradeRejection,
+        },
+    },
+    response::Response,
+};
+use engine::{Caller, Next, Reader};
+use futures_util::{
+    Sink, SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use serde::Deserialize;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use types::{Problem, Role, ServerFrame, Topics};
+
+/// A reader that says nothing to two of these is gone.
+const PING: Duration = Duration::from_secs(5);
+/// A reader that does not take a frame within this long is dropped; it comes back for what it
+/// missed, or for a snapshot.
+const SEND_LIMIT: Duration = Duration::from_secs(10);
+/// For the last word to one who may not read any more.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+/// A session that simply runs out is noticed within this long; one that is ended, at once.
+const LOOK: Duration = Duration::from_secs(5);
+/// Readers send nothing but pongs.
+const MAX_INCOMING: usize = 4096;
+
+/// Close codes of our own, named after the HTTP status.
+const SESSION_ENDED: u16 = 4401;
+const ROLE_TOO_LOW: u16 = 4403;
+
+/// The query of the address.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WsQuery {
+    /// Names with commas between; absent is [`Topics::default`].
+    topics: Option<String>,
+    /// Where an earlier connection stopped: `RUN-SEQ`.
+    since: Option<String>,
+}
+
+/// Session and origin were checked before this is reached.
+pub async fn upgrade(
+    State(state): State<AppState>,
+    caller: Option<Extension<Caller>>,
+    Query(query): Query<WsQuery>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> ApiResult<Response> {
+    let Extension(caller) = caller.ok_or_else(unauthorized)?;
+    let topics: Topics = match &query.topics {
+        None => Topics::default(),
+        Some(names) => names
+            .parse()
+            .map_err(|e| bad_query(format!("topics: {e}")))?,
+    };
+    match topics.role() {
+        Role::Viewer => state.engine.as_viewer(&caller).map(drop)?,
+        Role::Operator => state.engine.as_operator(&caller).map(drop)?,
+        Role::Admin => state.engine.as_admin(&caller).map(drop)?,
+    }
+    let upgrade = upgrade.map_err(no_upgrade)?;
+    let answer = upgrade
+        .max_message_size(MAX_INCOMING)
+        .on_upgrade(move |socket| async move {
+            serve(socket, &state, &caller, topics, query.since.as_deref()).await;
+        });
+    Ok(answer)
+}
+
+fn no_upgrade(rejection: WebSocketUpgradeRejection) -> ApiError {
+    ApiError::from(
+        Problem::new(
+            rejection.status().as_u16(),
+            "NSB-HTTP-426",
+            "This address is for WebSockets",
+            "Open it as ws://HOST/api/v1/ws with a WebSocket client of version 13.",
+        )
+        .detail(rejection.body_text()),
+    )
+}
+
+type End = (u16, &'static str);
+
+/// Serves one reader until it goes, may not read any more, or the server stops.
+async fn serve(
+    socket: WebSocket,
+    state: &AppState,
+    caller: &Caller,
+    topics: Topics,
+    since: Option<&str>,
+) {
+    let _open = state.engine.counters().ws_connections.enter();
+    let (mut sink, mut stream) = socket.split();
+    let heard = AtomicBool::new(true);
+    // The first to end decides; what is on its way to a slow reader delays none of the others.
+    let end = tokio::select! {
+        end = pump(&mut sink, state, topics, since, &heard) => end,
+        end = listen(&mut stream, &heard) => end,
+        end = permission_ends(state, caller, topics) => Some(end),
+        _ = state.stopping.cancelled() => Some((close_code::AWAY, "the server stops")),
+    };
+    // With none the reader is gone: there is nobody to say goodbye to.
+    if let Some((code, reason)) = end {
+        let goodbye = Message::Close(Some(CloseFrame {
+            code,
+            reason: reason.into(),
+        }));
+        let _ = timeout(CLOSE_LIMIT, sink.send(goodbye)).await;
+    }
+}
+
+/// Sends all that the reader asked for, and pings.
+async fn pump(
+    sink: &mut SplitSink<WebSocket, Message>,
+    state: &AppState,
+    topics: Topics,
+    since: Option<&str>,
+    heard: &AtomicBool,
+) -> Option<End> {
+    let mut reader = begin(sink, state, topics, since).await?;
+    let mut ping = interval(PING);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut unanswered = 0;
+    loop {
+        tokio::select! {
+            next = reader.next() => match next {
+                Next::Changes(changes) => {
+                    for change in changes {
+                        feed(sink, text(change.frame())?).await?;
+                    }
+                    flush(sink).await?;
+                }
+                Next::Lost => snapshot(sink, state, topics, &mut reader).await?,
+            },
+            _ = ping.tick() => {
+                unanswered = if heard.swap(false, Ordering::Relaxed) { 0 } else { unanswered + 1 };
+                if unanswered == 2 {
+                    return Some((close_code::POLICY, "no answer to two pings"));
+                }
+                feed(sink, Message::Ping(Default::default())).await?;
+                flush(sink).await?;
+            }
+        }
+    }
+}
+
+/// The first frame: the state, or word that the reader goes on from where it stopped.
+async fn begin(
+    sink: &mut SplitSink<WebSocket, Message>,
+    state: &AppState,
+    topics: Topics,
+    since: Option<&str>,
+) -> Option<Reader> {
+    let events = state.engine.events();
+    // A place that we can't read is one that we have nothing for: the reader gets the state.
+    let place = since.and_then(|s| s.parse().ok());
+    if let Some(reader) = place.and_then(|p| events.resume(topics, &p)) {
+        let resumed = ServerFrame::Resumed {
+            run: events.run().into(),
+            seq: reader.at(),
+            topics,
+        };
+        send(sink, &resumed).await?;
+        return Some(reader);
+    }
+    let mut reader = events.subscribe(topics);
+    snapshot(sink, state, topics, &mut reader).await?;
+    Some(reader)
+}
+
+/// Sends the whole state; the reader goes on from there.
+async fn snapshot(
+    sink: &mut SplitSink<WebSocket, Message>,
+    state: &AppState,
+    topics: Topics,
+    reader: &mut Reader,
+) -> Option<()> {
+    // The number first: what changes while we look is in the snapshot and comes once more.
+    let seq = reader.skip();
+    let frame = ServerFrame::Snapshot {
+        run: state.engine.events().run().into(),
+        seq,
+        topics,
+        snapshot: Box::new(views::snapshot(state, topics)),
+    };
+    send(sink, &frame).await
+}
+
+/// Hears that the reader is there, or goes.
+async fn listen(stream: &mut SplitStream<WebSocket>, heard: &AtomicBool) -> Option<End> {
+    loop {
+        match stream.next().await {
+            Some(Ok(Message::Close(_))) | None => return Some((close_code::NORMAL, "")),
+            Some(Ok(_)) => heard.store(true, Ordering::Relaxed),
+            Some(Err(_)) => return None,
+        }
+    }
+}
+
+/// Waits until the caller may not read these topics any more.
+async fn permission_ends(state: &AppState, caller: &Caller, topics: Topics) -> End {
+    let mut changes = state.engine.users().changes();
+    loop {
+        changes.mark_unchanged();
+        let now = state.engine.users().again(&caller.identity);
+        if let Some(end) = verdict(now.ok().map(|who| who.role), topics) {
+            return end;
+        }
+        // Both outcomes are a reason to look again.
+        let _ = timeout(LOOK, changes.changed()).await;
+    }
+}
+
+/// What becomes of a reader whose session gives it this role now.
+fn verdict(role: Option<Role>, topics: Topics) -> Option<End> {
+    match role {
+        None => Some((SESSION_ENDED, "the session has ended")),
+        Some(role) if role < topics.role() => {
+            Some((ROLE_TOO_LOW, "the role does not allow this any more"))
+        }
+        Some(_) => None,
+    }
+}
+
+/// None when the reader is gone.
+async fn send(sink: &mut (impl Sink<Message> + Unpin), frame: &ServerFrame) -> Option<()> {
+    let json = serde_json::to_vec(frame).ok()?;
+    feed(sink, text(json.into())?).await?;
+    flush(sink).await
+}
+
+async fn feed(sink: &mut (impl Sink<Message> + Unpin), message: Message) -> Option<()> {
+    timeout(SEND_LIMIT, sink.feed(message)).await.ok()?.ok()
+}
+
+async fn flush(sink: &mut (impl Sink<Message> + Unpin)) -> Option<()> {
+    timeout(SEND_LIMIT, sink.flush()).await.ok()?.ok()
+}
+
+fn text(json: bytes::Bytes) -> Option<Message> {
+    Utf8Bytes::try_from(json).ok().map(Message::Text)
+}

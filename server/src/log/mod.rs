@@ -1,0 +1,166 @@
+//! The log: lines for people on a terminal, JSON lines for everything else, on standard error.
+//! What is told can be changed while the server runs. Files and rotation are the business of
+//! whoever started us.
+
+mod json;
+#[cfg(test)]
+mod tests;
+
+use engine::{Area, Error};
+use json::JsonLines;
+use std::{
+    io::{IsTerminal, stderr},
+    sync::{Arc, Mutex, PoisonError},
+};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, filter::LevelFilter, layer::SubscriberExt, reload,
+    util::SubscriberInitExt,
+};
+
+/// Target of the spans that carry `request_id` and `boot_id`. No filter switches it off, so that
+/// whatever lines are told have them.
+pub const CONTEXT: &str = "nsboot::context";
+
+/// Told when nothing else is said.
+const DEFAULT: &str = "info";
+/// The longest filter, bytes.
+const MAX_FILTER: usize = 1024;
+
+/// How lines look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl Format {
+    /// `wanted` is `NSBOOT_LOG_FORMAT`; anything but `text` and `json` counts as not set.
+    fn choose(wanted: Option<&str>, terminal: bool) -> Format {
+        match wanted {
+            Some("json") => Format::Json,
+            Some("text") => Format::Text,
+            _ if terminal => Format::Text,
+            _ => Format::Json,
+        }
+    }
+}
+
+/// What the log tells, and the way to change it. Cheap to clone.
+#[derive(Clone)]
+pub struct LogLevel {
+    handle: reload::Handle<EnvFilter, Registry>,
+    /// As it was asked for.
+    current: Arc<Mutex<String>>,
+}
+
+impl LogLevel {
+    /// The level in use, and the layer that obeys it.
+    fn new(level: &str) -> Result<(LogLevel, impl Layer<Registry> + use<>), String> {
+        let (layer, handle) = reload::Layer::new(filter(level)?);
+        let current = Arc::new(Mutex::new(level.trim().to_string()));
+        Ok((LogLevel { handle, current }, layer))
+    }
+
+    /// Of no log: what is set goes nowhere.
+    #[cfg(test)]
+    pub fn detached() -> LogLevel {
+        LogLevel::new(DEFAULT).expect("a level").0
+    }
+
+    /// What is told now, e.g. `info`.
+    pub fn get(&self) -> String {
+        let current = self.current.lock();
+        current.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells that from now on, until it is changed again or the server ends.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when that is no filter; nothing changes then.
+    pub fn set(&self, level: &str) -> Result<(), Error> {
+        let filter = filter(level).map_err(|why| Error::invalid(Area::System, "level", why))?;
+        // Held over both, so that what is told and what is shown are of one caller.
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        self.handle
+            .reload(filter)
+            .map_err(|e| Error::Internal(format!("the log takes no new level: {e}")))?;
+        *current = level.trim().to_string();
+        drop(current);
+        tracing::info!(to = level.trim(), "the log level was changed");
+        Ok(())
+    }
+}
+
+/// Starts the log. `NSBOOT_LOG` says what is told (default `info`), `NSBOOT_LOG_FORMAT` is `text`
+/// or `json`; without it a terminal gets text and anything else JSON lines.
+pub fn start() -> LogLevel {
+    let wanted = std::env::var("NSBOOT_LOG").unwrap_or_default();
+    let wanted = match wanted.trim() {
+        "" => DEFAULT,
+        wanted => wanted,
+    };
+    let (started, wrong) = match LogLevel::new(wanted) {
+        Ok(started) => (Ok(started), None),
+        Err(why) => (LogLevel::new(DEFAULT), Some(why)),
+    };
+    let (level, layer) = started.unwrap_or_else(|e| unreachable!("{DEFAULT} is a level: {e}"));
+    let format = std::env::var("NSBOOT_LOG_FORMAT").ok();
+    let terminal = stderr().is_terminal();
+    let registry = tracing_subscriber::registry().with(layer);
+    match Format::choose(format.as_deref(), terminal) {
+        Format::Text => {
+            let lines = tracing_subscriber::fmt::layer().with_writer(stderr);
+            registry.with(lines.with_ansi(terminal)).init();
+        }
+        Format::Json => {
+            registry.with(JsonLines::new(stderr)).init();
+            std::panic::set_hook(Box::new(tell_panic));
+        }
+    }
+    if let Some(why) = wrong {
+        tracing::warn!(why, "NSBOOT_LOG is not used; the log tells `{DEFAULT}`");
+    }
+    level
+}
+
+/// A panic as a line like every other: whoever reads JSON lines can't read the usual text.
+fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let backtrace = std::backtrace::Backtrace::capture();
+    let taken = backtrace.status() == std::backtrace::BacktraceStatus::Captured;
+    tracing::error!(
+        event = "panic",
+        at = panic.location().map(tracing::field::display),
+        thread = std::thread::current().name(),
+        backtrace = taken.then(|| tracing::field::display(&backtrace)),
+        "{}",
+        panic.payload_as_str().unwrap_or("panicked without a text")
+    );
+}
+
+/// A filter: levels, and `TARGET=LEVEL`, with commas between. Stricter than `tracing`, for which
+/// a level with a slip of the pen is the name of a target and silences all others.
+fn filter(text: &str) -> Result<EnvFilter, String> {
+    const LEVELS: &str = "error, warn, info, debug, trace or off";
+    let text = text.trim();
+    if text.is_empty() || text.len() > MAX_FILTER {
+        return Err(format!(
+            "it is one of {LEVELS}, or a filter such as `engine=debug,info` of at most {MAX_FILTER} bytes"
+        ));
+    }
+    // Spans and their fields may hold commas; what is wrong with those, `tracing` says.
+    let plain = !text.contains('[');
+    for part in text.split(',').map(str::trim).filter(|_| plain) {
+        let level = part.rsplit('=').next().unwrap_or(part);
+        if level.is_empty() || level.parse::<LevelFilter>().is_err() {
+            return Err(format!(
+                "`{part}` is not understood: use {LEVELS}, or TARGET=LEVEL such as engine=debug"
+            ));
+        }
+    }
+    let context = format!("{CONTEXT}=error").parse();
+    let filter = EnvFilter::builder().parse(text);
+    match (filter, context) {
+        (Ok(filter), Ok(context)) => Ok(filter.add_directive(context)),
+        (Err(e), _) | (_, Err(e)) => Err(format!("`{text}` is not understood: {e}")),
+    }
+}

@@ -1,0 +1,153 @@
+//! How the server stands with a service manager, and how it ends.
+
+use crate::{live, server::Server};
+use futures_util::StreamExt;
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    os::unix::net::UnixDatagram,
+    path::Path,
+    time::{Duration, Instant},
+};
+use tokio_tungstenite::tungstenite::Message;
+
+/// From SIGTERM to the end.
+const LIMIT: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What systemd would hear.
+struct Manager {
+    socket: UnixDatagram,
+}
+
+impl Manager {
+    fn listen(dir: &Path) -> Manager {
+        let socket = UnixDatagram::bind(dir.join("notify")).expect("a socket");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a limit");
+        Manager { socket }
+    }
+
+    fn next(&self) -> String {
+        let mut buffer = [0; 512];
+        let len = self.socket.recv(&mut buffer).expect("a word in time");
+        String::from_utf8_lossy(&buffer[..len])
+            .trim_end()
+            .to_string()
+    }
+}
+
+#[test]
+fn systemd_hears_ready_then_signs_of_life_then_stopping() {
+    let mut manager = None;
+    let server = Server::prepared(|command, dir| {
+        manager = Some(Manager::listen(dir));
+        command
+            .env("NOTIFY_SOCKET", dir.join("notify"))
+            .env("WATCHDOG_USEC", "400000");
+    });
+    let manager = manager.expect("it listens");
+    assert_eq!(manager.next(), "READY=1");
+    assert_eq!(
+        server.send("GET", "/readyz", &[], b"").status,
+        200,
+        "ready is ready"
+    );
+    assert_eq!(manager.next(), "WATCHDOG=1");
+    let begun = Instant::now();
+    for _ in 0..3 {
+        assert_eq!(manager.next(), "WATCHDOG=1");
+    }
+    // Three halves of 400 ms; the upper bound is for a box that is busy.
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_millis(500), "{took:?}");
+    let session = server.login();
+    let tasks = session.items("/api/v1/system/tasks");
+    assert!(tasks.iter().any(|t| t["name"] == "watchdog"), "{tasks:?}");
+    let (status, _dir) = server.stop();
+    assert!(status.success(), "{status}");
+    let rest = std::iter::repeat_with(|| manager.next()).find(|word| word != "WATCHDOG=1");
+    assert_eq!(rest.as_deref(), Some("STOPPING=1"));
+}
+
+#[test]
+fn without_a_watchdog_only_ready_and_stopping_are_told() {
+    let mut manager = None;
+    let server = Server::prepared(|command, dir| {
+        manager = Some(Manager::listen(dir));
+        // Of another process: not ours to feed.
+        command
+            .env("NOTIFY_SOCKET", dir.join("notify"))
+            .env("WATCHDOG_USEC", "1000")
+            .env("WATCHDOG_PID", "1");
+    });
+    let manager = manager.expect("it listens");
+    assert_eq!(manager.next(), "READY=1");
+    let (status, _dir) = server.stop();
+    assert!(status.success(), "{status}");
+    assert_eq!(manager.next(), "STOPPING=1");
+}
+
+/// Begins an upload of a disk that never comes whole.
+fn slow_upload(server: &Server) -> TcpStream {
+    let access = server.login().access;
+    let address = server.base.strip_prefix("http://").expect("http");
+    let mut stream = TcpStream::connect(address).expect("connects");
+    let head = format!(
+        "POST /api/v1/images?name=slow HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {access}\r\n\
+         content-type: application/octet-stream\r\ncontent-length: 1048576\r\nexpect: 100-continue\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    // The answer to Expect comes when the handler reads the body: it is under way.
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 100");
+    stream.write_all(&[7; 4096]).expect("sent");
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_takes_less_than_8_s_with_a_websocket_and_an_upload_open() {
+    let server = Server::start();
+    let upload = slow_upload(&server);
+    let session = server.login();
+    let mut socket = live::open(&server, "", &[live::bearer(&session)])
+        .await
+        .expect("open");
+    live::next(&mut socket).await;
+    drop(session);
+    // The reader of the WebSocket goes on, as a browser does.
+    let goodbye = tokio::spawn(async move {
+        while let Some(Ok(message)) = socket.next().await {
+            if let Message::Close(Some(frame)) = message {
+                return Some(u16::from(frame.code));
+            }
+        }
+        None
+    });
+    let begun = Instant::now();
+    let (status, dir) = tokio::task::spawn_blocking(|| server.stop())
+        .await
+        .expect("stopped");
+    let took = begun.elapsed();
+    assert!(status.success(), "{status}");
+    assert!(took < LIMIT, "{took:?}");
+    assert_eq!(
+        goodbye.await.expect("read"),
+        Some(1001),
+        "told that the server goes away"
+    );
+    drop(upload);
+
+    // Nothing of the half image is left but a word about it, and the data directory serves on.
+    let again = tokio::task::spawn_blocking(move || {
+        let server = Server::launch(dir, true);
+        let images = server.login().items("/api/v1/images");
+        let files = std::fs::read_dir(server.data().join("images")).expect("the folder");
+        (images, files.count())
+    });
+    let (images, files) = again.await.expect("started again");
+    assert!(
+        images.len() == 1 && images[0]["state"] == "failed" && files == 0,
+        "{images:?}, {files} files"
+    );
+}

@@ -1,0 +1,126 @@
+//! `nsboot client ls --watch`: it follows a server, also over its restart.
+
+use crate::{
+    api::add,
+    server::{Server, lines, nsboot},
+};
+use serde_json::{Value, json};
+use std::{
+    process::{Child, Command, Stdio},
+    sync::mpsc::Receiver,
+    time::Duration,
+};
+
+/// A command that goes on until it is dropped, and the lines that it prints.
+struct Follower {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Follower {
+    fn start(command: &mut Command) -> Follower {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nsboot starts");
+        let lines = lines(child.stdout.take().expect("piped"));
+        Follower { child, lines }
+    }
+
+    /// The next change, as `name` or `-id`.
+    fn next(&self) -> String {
+        let line = self.lines.recv_timeout(Duration::from_secs(60));
+        let line = line.expect("a change is told");
+        let event: Value = serde_json::from_str(&line).expect("one JSON object a line");
+        let text = |v: &Value| v.as_str().expect("text").to_string();
+        match event["type"].as_str() {
+            Some("client_changed") => text(&event["client"]["name"]),
+            Some("client_removed") => format!("-{}", text(&event["id"])),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn it_prints_what_is_there_then_each_change_also_after_a_restart() {
+    let server = Server::start();
+    add(&server.login(), "before", 1);
+    let watch = Follower::start(
+        nsboot()
+            .args(["client", "ls", "--watch", "--data"])
+            .arg(server.data()),
+    );
+    assert_eq!(watch.next(), "before");
+    let session = server.login();
+    let made = add(&session, "after", 2);
+    assert_eq!(watch.next(), "after");
+    let id = made["id"].as_str().expect("id").to_string();
+    session.json(
+        "PATCH",
+        &format!("/api/v1/clients/{id}"),
+        json!({"name": "renamed"}),
+    );
+    assert_eq!(watch.next(), "renamed");
+    // The same socket in the same folder: the command comes back by itself, and what is as it was
+    // is not told again.
+    let server = server.restart();
+    let session = server.login();
+    session.send("DELETE", &format!("/api/v1/clients/{id}"), &[], b"");
+    assert_eq!(watch.next(), format!("-{id}"));
+    add(&session, "new", 3);
+    assert_eq!(watch.next(), "new");
+}
+
+#[test]
+fn it_follows_over_the_network_and_ends_with_its_session() {
+    let server = Server::start();
+    let session = server.login();
+    let mut watch = Follower::start(nsboot().args([
+        "client",
+        "ls",
+        "--watch",
+        "-o",
+        "json",
+        "--server",
+        &server.base,
+        "--token",
+        &session.access,
+    ]));
+    let other = server.login();
+    add(&other, "a01", 1);
+    assert_eq!(watch.next(), "a01");
+    assert_eq!(
+        session.send("POST", "/api/v1/auth/logout", &[], b"").status,
+        204
+    );
+    let status = watch.child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(3));
+}
+
+#[test]
+fn a_refusal_is_said_and_not_tried_again() {
+    let server = Server::start();
+    let over = |url: &str, token: &str| {
+        let output = nsboot()
+            .args(["client", "ls", "--watch", "--server", url, "--token", token])
+            .output()
+            .expect("nsboot runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    let (code, said) = over(&server.base, "nonsense");
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("NSB-AUTH-001"), "{said}");
+    let (code, said) = over("http://127.0.0.1:1", "nonsense");
+    assert_eq!(code, Some(6), "{said}");
+    let (code, said) = over("https://127.0.0.1:1", "nonsense");
+    assert_eq!(code, Some(2), "{said}");
+}
