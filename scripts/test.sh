@@ -39,6 +39,7 @@ export NSBOOT_LIVE=1
 stage "unit and integration tests" 20 cargo test --locked --workspace --exclude frontend --no-fail-fast -- --test-threads=4
 stage "fuzz, a minute each" 15 scripts/fuzz.sh 60
 [ -x "$NSBOOT_BIN" ] || finish
+stage "API against its description" 6 end2end/api/conformance.sh 45
 stage "self-test image" 6 scripts/selftest-image.sh
 SELFTEST_IMAGE=$(scripts/selftest-image.sh) || finish
 export SELFTEST_IMAGE

@@ -4,8 +4,8 @@
 use crate::start::Start;
 use leptos::prelude::*;
 use types::{
-    BootNetworkView, BootView, ClientId, ClientView, Event, ImageId, ImageView, LeaseView,
-    ServerFrame, Snapshot, Timestamp,
+    AuditView, BootNetworkView, BootView, ClientId, ClientView, Event, ImageId, ImageView, JobId,
+    JobView, LeaseView, ServerFrame, Snapshot, Timestamp,
 };
 
 #[cfg(feature = "hydrate")]
@@ -22,6 +22,8 @@ pub struct Row<K, V: Send + Sync + 'static> {
 pub type ClientRow = Row<ClientId, ClientView>;
 /// An image in the list.
 pub type ImageRow = Row<ImageId, ImageView>;
+/// A job in the drawer.
+pub type JobRow = Row<JobId, JobView>;
 
 /// How the page hangs on the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +45,12 @@ pub struct Live {
     pub networks: RwSignal<Vec<BootNetworkView>>,
     /// The newest change of any boot, for pages that show one.
     pub boot: RwSignal<Option<BootView>>,
+    /// The jobs that are not over.
+    pub running: RwSignal<Vec<JobRow>>,
+    /// The newest change of any job, for pages that show jobs.
+    pub job: RwSignal<Option<JobView>>,
+    /// The newest entry of the audit log; only administrators are sent any.
+    pub entry: RwSignal<Option<AuditView>>,
     pub link: RwSignal<Link>,
     /// How many snapshots came over the socket: before each, changes may have passed unseen.
     pub snapshots: RwSignal<u32>,
@@ -63,6 +71,9 @@ impl Live {
             leases: RwSignal::new(Vec::new()),
             networks: RwSignal::new(Vec::new()),
             boot: RwSignal::new(None),
+            running: RwSignal::new(Vec::new()),
+            job: RwSignal::new(None),
+            entry: RwSignal::new(None),
             link: RwSignal::new(Link::Connecting),
             snapshots: RwSignal::new(0),
             build: StoredValue::new(start.snapshot.as_ref().map(|s| s.page_build.clone())),
@@ -71,6 +82,7 @@ impl Live {
         if let Some(snapshot) = &start.snapshot {
             live.load(snapshot.clone());
         }
+        live.load_running(start.running.clone());
         live
     }
 
@@ -144,8 +156,8 @@ impl Live {
                     None => all.push(lease),
                 }
             }),
-            // For the activity pages.
-            Event::JobChanged { .. } | Event::AuditAdded { .. } => {}
+            Event::JobChanged { job } => self.job_changed(job),
+            Event::AuditAdded { entry } => self.entry.set(Some(entry)),
             Event::NetworkChanged { network } => self.networks.update(|all| {
                 let same = |n: &&mut BootNetworkView| {
                     n.interface == network.interface && n.namespace == network.namespace
@@ -156,6 +168,24 @@ impl Live {
                 }
             }),
         }
+    }
+
+    /// Takes the whole list of jobs that are not over.
+    pub fn load_running(&self, jobs: Vec<JobView>) {
+        merge(self.running, jobs, |j| j.id);
+    }
+
+    /// A job that is over leaves the drawer.
+    fn job_changed(&self, job: JobView) {
+        if job.state.is_over() {
+            let gone = |r: &JobRow| r.id == job.id;
+            if self.running.with_untracked(|rows| rows.iter().any(gone)) {
+                self.running.update(|rows| rows.retain(|r| !gone(r)));
+            }
+        } else {
+            upsert(self.running, job.id, job.clone());
+        }
+        self.job.set(Some(job));
     }
 
     /// A boot belongs to the computer with its MAC; an older boot than the one shown is not news.

@@ -195,8 +195,17 @@ pub(crate) fn start() -> Start {
         theme: theme(),
         snapshot: me.is_some().then(|| host.snapshot()),
         system: me.is_some().then(|| host.system()),
+        running: running_jobs(),
         me,
     }
+}
+
+/// What the drawer of each page begins with; nothing for a visitor.
+fn running_jobs() -> Vec<types::JobView> {
+    let viewer = use_context::<Engine>()
+        .zip(caller().ok())
+        .and_then(|(engine, caller)| engine.as_viewer(&caller).ok());
+    viewer.map(|v| v.running_jobs()).unwrap_or_default()
 }
 
 /// Forbids the browser everything but our own files and the scripts that carry this answer's

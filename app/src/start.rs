@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
-use types::{MeView, Snapshot, SystemInfoView, Timestamp};
+use types::{JobView, MeView, Role, Snapshot, SystemInfoView, Timestamp};
 
 /// The facts of one page load.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub struct Start {
     /// Empty unless signed in.
     pub snapshot: Option<Snapshot>,
     pub system: Option<SystemInfoView>,
+    /// The jobs that are not over.
+    pub running: Vec<JobView>,
 }
 
 impl Start {
@@ -32,6 +34,17 @@ impl Start {
         })
         .into_inner()
     }
+
+    /// Whether whoever looks may do what needs `least`: what they may not do is not offered. The
+    /// server asks again with each change.
+    pub fn may(&self, least: Role) -> bool {
+        self.me.as_ref().is_some_and(|m| m.role >= least)
+    }
+}
+
+/// [`Start::may`] of the page that is shown.
+pub fn may(least: Role) -> bool {
+    expect_context::<Start>().may(least)
 }
 
 /// The theme that the visitor chose, from the cookie; None follows the system.

@@ -26,10 +26,13 @@ for (const theme of ['light', 'dark'] as const) {
       await link.click();
       await expect(page.getByRole('heading', { name: 'Boots', exact: true })).toBeVisible();
       await look('computer');
-      for (const name of ['images', 'network']) {
+      for (const name of ['images', 'network', 'activity', 'users', 'account']) {
         await open(page, `/${name}`);
         await look(name);
       }
+      await open(page, '/users');
+      await page.locator('.stream summary').first().click();
+      await look('user');
       for (const [name, path] of [['missing', '/nothing-here'], ['no-computer', '/floor/00000000-0000-0000-0000-000000000000']]) {
         await page.goto(url(path));
         await hydrated(page);
@@ -41,7 +44,7 @@ for (const theme of ['light', 'dark'] as const) {
 
 test('the theme is kept and comes with the page, before any script', async ({ page }) => {
   await signIn(page);
-  await page.getByRole('banner').locator('summary').click();
+  await page.getByRole('banner').locator('summary', { hasText: 'admin' }).click();
   await page.getByRole('button', { name: 'Dark' }).click();
   await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
   const html = await (await page.request.get(url('/floor'))).text();

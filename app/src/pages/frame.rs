@@ -1,6 +1,6 @@
 //! The frame around every signed-in page: navigation, connection, account.
 
-use super::{Place, navigation};
+use super::{Place, activity::Drawer, navigation};
 use crate::{
     i18n::*,
     live::{Link, Live},
@@ -9,6 +9,7 @@ use crate::{
 };
 use leptos::prelude::*;
 use leptos_router::{components::Outlet, hooks::use_location};
+use types::Role;
 
 /// The signed-in frame; without a session it shows nothing (the server has sent the visitor on).
 #[component]
@@ -30,6 +31,7 @@ pub fn Frame() -> impl IntoView {
             <Navigation/>
             <div class="ms-auto flex items-center gap-4">
                 <Connection/>
+                <Drawer/>
                 <Account/>
             </div>
         </header>
@@ -44,6 +46,8 @@ pub fn Frame() -> impl IntoView {
 fn Navigation() -> impl IntoView {
     let i18n = use_i18n();
     let path = use_location().pathname;
+    let me = expect_context::<Start>().me;
+    let role = me.map_or(Role::Viewer, |m| m.role);
     let item = move |(place, name): (Place, &'static str)| match place {
         Place::Page(href) => {
             let current = move || {
@@ -61,7 +65,7 @@ fn Navigation() -> impl IntoView {
     };
     view! {
         <nav class="mainnav" aria-label=tu_string!(i18n, nav.label)>
-            <ul>{navigation(i18n).into_iter().map(item).collect_view()}</ul>
+            <ul>{navigation(i18n, role).into_iter().map(item).collect_view()}</ul>
         </nav>
     }
     .into_any()
@@ -113,6 +117,7 @@ fn Account() -> impl IntoView {
             <summary class="btn">{name.clone()}</summary>
             <div class="menu">
                 <p class="who">{t!(i18n, account.signed_in, name = name)}</p>
+                <a href="/account">{t!(i18n, account.own)}</a>
                 <form method="post" action="/fn/theme">
                     {theme("light", tu_string!(i18n, account.light))}
                     {theme("dark", tu_string!(i18n, account.dark))}

@@ -1,7 +1,10 @@
 //! The pages that the browser fetches when it first shows them; the server always has them whole.
 //! `cargo leptos build --split` puts each into a WASM file of its own.
 
-use super::{computer::Computer, floor::Floor, images::Images, network::Network};
+use super::{
+    account::Account, activity::Activity, computer::Computer, floor::Floor, images::Images,
+    network::Network, users::Users,
+};
 use leptos::prelude::*;
 use leptos_router::{LazyRoute, lazy_route};
 
@@ -50,5 +53,41 @@ impl LazyRoute for NetworkPage {
     }
     fn view(_this: Self) -> AnyView {
         view! { <Network/> }.into_any()
+    }
+}
+
+pub struct ActivityPage;
+
+#[lazy_route]
+impl LazyRoute for ActivityPage {
+    fn data() -> Self {
+        ActivityPage
+    }
+    fn view(_this: Self) -> AnyView {
+        view! { <Activity/> }.into_any()
+    }
+}
+
+pub struct UsersPage;
+
+#[lazy_route]
+impl LazyRoute for UsersPage {
+    fn data() -> Self {
+        UsersPage
+    }
+    fn view(_this: Self) -> AnyView {
+        view! { <Users/> }.into_any()
+    }
+}
+
+pub struct AccountPage;
+
+#[lazy_route]
+impl LazyRoute for AccountPage {
+    fn data() -> Self {
+        AccountPage
+    }
+    fn view(_this: Self) -> AnyView {
+        view! { <Account/> }.into_any()
     }
 }

@@ -1,5 +1,7 @@
 //! THE list of pages: each one folder, one route and, when it has one, one place in the navigation.
 
+mod account;
+mod activity;
 mod computer;
 mod door;
 mod floor;
@@ -7,10 +9,13 @@ mod frame;
 mod images;
 mod lazy;
 mod network;
+mod users;
 
 use crate::{i18n::*, live::Live, start::Start};
 use frame::{Frame, Missing};
-use lazy::{ComputerPage, FloorPage, ImagesPage, NetworkPage};
+use lazy::{
+    AccountPage, ActivityPage, ComputerPage, FloorPage, ImagesPage, NetworkPage, UsersPage,
+};
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::{
@@ -18,6 +23,7 @@ use leptos_router::{
     components::{ParentRoute, Route, Router, Routes},
     path,
 };
+use types::Role;
 
 /// A place in the main navigation.
 #[derive(Clone, Copy)]
@@ -27,16 +33,21 @@ pub(crate) enum Place {
     Later,
 }
 
-/// The main navigation, in its order.
-pub(crate) fn navigation(i18n: I18n) -> [(Place, &'static str); 6] {
-    [
+/// The main navigation for somebody of that role, in its order.
+pub(crate) fn navigation(i18n: I18n, role: Role) -> Vec<(Place, &'static str)> {
+    let mut places = vec![
         (Place::Page("/floor"), tu_string!(i18n, nav.floor)),
         (Place::Page("/images"), tu_string!(i18n, nav.images)),
         (Place::Later, tu_string!(i18n, nav.services)),
         (Place::Later, tu_string!(i18n, nav.builds)),
         (Place::Later, tu_string!(i18n, nav.nodes)),
         (Place::Page("/network"), tu_string!(i18n, nav.network)),
-    ]
+        (Place::Page("/activity"), tu_string!(i18n, nav.activity)),
+    ];
+    if role >= Role::Admin {
+        places.push((Place::Page("/users"), tu_string!(i18n, nav.users)));
+    }
+    places
 }
 
 /// Everything inside `<body>`. In the browser `hydrated` turns true once the page is taken over.
@@ -70,6 +81,9 @@ pub fn App(#[prop(optional)] hydrated: Option<ArcRwSignal<bool>>) -> impl IntoVi
                         <Route path=path!("/floor/:id") view={Lazy::<ComputerPage>::new()}/>
                         <Route path=path!("/images") view={Lazy::<ImagesPage>::new()}/>
                         <Route path=path!("/network") view={Lazy::<NetworkPage>::new()}/>
+                        <Route path=path!("/activity") view={Lazy::<ActivityPage>::new()}/>
+                        <Route path=path!("/users") view={Lazy::<UsersPage>::new()}/>
+                        <Route path=path!("/account") view={Lazy::<AccountPage>::new()}/>
                     </ParentRoute>
                 </Routes>
             </Router>

@@ -48,6 +48,12 @@ pub fn clock(t: Timestamp) -> String {
     text.get(..19).unwrap_or(&text).replace('T', " ")
 }
 
+/// `2026-11-21` in UTC.
+pub fn day(t: Timestamp) -> String {
+    let text = t.to_string();
+    text.get(..10).unwrap_or(&text).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +72,6 @@ mod tests {
         assert_eq!(age(t, t.plus_seconds(59)), "59 s");
         assert_eq!(age(t, t.plus_seconds(7200)), "2 h");
         assert_eq!(clock(t), "1970-01-01 00:00:00");
+        assert_eq!(day(t), "1970-01-01");
     }
 }

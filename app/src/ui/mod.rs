@@ -4,9 +4,11 @@ pub mod format;
 mod icons;
 mod pieces;
 mod rail;
+mod secret;
 mod state;
 
 pub use icons::{Shape, StateShape};
-pub use pieces::{Field, Problems, Select, When};
+pub use pieces::{Field, Password, Problems, Select, When};
 pub use rail::{HopLabels, Rail};
+pub use secret::Secret;
 pub use state::{StateBadge, Status, hop_name, status};

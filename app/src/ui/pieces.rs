@@ -1,7 +1,7 @@
 //! Small pieces: fields, problems, times.
 
 use super::format;
-use crate::{Fault, live::Live};
+use crate::{Fault, i18n::*, live::Live};
 use leptos::prelude::*;
 use types::Timestamp;
 
@@ -24,6 +24,43 @@ pub fn Field(
             {children()}
             {help}
         </div>
+    }
+    .into_any()
+}
+
+/// A password with a way to see it; pasting is allowed, and there is no second field.
+#[component]
+pub fn Password(
+    #[prop(into)] id: String,
+    name: &'static str,
+    #[prop(into)] label: String,
+    autocomplete: &'static str,
+    #[prop(optional, into)] help: String,
+) -> impl IntoView {
+    let i18n = use_i18n();
+    let shown = RwSignal::new(false);
+    view! {
+        <Field label id=id.clone() help>
+            <div class="flex gap-2">
+                <input
+                    class="input"
+                    id=id
+                    name=name
+                    type=move || if shown.get() { "text" } else { "password" }
+                    required
+                    autocomplete=autocomplete
+                />
+                <button
+                    type="button"
+                    class="btn needs-wasm"
+                    style="min-height:2.5rem"
+                    aria-pressed=move || if shown.get() { "true" } else { "false" }
+                    on:click=move |_| shown.update(|s| *s = !*s)
+                >
+                    {t!(i18n, door.show)}
+                </button>
+            </div>
+        </Field>
     }
     .into_any()
 }

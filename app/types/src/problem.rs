@@ -7,6 +7,7 @@ use std::fmt;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Problem {
+    /// Where a page about this kind of problem is, on the same server.
     #[serde(rename = "type", default = "about_blank")]
     pub kind: String,
     /// HTTP status.
@@ -42,7 +43,7 @@ fn about_blank() -> String {
 impl Problem {
     pub fn new(status: u16, code: &str, title: impl Into<String>, hint: impl Into<String>) -> Self {
         Problem {
-            kind: about_blank(),
+            kind: format!("/help/{code}"),
             status,
             title: title.into(),
             detail: None,

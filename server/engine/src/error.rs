@@ -45,6 +45,27 @@ pub enum Area {
 }
 
 impl Area {
+    /// Every one.
+    pub const ALL: &[Area] = &[
+        Area::Client,
+        Area::Image,
+        Area::Boot,
+        Area::Lease,
+        Area::Network,
+        Area::Loader,
+        Area::Disk,
+        Area::Export,
+        Area::Lab,
+        Area::User,
+        Area::Auth,
+        Area::Session,
+        Area::Token,
+        Area::Job,
+        Area::Audit,
+        Area::Setting,
+        Area::System,
+    ];
+
     /// As in `NSB-CLIENT-002`.
     pub fn code(self) -> &'static str {
         match self {
@@ -68,7 +89,8 @@ impl Area {
         }
     }
 
-    fn word(self) -> &'static str {
+    /// In plain words: `API token`.
+    pub fn word(self) -> &'static str {
         match self {
             Area::Client => "computer",
             Area::Image => "image",

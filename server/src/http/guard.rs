@@ -58,14 +58,16 @@ fn foreign(detail: String) -> ApiError {
     )
 }
 
-/// What the viewer of the API's description needs: our own files, and styles that it sets itself.
+/// What the viewer of the API's description and the help pages need: our own files, and styles that
+/// the viewer sets itself.
 const VIEWER_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
      img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Adds the headers that hold for every answer. Pages set their own Content-Security-Policy.
 pub async fn headers(request: Request, next: Next) -> Response {
     let api = request.uri().path().starts_with("/api/");
-    let docs = request.uri().path().starts_with("/api/docs/");
+    let path = request.uri().path();
+    let docs = path.starts_with("/api/docs/") || path.starts_with("/help/");
     let had_body = !request.body().is_end_stream();
     let mut response = next.run(request).await;
     let refused = response.status().is_client_error() || response.status().is_server_error();

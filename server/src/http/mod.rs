@@ -6,6 +6,7 @@ pub mod boot;
 mod etag;
 mod events;
 mod guard;
+mod help;
 mod host;
 pub mod listener;
 pub mod metrics;
@@ -78,6 +79,7 @@ pub fn router(state: AppState, door: Door) -> Router {
         .route("/api/{*rest}", axum::routing::any(problem::not_found))
         .merge(api::system::probes())
         .merge(api::viewer())
+        .merge(help::routes())
         .route("/metrics", get(metrics::scrape))
         .merge(site::routes())
         .layer(from_fn_with_state(state.clone(), auth::identify))

@@ -11,4 +11,6 @@ mod page;
 mod roles;
 mod server;
 mod stop;
+mod tricks;
 mod watch;
+mod ways;

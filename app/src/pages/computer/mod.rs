@@ -8,6 +8,7 @@ use super::frame::NotHere;
 use crate::{
     i18n::*,
     live::Live,
+    start::may,
     ui::{HopLabels, Rail, StateBadge, format, status},
 };
 use boots::Boots;
@@ -15,7 +16,7 @@ use forms::{Edit, Remove};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
-use types::{ClientId, ClientView};
+use types::{ClientId, ClientView, Role};
 
 /// The page of the computer in the address.
 #[component]
@@ -52,10 +53,12 @@ fn Sheet(view: ArcRwSignal<ClientView>) -> impl IntoView {
                 <h1>{name}</h1>
                 <span class="livedata"><StateBadge status=state/></span>
             </div>
-            <div class="actions">
-                <Edit client/>
-                <Remove client/>
-            </div>
+            {may(Role::Operator).then(|| view! {
+                <div class="actions">
+                    <Edit client/>
+                    <Remove client/>
+                </div>
+            })}
         </div>
         <section class="panel livedata grid gap-4 p-4" aria-labelledby="this-boot">
             <h2 id="this-boot">{t!(i18n, computer.this_boot)}</h2>

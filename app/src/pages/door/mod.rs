@@ -4,41 +4,10 @@ use crate::{
     Fault,
     api::{Login as LoginAction, Setup as SetupAction},
     i18n::*,
-    ui::{Field, Problems},
+    ui::{Field, Password, Problems},
 };
 use leptos::{form::ActionForm, prelude::*};
 use leptos_meta::Title;
-
-/// A password with a way to see it; pasting is allowed, and there is no second field.
-#[component]
-fn Password(autocomplete: &'static str, #[prop(optional, into)] help: String) -> impl IntoView {
-    let i18n = use_i18n();
-    let shown = RwSignal::new(false);
-    view! {
-        <Field label=tu_string!(i18n, door.password) id="password" help>
-            <div class="flex gap-2">
-                <input
-                    class="input"
-                    id="password"
-                    name="password"
-                    type=move || if shown.get() { "text" } else { "password" }
-                    required
-                    autocomplete=autocomplete
-                />
-                <button
-                    type="button"
-                    class="btn needs-wasm"
-                    style="min-height:2.5rem"
-                    aria-pressed=move || if shown.get() { "true" } else { "false" }
-                    on:click=move |_| shown.update(|s| *s = !*s)
-                >
-                    {t!(i18n, door.show)}
-                </button>
-            </div>
-        </Field>
-    }
-    .into_any()
-}
 
 /// The value as an error, for [`Problems`].
 fn fault<T: Clone + Send + Sync + 'static>(
@@ -62,7 +31,7 @@ pub fn Login() -> impl IntoView {
                 <Field label=tu_string!(i18n, door.username) id="username">
                     <input class="input" id="username" name="username" required autocomplete="username" autocapitalize="none" value="admin"/>
                 </Field>
-                <Password autocomplete="current-password"/>
+                <Password id="password" name="password" label=tu_string!(i18n, door.password) autocomplete="current-password"/>
                 <Problems fault=fault(move || value.get())/>
                 <button class="btn btn-primary" style="min-height:2.75rem" disabled=move || action.pending().get()>
                     {t!(i18n, door.sign_in)}
@@ -105,7 +74,8 @@ pub fn Setup() -> impl IntoView {
                 <Field label=tu_string!(i18n, door.username) id="username">
                     <input class="input" id="username" name="username" required autocomplete="username" autocapitalize="none" value="admin"/>
                 </Field>
-                <Password autocomplete="new-password" help=tu_string!(i18n, door.password_help)/>
+                <Password id="password" name="password" label=tu_string!(i18n, door.password) autocomplete="new-password"
+                    help=tu_string!(i18n, door.password_help)/>
                 <Problems fault=fault(move || value.get())/>
                 <button class="btn btn-primary" style="min-height:2.75rem" disabled=move || action.pending().get()>
                     {t!(i18n, door.create)}

@@ -4,11 +4,11 @@ use super::api::{AddClient, AdoptClient, BootVirtual as BootVirtualAction};
 use crate::{
     i18n::*,
     live::Live,
-    start::Start,
+    start::{Start, may},
     ui::{Field, Problems, Select, When},
 };
 use leptos::{form::ActionForm, prelude::*};
-use types::{ClientView, ImageState};
+use types::{ClientView, ImageState, Role};
 
 /// The images to choose from, with "no image" first; `(value, text)`.
 pub fn image_options(live: Live, i18n: I18n) -> Signal<Vec<(String, String)>> {
@@ -124,6 +124,15 @@ pub fn Adopt(view: ArcRwSignal<ClientView>) -> impl IntoView {
         client.with(|c| Some(c.last_boot.as_ref().map_or(c.created_at, |b| b.started_at)))
     });
     let (name_id, image_id) = (format!("n{id}"), format!("i{id}"));
+    if !may(Role::Operator) {
+        return view! {
+            <li class="border-t border-line px-4 py-3">
+                <span class="data font-semibold">{mac.to_string()}</span>
+                <span class="meta block">{t!(i18n, floor.seen)}" "<When at=seen/></span>
+            </li>
+        }
+        .into_any();
+    }
     view! {
         <li class="border-t border-line px-4 py-3">
             <ActionForm action attr:class="flex flex-wrap items-end gap-3">

@@ -7,13 +7,14 @@ mod table;
 use crate::{
     i18n::*,
     live::{ClientRow, Live},
+    start::may,
     ui::{HopLabels, Rail, Shape, StateShape, Status, format, hop_name, status},
 };
 use forms::{AddComputer, Adopt, BootVirtual};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use table::Table;
-use types::ClientState;
+use types::{ClientState, Role};
 
 /// What the headline counts.
 #[derive(Clone, Copy, PartialEq, Default)]
@@ -118,12 +119,12 @@ pub fn Floor() -> impl IntoView {
                 <h1>{headline}</h1>
                 <p class="text-ink-2">{sentence}</p>
             </div>
-            <BootVirtual/>
+            {may(Role::Operator).then(|| view! { <BootVirtual/> })}
         </div>
         <NeedsYou/>
         <Discovered/>
         <Table/>
-        <AddComputer/>
+        {may(Role::Operator).then(|| view! { <AddComputer/> })}
     }
     .into_any()
 }

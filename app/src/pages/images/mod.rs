@@ -6,12 +6,13 @@ mod upload;
 use crate::{
     i18n::*,
     live::{ImageRow, Live},
+    start::may,
     ui::{Problems, Shape, StateShape, format},
 };
 use api::RemoveImage;
 use leptos::{form::ActionForm, prelude::*};
 use leptos_meta::Title;
-use types::{ImageState, ImageView};
+use types::{ImageState, ImageView, Role};
 use upload::Upload;
 
 /// The list and the upload.
@@ -78,7 +79,7 @@ pub fn Images() -> impl IntoView {
                 </div>
             </Show>
         </div>
-        <Upload/>
+        {may(Role::Operator).then(|| view! { <Upload/> })}
     }
     .into_any()
 }
@@ -127,7 +128,7 @@ fn Line(row: ImageRow) -> impl IntoView {
             <td class="data" data-label="SHA-256" title=move || image.with(|i| i.sha256.clone())>
                 {move || image.with(|i| i.sha256.clone()).map_or("-".into(), |s| s.chars().take(12).collect::<String>())}
             </td>
-            <td><Delete image/></td>
+            <td>{may(Role::Operator).then(|| view! { <Delete image/> })}</td>
         </tr>
     }
     .into_any()

@@ -96,6 +96,11 @@ impl Viewer {
         self.engine.jobs().list(before, limit)
     }
 
+    /// The jobs that are not over, the oldest first; without items and log.
+    pub fn running_jobs(&self) -> Vec<JobView> {
+        self.engine.jobs().running()
+    }
+
     /// One job, whole.
     ///
     /// # Errors

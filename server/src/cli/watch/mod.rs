@@ -119,7 +119,8 @@ impl<'a> Watch<'a> {
             self.topics,
             since.unwrap_or_default()
         );
-        let (request, to) = self.request(&path)?;
+        let bearer = self.server.bearer()?;
+        let (request, to) = self.request(&path, bearer)?;
         let opened = timeout(OPEN_LIMIT, open(request, to, self.server.socket())).await;
         let late = |_| Err(Error::Io(io::ErrorKind::TimedOut.into()));
         match opened.unwrap_or_else(late) {
@@ -133,14 +134,18 @@ impl<'a> Watch<'a> {
     }
 
     /// The handshake, and host and port to connect to.
-    fn request(&self, path: &str) -> Result<(Request<()>, String), CliError> {
+    fn request(
+        &self,
+        path: &str,
+        bearer: Option<String>,
+    ) -> Result<(Request<()>, String), CliError> {
         let wrong = |why: &dyn fmt::Display| self.server.bad_address(why);
         let host = self.server.base().strip_prefix("http://");
         let host = host.ok_or_else(|| wrong(&"it does not begin with http://"))?;
         let mut request = format!("ws://{host}{path}")
             .into_client_request()
             .map_err(|e| wrong(&e))?;
-        if let Some(token) = self.server.bearer()? {
+        if let Some(token) = bearer {
             let value = HeaderValue::try_from(format!("Bearer {token}"));
             let value = value.map_err(|e| wrong(&e))?;
             request.headers_mut().insert("authorization", value);

@@ -1,0 +1,370 @@
+//! Tokens and cookies as attackers make them: none gets in, and nothing changes.
+
+use crate::server::{PASSWORD, Server};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Value, json};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    since.as_secs() as i64
+}
+
+/// The claims of a token, unchecked.
+fn claims(token: &str) -> Value {
+    let middle = token.split('.').nth(1).expect("a token");
+    serde_json::from_slice(&unbase64(middle)).expect("claims")
+}
+
+fn unbase64(text: &str) -> Vec<u8> {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut out = Vec::new();
+    let (mut bits, mut len) = (0u32, 0);
+    for letter in text.bytes() {
+        bits = bits << 6
+            | LETTERS
+                .iter()
+                .position(|l| *l == letter)
+                .expect("base64url") as u32;
+        len += 6;
+        if len >= 8 {
+            len -= 8;
+            out.push((bits >> len) as u8);
+        }
+    }
+    out
+}
+
+fn signed(header: Header, claims: &Value, key: &[u8]) -> String {
+    encode(&header, claims, &EncodingKey::from_secret(key)).expect("signed")
+}
+
+/// Changes to good claims, each of which must make them bad.
+fn bad_claims(good: &Value, other: &str) -> Vec<(&'static str, Value)> {
+    let with = |name: &str, value: Value| {
+        let mut c = good.clone();
+        c[name] = value;
+        c
+    };
+    let without = |name: &str| {
+        let mut c = good.clone();
+        c.as_object_mut().unwrap().remove(name);
+        c
+    };
+    vec![
+        ("expired", with("exp", json!(now() - 60))),
+        ("an end that is text", with("exp", json!("9999999999"))),
+        ("an end that is negative", with("exp", json!(-1))),
+        ("an end beyond numbers", with("exp", json!(1e300))),
+        ("no end", without("exp")),
+        ("not yet", with("nbf", json!(now() + 600))),
+        ("a start that is text", with("nbf", json!("0"))),
+        ("no start", without("nbf")),
+        ("another issuer", with("iss", json!("evil"))),
+        ("no issuer", without("iss")),
+        ("for another use", with("aud", json!("nsboot-refresh"))),
+        ("for nobody", without("aud")),
+        ("another user's session", with("sub", json!(other))),
+        ("no user", without("sub")),
+        ("a session that is not there", with("sid", json!(other))),
+        (
+            "a session that is no id",
+            with("sid", json!("../../etc/passwd")),
+        ),
+        ("no session", without("sid")),
+    ]
+}
+
+/// Bearer tokens that are not good, by what is wrong with them.
+fn forged(server: &Server, access: &str, refresh: &str, api: &str) -> Vec<(String, String)> {
+    let key = std::fs::read(server.data().join("keys/session.key")).expect("the key");
+    let good = claims(access);
+    let other = "01934c5e-7b00-7000-8000-0000000000ff";
+    let hs256 = || Header::new(Algorithm::HS256);
+    let mut all: Vec<(String, String)> = bad_claims(&good, other)
+        .into_iter()
+        .map(|(what, claims)| (what.to_string(), signed(hs256(), &claims, &key)))
+        .collect();
+    // Our own signature is good: the helper makes tokens that would get in.
+    let again = signed(hs256(), &good, &key);
+    assert_eq!(
+        me(server, &[("authorization", &format!("Bearer {again}"))]),
+        200
+    );
+
+    let (head, rest) = access.split_once('.').unwrap();
+    let (body, mark) = rest.split_once('.').unwrap();
+    let none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0"; // {"alg":"none","typ":"JWT"}
+    let mut jku = hs256();
+    jku.jku = Some("http://evil.example/keys".into());
+    let mut kid = hs256();
+    kid.kid = Some("../../../dev/null".into());
+    let flipped = match mark.starts_with('A') {
+        true => format!("B{}", &mark[1..]),
+        false => format!("A{}", &mark[1..]),
+    };
+    for (what, token) in [
+        ("no algorithm", format!("{none}.{body}.")),
+        ("no algorithm, old mark", format!("{none}.{body}.{mark}")),
+        (
+            "another algorithm",
+            signed(Header::new(Algorithm::HS512), &good, &key),
+        ),
+        ("another key", signed(hs256(), &good, b"evil")),
+        ("an empty key", signed(hs256(), &good, b"")),
+        (
+            "a key from the attacker's site",
+            signed(jku, &good, b"evil"),
+        ),
+        (
+            "a key file of the attacker's choice",
+            signed(kid, &good, b""),
+        ),
+        ("another mark", format!("{head}.{body}.{flipped}")),
+        ("no mark", format!("{head}.{body}.")),
+        ("two parts", format!("{head}.{body}")),
+        ("four parts", format!("{access}.x")),
+        ("something behind", format!("{access}x")),
+        ("twice", format!("{access},{access}")),
+        ("a refresh token", refresh.to_string()),
+        (
+            "an API token with another secret",
+            format!("{}x", &api[..api.len() - 1]),
+        ),
+        (
+            "an API token without one",
+            api.rsplit_once('_').unwrap().0.to_string() + "_",
+        ),
+        (
+            "an API token's id alone",
+            api.rsplit_once('_').unwrap().0.to_string(),
+        ),
+        (
+            "an API token of another id",
+            api.replacen(&api[4..12], "00000000", 1),
+        ),
+        ("an API token in capitals", api.to_uppercase()),
+        ("nothing", String::new()),
+        ("a very long one", "A".repeat(8000)),
+    ] {
+        all.push((what.to_string(), token));
+    }
+    all
+}
+
+fn me(server: &Server, headers: &[(&str, &str)]) -> u16 {
+    server.send("GET", "/api/v1/auth/me", headers, b"").status
+}
+
+fn state(server: &Server) -> Vec<Value> {
+    let admin = server.login();
+    let nouns = ["clients", "tokens", "images"];
+    nouns
+        .iter()
+        .map(|n| json!(admin.items(&format!("/api/v1/{n}"))))
+        .collect()
+}
+
+#[test]
+fn no_forged_token_or_cookie_gets_in_or_changes_anything() {
+    let server = Server::start();
+    let session = server.login();
+    let new = json!({"name": "ci", "role": "admin"});
+    let api = session.json("POST", "/api/v1/tokens", new).value();
+    let api = api["secret"].as_str().expect("a secret").to_string();
+    assert_eq!(
+        me(&server, &[("authorization", &format!("Bearer {api}"))]),
+        200
+    );
+    let before = state(&server);
+    let forged = forged(&server, &session.access, &session.refresh, &api);
+    assert!(forged.len() >= 35, "{}", forged.len());
+    let json = ("content-type", "application/json");
+    let body = br#"{"name": "evil", "mac": "52:54:00:00:00:66"}"#;
+    for (what, token) in &forged {
+        let bearer = format!("Bearer {token}");
+        let cookie = format!("nsboot_session={token}");
+        let answer = server.send(
+            "POST",
+            "/api/v1/clients",
+            &[json, ("authorization", &bearer)],
+            body,
+        );
+        assert_eq!(answer.status, 401, "{what}: {answer:?}");
+        // A refresh token is what the page's cookie holds.
+        if what != "a refresh token" {
+            let answer = server.send(
+                "POST",
+                "/api/v1/clients",
+                &[json, ("cookie", &cookie)],
+                body,
+            );
+            assert_eq!(answer.status, 401, "{what} as a cookie: {answer:?}");
+        }
+    }
+    let good = format!("Bearer {}", session.access);
+    let cookie = format!("nsboot_session={}", session.refresh);
+    for (what, headers) in [
+        (
+            "another scheme",
+            vec![("authorization", good.replace("Bearer", "Basic"))],
+        ),
+        ("no scheme", vec![("authorization", session.access.clone())]),
+        (
+            "an access token as a cookie",
+            vec![("cookie", format!("nsboot_session={}", session.access))],
+        ),
+        (
+            "an API token as a cookie",
+            vec![("cookie", format!("nsboot_session={api}"))],
+        ),
+        (
+            "another cookie's name",
+            vec![(
+                "cookie",
+                format!("__Host-nsboot_session={}", session.refresh),
+            )],
+        ),
+        (
+            "a good cookie beside a bad token",
+            vec![
+                ("cookie", cookie.clone()),
+                ("authorization", "Bearer x".into()),
+            ],
+        ),
+        (
+            "whose address a header says is ours",
+            vec![
+                ("x-forwarded-for", "127.0.0.1".into()),
+                ("x-real-ip", "127.0.0.1".into()),
+            ],
+        ),
+        (
+            "what only the local socket may say",
+            vec![
+                ("x-nsboot-peer", "127.0.0.1".into()),
+                ("x-remote-user", "admin".into()),
+            ],
+        ),
+    ] {
+        let mut all = vec![json];
+        all.extend(headers.iter().map(|(n, v)| (*n, v.as_str())));
+        let answer = server.send("POST", "/api/v1/clients", &all, body);
+        assert_eq!(answer.status, 401, "{what}: {answer:?}");
+    }
+    for path in [
+        format!("/api/v1/clients?access_token={}", session.access),
+        format!("/api/v1/clients?token={api}"),
+    ] {
+        let answer = server.send("POST", &path, &[json], body);
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
+    // A browser's cookie is good, but not when another site's page sends it.
+    for from in [
+        ("origin", "http://evil.example"),
+        ("sec-fetch-site", "cross-site"),
+        ("origin", "null"),
+    ] {
+        let answer = server.send(
+            "POST",
+            "/api/v1/clients",
+            &[json, ("cookie", &cookie), from],
+            body,
+        );
+        assert_eq!(answer.status, 403, "{from:?}: {answer:?}");
+    }
+    assert_eq!(state(&server), before, "one of them changed something");
+}
+
+#[test]
+fn guessing_locks_the_guesser_out_and_nobody_else() {
+    let server = Server::start();
+    let login = |password: &str| {
+        let body = json!({"username": "admin", "password": password});
+        server.json("POST", "/api/v1/auth/login", &body).status
+    };
+    let mut refused = 0;
+    for n in 0..12 {
+        match login(&format!("guess number {n}")) {
+            401 => {}
+            429 => refused += 1,
+            other => panic!("{other}"),
+        }
+    }
+    assert!(refused >= 6, "{refused}");
+    assert_eq!(
+        login(PASSWORD),
+        429,
+        "the guesser waits, whatever they know"
+    );
+    // The owner sits at another address.
+    let beside = sign_in_from("127.0.0.3", &server.base, PASSWORD);
+    assert_eq!(beside, 200);
+}
+
+/// A sign-in from another address of this box.
+fn sign_in_from(address: &str, base: &str, password: &str) -> u16 {
+    use std::io::{Read, Write};
+    let to: std::net::SocketAddr = base.strip_prefix("http://").unwrap().parse().unwrap();
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let from: std::net::SocketAddr = format!("{address}:0").parse().unwrap();
+    socket.bind(&from.into()).unwrap();
+    socket.connect(&to.into()).unwrap();
+    let mut stream = std::net::TcpStream::from(socket);
+    let body = json!({"username": "admin", "password": password}).to_string();
+    write!(
+        stream,
+        "POST /api/v1/auth/login HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+        .split(' ')
+        .nth(1)
+        .and_then(|s| s.parse().ok())
+        .expect("a status")
+}
+
+/// An unknown user takes as long as a wrong password: who has an account can't be learnt by the clock.
+#[test]
+fn an_unknown_user_takes_as_long() {
+    let server = Server::start();
+    let time = |name: &str, n: u32| {
+        // Each from an address of its own, or the third would have to wait.
+        let begun = Instant::now();
+        let body = json!({"username": name, "password": format!("wrong {n}")});
+        let status = server.json("POST", "/api/v1/auth/login", &body).status;
+        assert_eq!(status, 401);
+        begun.elapsed().as_secs_f64()
+    };
+    let best = |name: &str| (0..4).map(|n| time(name, n)).fold(f64::MAX, f64::min);
+    let (known, unknown) = (best("admin"), best("nobody"));
+    let ratio = unknown / known;
+    assert!(
+        (0.4..2.5).contains(&ratio),
+        "known {known:.4} s, unknown {unknown:.4} s"
+    );
+}
+
+#[test]
+fn heads_that_drip_in_do_not_keep_others_out() {
+    use std::io::Write;
+    let server = Server::start();
+    let to = server.base.strip_prefix("http://").unwrap().to_string();
+    let mut dripping: Vec<std::net::TcpStream> = (0..200)
+        .map(|_| std::net::TcpStream::connect(&to).expect("connected"))
+        .collect();
+    for stream in &mut dripping {
+        write!(
+            stream,
+            "POST /api/v1/auth/login HTTP/1.1\r\nhost: x\r\nx-drip: "
+        )
+        .unwrap();
+    }
+    let begun = Instant::now();
+    let session = server.login();
+    assert_eq!(session.get("/api/v1/clients").status, 200);
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+}
