@@ -1,6 +1,6 @@
 //! `nsboot boot`: boots, hop by hop.
 
-use super::{CliError, address::at, console::Console, render};
+use super::{CliError, address::at, console::Console, listing::Listing, render};
 use clap::Subcommand;
 use types::BootView;
 
@@ -8,6 +8,8 @@ use types::BootView;
 pub enum BootCommand {
     /// List boots, the newest first
     Ls {
+        #[command(flatten)]
+        listing: Listing,
         /// Only those of this computer: name, id or MAC address
         #[arg(long)]
         client: Option<String>,
@@ -28,12 +30,16 @@ pub enum BootCommand {
 /// As the server says.
 pub fn run(command: BootCommand, console: &Console) -> Result<(), CliError> {
     match command {
-        BootCommand::Ls { client, limit } => {
+        BootCommand::Ls {
+            listing,
+            client,
+            limit,
+        } => {
             let path = match client {
                 Some(client) => format!("{}/boots", at("clients", &client)),
                 None => "/api/v1/boots".into(),
             };
-            let boots: Vec<BootView> = console.some(&path, limit)?;
+            let boots: Vec<BootView> = console.some(&listing.of(&path), limit)?;
             console.print(&boots, || render::boots(&boots))
         }
         BootCommand::Show { boot } => {

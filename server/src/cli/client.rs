@@ -1,6 +1,8 @@
 //! `nsboot client`: the computers that boot from us.
 
-use super::{CliError, address::at, connect::Change, console::Console, job, render, watch};
+use super::{
+    CliError, address::at, connect::Change, console::Console, job, listing::Listing, render, watch,
+};
 use clap::{Args, Subcommand, ValueEnum};
 use types::{
     BootNetworkView, ClientView, CreateClientParams, MacAddr, OverlayMode, RemoveClientsParams,
@@ -26,8 +28,10 @@ pub enum ClientCommand {
     /// List computers
     Ls {
         /// Go on and show each change; a line of JSON each when the output is no terminal
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = ["filter", "sort"])]
         watch: bool,
+        #[command(flatten)]
+        listing: Listing,
     },
     /// Show a computer
     Show {
@@ -129,9 +133,11 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
                 console,
             )
         }
-        ClientCommand::Ls { watch: true } => watch::clients::run(&console.server, console.output()),
-        ClientCommand::Ls { watch: false } => {
-            let clients: Vec<ClientView> = console.all("/api/v1/clients")?;
+        ClientCommand::Ls { watch: true, .. } => {
+            watch::clients::run(&console.server, console.output())
+        }
+        ClientCommand::Ls { listing, .. } => {
+            let clients: Vec<ClientView> = console.all(&listing.of("/api/v1/clients"))?;
             console.print(&clients, || render::clients(&clients))
         }
         ClientCommand::Show { client } => {

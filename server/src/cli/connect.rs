@@ -108,15 +108,15 @@ impl Server {
             None => Server::remote(reach),
             Some(path) => Server {
                 at: path.display().to_string(),
-                socket: Some(path.clone()),
                 agent: Agent::with_parts(
                     config(),
-                    UnixConnector { path },
+                    UnixConnector { path: path.clone() },
                     DefaultResolver::default(),
                 ),
                 // Only for the Host header; the connector looks at neither name nor port.
                 base: "http://127.0.0.1".into(),
                 proof: Proof::None,
+                socket: Some(path),
             },
         }
     }
@@ -142,6 +142,16 @@ impl Server {
     /// Scheme, host and port.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// The local socket, when the server is reached over it.
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
+    }
+
+    /// What messages call it.
+    pub fn at(&self) -> &str {
+        &self.at
     }
 
     /// What `login` keeps, when that is the proof.
@@ -329,16 +339,6 @@ impl Server {
                 e,
             )
         })
-    }
-
-    /// The local socket, when the server is reached over it.
-    pub fn socket(&self) -> Option<&Path> {
-        self.socket.as_deref()
-    }
-
-    /// What messages call it.
-    pub fn at(&self) -> &str {
-        &self.at
     }
 
     /// The error for an address that is none.

@@ -36,14 +36,14 @@ impl Console {
         }
     }
 
-    /// How to print what is found.
-    pub fn output(&self) -> Output {
-        self.manner.output
-    }
-
     /// Whether changes are only told.
     pub fn is_dry(&self) -> bool {
         self.manner.dry_run
+    }
+
+    /// How to print what is found.
+    pub fn output(&self) -> Output {
+        self.manner.output
     }
 
     /// Whether to wait for jobs.

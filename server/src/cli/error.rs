@@ -113,7 +113,7 @@ mod tests {
             (422, 1),
             (500, 1),
         ] {
-            let problem = Problem::new(status, "NSB-X-001", "no", "none");
+            let problem = Problem::new(status, "NSB-CLI-004", "no", "none");
             assert_eq!(
                 CliError::Problem(Box::new(problem)).exit(),
                 exit,

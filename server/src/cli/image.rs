@@ -5,7 +5,9 @@ use super::{
     address::{Query, at},
     connect::Change,
     console::Console,
-    job, render,
+    job,
+    listing::Listing,
+    render,
 };
 use clap::Subcommand;
 use std::{
@@ -29,7 +31,10 @@ pub enum ImageCommand {
         sha256: Option<String>,
     },
     /// List images
-    Ls,
+    Ls {
+        #[command(flatten)]
+        listing: Listing,
+    },
     /// Show an image
     Show {
         /// Name or id
@@ -55,8 +60,8 @@ pub enum ImageCommand {
 pub fn run(command: ImageCommand, console: &Console) -> Result<(), CliError> {
     match command {
         ImageCommand::Import { file, name, sha256 } => import(&file, name, sha256, console),
-        ImageCommand::Ls => {
-            let images: Vec<ImageView> = console.all("/api/v1/images")?;
+        ImageCommand::Ls { listing } => {
+            let images: Vec<ImageView> = console.all(&listing.of("/api/v1/images"))?;
             console.print(&images, || render::images(&images))
         }
         ImageCommand::Show { image } => {

@@ -15,10 +15,12 @@ mod image;
 mod interrupt;
 mod job;
 mod lab;
+mod listing;
 mod local;
 mod question;
 mod render;
 mod session;
+mod system;
 mod token;
 mod user;
 mod watch;
@@ -30,6 +32,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use connect::Server;
 use console::Console;
 use error::CliError;
+use listing::Listing;
 use std::{path::PathBuf, process::ExitCode};
 use types::{BootNetworkView, LeaseView, SystemInfoView};
 
@@ -131,6 +134,12 @@ pub enum Command {
     /// Who changed what
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Long-lived tasks of the server
+    #[command(subcommand)]
+    Task(system::TaskCommand),
+    /// The server's log
+    #[command(subcommand)]
+    Log(system::LogCommand),
     /// Sign in at a server; later commands with the same --server use it
     Login {
         /// Name of the account [default: asks]
@@ -175,13 +184,19 @@ pub struct ServeArgs {
 #[derive(Subcommand)]
 pub enum LeaseCommand {
     /// List leases
-    Ls,
+    Ls {
+        #[command(flatten)]
+        listing: Listing,
+    },
 }
 
 #[derive(Subcommand)]
 pub enum NetworkCommand {
     /// List boot networks and how they are
-    Ls,
+    Ls {
+        #[command(flatten)]
+        listing: Listing,
+    },
 }
 
 /// Runs a command that talks to a running server. Data goes to stdout, the rest to stderr.
@@ -201,12 +216,12 @@ fn dispatch(command: Command, reach: &Reach, manner: &Manner) -> Result<(), CliE
         Command::Image(c) => image::run(c, &console),
         Command::Client(c) => client::run(c, &console),
         Command::Boot(c) => boot::run(c, &console),
-        Command::Lease(LeaseCommand::Ls) => {
-            let leases: Vec<LeaseView> = console.all("/api/v1/leases")?;
+        Command::Lease(LeaseCommand::Ls { listing }) => {
+            let leases: Vec<LeaseView> = console.all(&listing.of("/api/v1/leases"))?;
             console.print(&leases, || render::leases(&leases))
         }
-        Command::Network(NetworkCommand::Ls) => {
-            let networks: Vec<BootNetworkView> = console.all("/api/v1/networks")?;
+        Command::Network(NetworkCommand::Ls { listing }) => {
+            let networks: Vec<BootNetworkView> = console.all(&listing.of("/api/v1/networks"))?;
             console.print(&networks, || render::networks(&networks))
         }
         Command::Lab(c) => lab::run(c, &console),
@@ -215,6 +230,8 @@ fn dispatch(command: Command, reach: &Reach, manner: &Manner) -> Result<(), CliE
         Command::Session(c) => session::run(c, &console),
         Command::Token(c) => token::run(c, &console),
         Command::Audit(c) => audit::run(c, &console),
+        Command::Task(c) => system::task(c, &console),
+        Command::Log(c) => system::log(c, &console),
         Command::Login { user } => account::login(user, &console),
         Command::Logout => account::logout(&console),
         Command::Whoami => account::whoami(&console),

@@ -1,13 +1,19 @@
 //! `nsboot user`: accounts. Passwords are asked for, or are lines of stdin, and never arguments.
 
-use super::{CliError, address::at, connect::Change, console::Console, question, render, session};
+use super::{
+    CliError, address::at, connect::Change, console::Console, listing::Listing, question, render,
+    session,
+};
 use clap::{Subcommand, ValueEnum};
 use types::{ChangePasswordParams, CreateUserParams, Role, UpdateUserParams, UserView};
 
 #[derive(Subcommand)]
 pub enum UserCommand {
     /// List accounts
-    Ls,
+    Ls {
+        #[command(flatten)]
+        listing: Listing,
+    },
     /// Show an account
     Show {
         /// Name or id
@@ -88,8 +94,8 @@ impl From<RoleArg> for Role {
 /// As the server says; when a password is missing.
 pub fn run(command: UserCommand, console: &Console) -> Result<(), CliError> {
     match command {
-        UserCommand::Ls => {
-            let users: Vec<UserView> = console.all("/api/v1/users")?;
+        UserCommand::Ls { listing } => {
+            let users: Vec<UserView> = console.all(&listing.of("/api/v1/users"))?;
             console.print(&users, || render::users(&users))
         }
         UserCommand::Show { user } => {

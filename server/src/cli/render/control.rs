@@ -3,7 +3,7 @@
 use super::{bytes, fields, or_dash, table};
 use types::{
     ActorView, ApiTokenView, AuditView, JobState, JobUnit, JobView, MeView, Role, SessionView,
-    UserView, Way,
+    TaskState, TaskView, UserView, Way,
 };
 
 /// Oneself.
@@ -73,6 +73,25 @@ pub fn tokens(tokens: &[ApiTokenView]) -> String {
         ]
     });
     let head = ["NAME", "OF", "ROLE", "CREATED", "EXPIRES", "ID"];
+    table(&head, rows.collect())
+}
+
+pub fn tasks(tasks: &[TaskView]) -> String {
+    let rows = tasks.iter().map(|t| {
+        let state = match t.state {
+            TaskState::Running => "runs",
+            TaskState::Restarting => "starts again",
+            TaskState::Stopped => "stopped",
+        };
+        vec![
+            t.name.clone(),
+            state.into(),
+            t.since.to_string(),
+            t.restarts.to_string(),
+            or_dash(t.last_error.as_deref()),
+        ]
+    });
+    let head = ["NAME", "STATE", "SINCE", "RESTARTS", "LAST ERROR"];
     table(&head, rows.collect())
 }
 

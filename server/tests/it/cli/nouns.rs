@@ -204,6 +204,14 @@ fn several_computers_are_removed_as_a_job_that_needs_a_yes() {
     ok(&server.run(&["client", "rm", "a03", "--dry-run"]));
     let all = json(&server.run(&["client", "ls", "-o", "json"]));
     assert_eq!(names(&all), ["a01", "a02", "a03"], "nothing was removed");
+    let some = ["--filter", "name:~0", "--sort", "-name", "-o", "json"];
+    let some = json(&server.run(&[&["client", "ls"], &some[..]].concat()));
+    assert_eq!(names(&some), ["a03", "a02", "a01"]);
+    failed(
+        &server.run(&["client", "ls", "--sort", "x"]),
+        1,
+        "NSB-HTTP-400",
+    );
     // Without --wait it says how to wait.
     let begun = server.run(&["client", "rm", "a01", "a02", "--yes"]);
     let id = ok(&begun).trim().to_string();
@@ -422,6 +430,18 @@ fn a_job_that_ended_badly_is_an_exit_code_with_its_items_told() {
         );
         super::ok(&output);
     }
+}
+
+#[test]
+fn tasks_are_listed_and_what_the_log_tells_is_changed() {
+    let server = Server::start();
+    assert!(ok(&server.run(&["task", "ls"])).contains("http"));
+    ok(&server.run(&["log", "level", "engine=debug,info"]));
+    assert_eq!(
+        ok(&server.run(&["log", "level"])).trim(),
+        "engine=debug,info"
+    );
+    failed(&server.run(&["log", "level", "=,="]), 1, "NSB-");
 }
 
 #[test]

@@ -81,6 +81,20 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
     ("GET", "/leases", &["lease", "ls"]),
     ("GET", "/networks", &["network", "ls"]),
     ("GET", "/system/info", &["status"]),
+    (
+        "GET",
+        "/system/tasks",
+        &[
+            "task",
+            "ls",
+            "--filter",
+            "state:running",
+            "--sort",
+            "-since",
+        ],
+    ),
+    ("GET", "/system/log-level", &["log", "level"]),
+    ("PUT", "/system/log-level", &["log", "level", "debug"]),
     ("GET", "/tokens", &["token", "ls", "--user", "*"]),
     (
         "POST",
