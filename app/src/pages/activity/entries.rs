@@ -77,7 +77,8 @@ fn inside(i18n: I18n, entry: AuditView) -> impl IntoView {
     ];
     let known = known.into_iter().filter_map(|(name, value)| {
         let value = value?;
-        Some(view! { <div><dt>{name}</dt><dd class="data" class:hash=value.len() == HASH>{value}</dd></div> })
+        let is_hash = value.len() == HASH;
+        Some(view! { <div><dt>{name}</dt><dd class="data" class:hash=is_hash>{value}</dd></div> })
     });
     view! {
         <div class="inside">
