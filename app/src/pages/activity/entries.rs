@@ -8,6 +8,9 @@ use crate::{
 use leptos::prelude::*;
 use types::AuditView;
 
+/// Letters of a hash, which takes a line of its own.
+const HASH: usize = 64;
+
 /// Who did what, in a sentence; facts when it is opened.
 #[component]
 pub fn EntryLine(entry: AuditView) -> impl IntoView {
@@ -74,7 +77,8 @@ fn inside(i18n: I18n, entry: AuditView) -> impl IntoView {
     ];
     let known = known.into_iter().filter_map(|(name, value)| {
         let value = value?;
-        Some(view! { <div><dt>{name}</dt><dd class="data">{value}</dd></div> })
+        let is_hash = value.len() == HASH;
+        Some(view! { <div><dt>{name}</dt><dd class="data" class:hash=is_hash>{value}</dd></div> })
     });
     view! {
         <div class="inside">

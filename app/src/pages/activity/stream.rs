@@ -90,7 +90,8 @@ pub fn lay_over(all: RwSignal<Vec<Line>>, item: Item, show: Show, takes_new: boo
     match (known, item) {
         (Some(Line::Job(signal)), Item::Job(job)) => {
             // What was read and what was told may overtake each other.
-            if signal.with_untracked(|old| old.revision < job.revision) {
+            let is_newer = signal.with_untracked(|old| old.revision < job.revision);
+            if is_newer {
                 signal.set(job);
             }
         }

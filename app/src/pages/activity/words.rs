@@ -129,7 +129,7 @@ fn did_with_people(i18n: I18n, entry: &AuditView) -> String {
 fn tried(i18n: I18n, entry: &AuditView) -> String {
     let name = entry.target.name.clone();
     match entry.action.as_str() {
-        "auth.login" => tu_string!(i18n, tried.login).to_string(),
+        "auth.login" => tu_string!(i18n, tried.login, name = name).to_string(),
         "auth.role" => {
             let least = name.parse().map(|r| role(i18n, r).to_string());
             let role = least.unwrap_or(name);
