@@ -169,7 +169,7 @@ mod tests {
         let thing = |i: u32| Thing {
             name: format!("ä{i:04}"),
             size: i / 5,
-            state: (i % 3 == 0).then_some("Ready"),
+            state: i.is_multiple_of(3).then_some("Ready"),
         };
         (0..n).rev().map(thing).collect()
     }

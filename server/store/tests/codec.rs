@@ -57,6 +57,10 @@ fn mutated_records_are_errors_or_mean_what_they_say() {
     mutate(&samples::user(), rounds, &mut state);
     mutate(&samples::session(), rounds, &mut state);
     mutate(&samples::setting(), rounds, &mut state);
+    mutate(&samples::token(), rounds, &mut state);
+    mutate(&samples::audit(), rounds, &mut state);
+    mutate(&samples::audit_head(), rounds, &mut state);
+    mutate(&samples::job(), rounds, &mut state);
 }
 
 #[test]
