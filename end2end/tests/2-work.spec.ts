@@ -110,7 +110,7 @@ test('the page says when it lost the server, and is live again by itself', async
   // The socket goes through the test, which cuts it: what a pulled cable looks like to the page.
   let cut: (() => Promise<void>) | undefined;
   let refuse = false;
-  await page.routeWebSocket('**/api/v1/ws', (ws) => {
+  await page.routeWebSocket('**/api/v1/ws?*', (ws) => {
     if (refuse) { void ws.close(); return; }
     ws.connectToServer();
     cut = () => ws.close();
@@ -130,7 +130,7 @@ test('the page says when it lost the server, and is live again by itself', async
 test('a page that does not understand the server loads itself anew once, and then stays lost', async ({ page }) => {
   // A server of a later version, as far as the page can tell.
   let sockets = 0;
-  await page.routeWebSocket('**/api/v1/ws', (ws) => {
+  await page.routeWebSocket('**/api/v1/ws?*', (ws) => {
     sockets += 1;
     setTimeout(() => ws.send('{"kind":"of_a_later_version"}'), 50);
   });

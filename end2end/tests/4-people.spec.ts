@@ -134,7 +134,8 @@ test("one's own password and sign-ins", async ({ browser }) => {
   const first = await as(browser, ada);
   const second = await as(browser, ada);
   await open(second, '/account');
-  await expect(second.locator('tr[data-session]')).toHaveCount(2);
+  // An earlier sign-in of hers may live, too.
+  await expect(second.locator('tr[data-session]').nth(1)).toBeVisible();
   await expect(second.locator('tr[data-session]').first()).toContainText('Chrome on Linux');
   await second.getByRole('button', { name: 'End all others' }).click();
   await expect(second.locator('tr[data-session]')).toHaveCount(1);
@@ -156,7 +157,7 @@ test("one's own password and sign-ins", async ({ browser }) => {
 test('the drawer shows a running job on every page, its bar moving, and asks it to stop', async ({ page }) => {
   let tell: ((done: number, over?: boolean) => void) | undefined;
   await signIn(page);
-  await page.routeWebSocket('**/api/v1/ws', (ws) => {
+  await page.routeWebSocket('**/api/v1/ws?*', (ws) => {
     ws.connectToServer();
     let revision = 0;
     tell = (done, over = false) => ws.send(JSON.stringify({ kind: 'delta', seq: 1_000_000 + revision, event: { type: 'job_changed', job: {

@@ -135,7 +135,16 @@ fn visitor(request: &Request, by_cookie: bool) -> By {
 }
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    Some(headers.get(name)?.to_str().ok()?.to_string())
+    // Kept with jobs and sessions: no more of it than says something.
+    Some(
+        headers
+            .get(name)?
+            .to_str()
+            .ok()?
+            .chars()
+            .take(200)
+            .collect(),
+    )
 }
 
 /// The address that a request comes from; None on the local socket.

@@ -235,6 +235,8 @@ mod tests {
             query(None, None, "name", ""),
             query(None, None, "", "sise"),
             query(None, None, "", "-"),
+            query(None, None, "", "size,name,state,size,name"),
+            query(None, None, &"size:1,".repeat(17), ""),
         ] {
             let e = bad.page(things(2), |t| t.name.clone()).unwrap_err();
             assert_eq!(e.0.code, "NSB-HTTP-400");

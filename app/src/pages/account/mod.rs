@@ -45,7 +45,7 @@ pub fn Account() -> impl IntoView {
             <h1>{name}</h1>
             <p class="text-ink-2">{role_sentence(i18n, role)}</p>
         </div>
-        <section class="panel cards" aria-labelledby="sessions">
+        <section class="panel cards">
             <div class="ph">
                 <h2 id="sessions">{t!(i18n, sessions.heading)}</h2>
                 <ActionForm action=others>
@@ -55,7 +55,7 @@ pub fn Account() -> impl IntoView {
             <Of own draw=move |own: Own| view! { <Sessions sessions=own.sessions action=end id="sessions"/> }.into_any()/>
             <Faults value=Signal::derive(move || end.value().get().or(others.value().get()))/>
         </section>
-        <section class="panel cards" aria-labelledby="tokens">
+        <section class="panel cards">
             <div class="ph"><h2 id="tokens">{t!(i18n, tokens.heading)}</h2></div>
             <p class="px-4 pb-3 text-ink-2 max-w-[70ch]">{t!(i18n, tokens.text)}</p>
             <Of own draw=move |own: Own| view! { <Tokens tokens=own.tokens action=remove id="tokens"/> }.into_any()/>

@@ -82,10 +82,6 @@ impl Audit {
                 before = Some(last.seq);
                 for row in &rows {
                     let entry = entry(row)?;
-                    // Older ones are further on only: nothing more can fit.
-                    if filter.since.is_some_and(|t| entry.at < t) {
-                        return Ok(found);
-                    }
                     if filter.takes(&entry) && found.len() < limit {
                         found.push(entry);
                     }
@@ -120,13 +116,24 @@ impl Audit {
     /// # Errors
     /// When the database can't be read.
     pub(crate) fn check(&self) -> Result<Check> {
-        let head: Option<AuditHeadRecord> = self.inner.store.read(|tx| tx.get(&()))?;
+        let (head, last) = self.inner.store.read(|tx| {
+            let head: Option<AuditHeadRecord> = tx.get(&())?;
+            let last = tx.newest::<AuditRecord>(None, 1)?;
+            Ok::<_, Error>((head.unwrap_or_default(), last.first().map_or(0, |r| r.seq)))
+        })?;
+        // Entries behind the end: the end was put back, or was lost.
+        let fault = (last > head.seq).then(|| {
+            format!(
+                "the log is said to end at {}, and there is {last}",
+                head.seq
+            )
+        });
         Ok(Check {
             audit: self.clone(),
-            head: head.unwrap_or_default(),
+            head,
             next: 1,
             hash: [0; 32],
-            fault: None,
+            fault,
         })
     }
 }

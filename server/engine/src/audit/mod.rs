@@ -9,16 +9,17 @@ mod tests;
 pub use by::{Actor, By};
 pub use check::{AuditFilter, Check};
 
-use crate::{Error, EventBus, Result, now};
+use crate::{Area, Error, EventBus, Result, now};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{AuditHeadRecord, AuditRecord, Read, Store, Tx};
 use types::{AuditView, Event, TargetView, Timestamp};
 
-/// Refused attempts that are written down in one minute; more are only counted in the server's log,
-/// so that nobody fills the disk with them.
-const REFUSALS_PER_MINUTE: u32 = 120;
+/// Refused attempts that are written down in one minute, of those who are signed in and of strangers
+/// apart: a stranger's noise hides nobody's. More are only counted in the server's log, so that the
+/// disk is not filled in a day.
+const REFUSALS_PER_MINUTE: u32 = 60;
 
 /// `result` of what was done.
 const OK: &str = "ok";
@@ -72,7 +73,8 @@ pub struct Audit {
 struct Inner {
     store: Arc<Store>,
     events: EventBus,
-    refusals: Mutex<Refusals>,
+    /// Of strangers, and of those who are signed in.
+    refusals: Mutex<[Refusals; 2]>,
 }
 
 #[derive(Default)]
@@ -122,7 +124,7 @@ impl Audit {
 
     /// Writes down that something was refused, and with which code. Queued at once; nobody waits.
     pub(crate) fn refused(&self, by: &By, action: &str, target: TargetView, error: &Error) {
-        if !self.room_for_refusal() {
+        if !self.room_for_refusal(by.role.is_some()) {
             tracing::warn!(action, "refused, and too many such to write each down");
             return;
         }
@@ -132,12 +134,13 @@ impl Audit {
         drop(self.inner.store.write::<_, Error, _>(write));
     }
 
-    fn room_for_refusal(&self) -> bool {
-        let mut seen = self
+    fn room_for_refusal(&self, known: bool) -> bool {
+        let mut both = self
             .inner
             .refusals
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        let seen = &mut both[usize::from(known)];
         let now = now();
         if seen.since.seconds_to(now).abs() >= 60.0 {
             *seen = Refusals {
@@ -152,6 +155,14 @@ impl Audit {
     fn append(&self, tx: &mut Tx<'_>, mut entry: AuditView) -> Result<()> {
         let head: AuditHeadRecord = tx.get(&())?.unwrap_or_default();
         entry.seq = head.seq + 1;
+        if tx.get::<AuditRecord>(&entry.seq)?.is_some() {
+            // Somebody changed the database by hand: nothing that was written is written over.
+            return Err(Error::conflict(
+                Area::Audit,
+                "the audit log has entries behind its end",
+                "Run `nsboot audit verify`, and bring the data folder's last backup back.",
+            ));
+        }
         let body = serde_json::to_string(&entry)
             .map_err(|e| Error::Internal(format!("an audit entry can't be written: {e}")))?;
         let record = AuditRecord {

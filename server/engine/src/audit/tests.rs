@@ -108,6 +108,22 @@ async fn the_chain_holds_and_every_kind_of_tampering_shows() {
     let last = CHAIN as u64;
     f.tamper(move |tx| tx.remove::<AuditRecord>(&last)).await;
     assert_eq!(f.check().fault.unwrap(), format!("entry {last} is missing"));
+    // The end put back: what stands behind it shows, and is not written over.
+    let early = read(500);
+    f.tamper(move |tx| {
+        let head = AuditHeadRecord {
+            seq: early.seq,
+            hash: early.hash,
+        };
+        tx.put(&head).unwrap();
+    })
+    .await;
+    assert!(f.check().fault.unwrap().contains("end at 500"));
+    let by = By::system("test");
+    let e = f.audit.act(&by, change("after")).await.unwrap_err();
+    assert_eq!(e.code(), "NSB-AUDIT-002");
+    f.tamper(|tx| tx.remove::<AuditHeadRecord>(&())).await;
+    assert!(!f.check().intact);
 }
 
 /// More than two chunks.
@@ -195,7 +211,16 @@ async fn a_flood_of_refusals_does_not_fill_the_log() {
         f.audit
             .refused(&by, "auth.login", to, &Error::Unauthorized("no"));
     }
+    // Those who are signed in are still heard.
+    let to = target("user", None, "x");
+    f.audit.refused(
+        &By::system("test"),
+        "user.remove",
+        to,
+        &Error::Forbidden("no"),
+    );
     f.add(1).await;
     let kept = f.audit.list(&AuditFilter::default(), None, 1000).unwrap();
-    assert_eq!(kept.len(), REFUSALS_PER_MINUTE as usize + 1);
+    assert_eq!(kept.len(), REFUSALS_PER_MINUTE as usize + 2);
+    assert_eq!(kept[1].action, "user.remove");
 }

@@ -2,7 +2,7 @@
 
 use super::{Admin, target};
 use crate::{
-    Result,
+    Actor, Result,
     audit::{AuditFilter, Change},
     jobs::{NewJob, Work},
 };
@@ -95,8 +95,12 @@ impl Admin {
     /// [`crate::Error::NotFound`].
     pub async fn end_sessions(&self, user: &str) -> Result<u32> {
         let users = self.engine.users();
-        let id = users.find(user)?.id;
-        users.end_sessions(&self.by, id, None).await
+        let end = async {
+            let id = users.find(user)?.id;
+            users.end_sessions(&self.by, id, None).await
+        };
+        self.attempt("session.end_all", target("user", user), end)
+            .await
     }
 
     /// Everybody's API tokens, or those of one account.
@@ -118,6 +122,10 @@ impl Admin {
         user: &str,
         params: CreateTokenParams,
     ) -> Result<NewTokenView> {
+        // One that leaked must not be able to make its successor.
+        if matches!(self.by.actor, Actor::Token { .. }) {
+            self.own_session()?;
+        }
         let users = self.engine.users();
         let to = target("token", &params.name);
         let create = async {

@@ -84,7 +84,9 @@ impl Operator {
                 "several computers can't have one name",
             ));
         }
-        let (ids, items) = self.several(clients, expected)?;
+        let (ids, items) = self
+            .several("client.update_many", clients, expected)
+            .await?;
         let title = format!("Change {} computers", ids.len());
         let work = Work::UpdateClients { ids, change };
         self.bulk("client.update_many", title, work, items).await
@@ -95,14 +97,27 @@ impl Operator {
     /// # Errors
     /// As [`Operator::update_clients`].
     pub async fn remove_clients(&self, clients: &[String], expected: usize) -> Result<JobView> {
-        let (ids, items) = self.several(clients, expected)?;
+        let (ids, items) = self
+            .several("client.remove_many", clients, expected)
+            .await?;
         let title = format!("Remove {} computers", ids.len());
         let work = Work::RemoveClients { ids };
         self.bulk("client.remove_many", title, work, items).await
     }
 
+    async fn several(
+        &self,
+        action: &str,
+        clients: &[String],
+        expected: usize,
+    ) -> Result<(Vec<ClientId>, Vec<(String, String)>)> {
+        let to = target("client", &format!("{} computers", clients.len()));
+        let found = async { self.all_of(clients, expected) };
+        self.attempt(action, to, found).await
+    }
+
     #[expect(clippy::type_complexity, reason = "ids, and the same with names")]
-    fn several(
+    fn all_of(
         &self,
         clients: &[String],
         expected: usize,
@@ -200,8 +215,14 @@ impl Operator {
     /// [`Error::NotFound`]; [`Error::Conflict`] when it is over already.
     pub async fn cancel_job(&self, job: &str) -> Result<JobView> {
         let id: Option<JobId> = job.parse().ok();
-        let id = id.ok_or_else(|| Error::not_found(Area::Job, job))?;
-        self.engine.jobs().cancel(&self.by, id).await
+        let cancel = async {
+            let id = id.ok_or_else(|| Error::not_found(Area::Job, job))?;
+            if self.by.role < Some(self.engine.jobs().role(id)?) {
+                return Err(Error::Forbidden("your role does not allow this"));
+            }
+            self.engine.jobs().cancel(&self.by, id).await
+        };
+        self.attempt("job.cancel", target("job", job), cancel).await
     }
 
     /// Makes the lab's network when it is not there; the caller serves it.
@@ -251,10 +272,9 @@ impl Operator {
     }
 
     pub(super) async fn start(&self, new: NewJob) -> Result<JobView> {
-        let work = new.work.clone();
-        let job = self.engine.jobs().begin(&self.by, new).await?;
-        let id = job.id();
-        jobs::spawn(self.engine.clone(), work, self.by.clone(), job);
+        let (action, target) = (new.change.action, new.change.target.clone());
+        let start = jobs::start(&self.engine, &self.by, new);
+        let id = self.attempt(action, target, start).await?;
         self.engine.jobs().get(id)
     }
 }

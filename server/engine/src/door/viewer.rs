@@ -121,7 +121,9 @@ impl Viewer {
     /// [`Error::NotFound`].
     pub async fn end_own_session(&self, id: SessionId) -> Result<()> {
         let users = self.engine.users();
-        let end = users.end_session(&self.by, id, Some(self.own_id()?));
+        let own = self.own_id()?;
+        self.own_session()?;
+        let end = users.end_session(&self.by, id, Some(own));
         let to = target("session", &id.to_string());
         self.attempt("session.end", to, end).await
     }
@@ -131,9 +133,10 @@ impl Viewer {
     /// # Errors
     /// When the database fails.
     pub async fn end_other_sessions(&self) -> Result<u32> {
-        let session = self.who.as_ref().and_then(|w| w.session_id);
+        let own = self.own_id()?;
+        let session = self.own_session()?;
         let users = self.engine.users();
-        users.end_sessions(&self.by, self.own_id()?, session).await
+        users.end_sessions(&self.by, own, Some(session)).await
     }
 
     /// Signs out; a caller without a session keeps what it has.
@@ -187,7 +190,9 @@ impl Viewer {
     /// [`Error::NotFound`].
     pub async fn remove_own_token(&self, id: TokenId) -> Result<()> {
         let users = self.engine.users();
-        let remove = users.remove_token(&self.by, id, Some(self.own_id()?));
+        let own = self.own_id()?;
+        self.own_session()?;
+        let remove = users.remove_token(&self.by, id, Some(own));
         let to = target("token", &id.to_string());
         self.attempt("token.remove", to, remove).await
     }
@@ -203,7 +208,7 @@ impl Viewer {
         })
     }
 
-    fn own_session(&self) -> Result<SessionId> {
+    pub(super) fn own_session(&self) -> Result<SessionId> {
         let session = self.who.as_ref().and_then(|w| w.session_id);
         session.ok_or_else(|| {
             Error::conflict(

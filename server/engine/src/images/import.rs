@@ -246,6 +246,11 @@ impl Drop for ImportWriter {
             // Its bytes go first, then what is visible of them, then the record says why.
             self.sink = None;
             let (inner, id) = (self.inner.clone(), self.id);
+            let target = audit::target("image", Some(id.to_string()), &self.name);
+            let cut = Error::conflict(Area::Image, "the upload ended early", "Send it again.");
+            self.inner
+                .audit
+                .refused(&self.by, "image.import", target, &cut);
             // Queued now; nobody has to wait for it.
             drop(self.inner.store.write(move |tx| {
                 inner.fail(tx, id, "the upload ended before the file was complete")

@@ -1,12 +1,14 @@
 //! What runs a job holds: progress, log and items go through it, and its end.
 
 use super::{Inner, fault, line, record::to_json, work::Outcome};
-use crate::{Error, Result};
+use crate::{Error, Result, now};
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use types::{JobId, JobState};
 
-/// A job that runs. Dropped without an end, as by a panic, it has failed.
+/// A job that runs. Dropped by a panic it has failed; dropped when the server stops it stays as it is
+/// written down, and the next start goes on with it.
 pub(crate) struct JobHandle {
     inner: Arc<Inner>,
     id: JobId,
@@ -32,6 +34,20 @@ impl JobHandle {
     /// Whether somebody asked to cancel the job.
     pub fn cancelled(&self) -> bool {
         self.cancel.is_cancelled()
+    }
+
+    /// Waits for its turn, which ends with what is given back; None when it was cancelled meanwhile.
+    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        let turns = self.inner.turns.clone();
+        let permit = tokio::select! {
+            permit = turns.acquire_owned() => permit.ok()?,
+            () = self.cancel.cancelled() => return None,
+        };
+        self.inner.update(self.id, |r| {
+            r.state = JobState::Running;
+            r.started_at = Some(now());
+        });
+        Some(permit)
     }
 
     /// How much is done, and how much there is in all when that has become known.
@@ -70,6 +86,7 @@ impl JobHandle {
     pub fn restart(&self) {
         self.inner.update(self.id, |r| {
             r.done = 0;
+            r.state = JobState::Queued;
             for item in &mut r.items {
                 item.state = JobState::Queued;
             }
@@ -103,7 +120,7 @@ impl JobHandle {
 
 impl Drop for JobHandle {
     fn drop(&mut self) {
-        if !self.over {
+        if !self.over && std::thread::panicking() {
             let broke = Error::Internal("the work on this job broke off".into());
             self.inner.end(self.id, |r| {
                 r.problem = fault(&broke.problem());

@@ -8,16 +8,20 @@ mod tests;
 mod work;
 
 pub(crate) use handle::JobHandle;
-pub(crate) use work::{Work, resume, spawn};
+pub(crate) use work::{Work, resume, start};
 
 use crate::{Area, Audit, By, Error, EventBus, Result, audit::Change, now};
 use record::{fault, to_json, view};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 use store::{JobItemRecord, JobLineRecord, JobRecord, Read, Store, Tx};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use types::{Event, JobId, JobState, JobUnit, JobView};
 use uuid::Uuid;
@@ -28,6 +32,12 @@ const KEEP: usize = 1000;
 const KEEP_SECONDS: f64 = 90.0 * 86_400.0;
 /// Lines of a job's log that are kept, the newest.
 const LOG_LINES: usize = 200;
+/// Jobs that run at a time; more wait. Reading a whole image must not starve the disks of guests.
+const PARALLEL: usize = 2;
+/// Jobs that are not over; more are refused.
+const MAX_LIVE: usize = 100;
+/// How many jobs end before the old ones are looked through.
+const THIN_EVERY: u32 = 50;
 /// Things that one job may work on.
 pub const MAX_ITEMS: usize = 1000;
 /// Least time between two tellings of a job's progress.
@@ -59,6 +69,8 @@ struct Inner {
     audit: Audit,
     /// Those that are not over: what is newest of them is here, and in the database a little later.
     live: Mutex<HashMap<JobId, Live>>,
+    turns: Arc<Semaphore>,
+    ended: AtomicU32,
 }
 
 struct Live {
@@ -76,6 +88,9 @@ impl Jobs {
                 events,
                 audit,
                 live: Mutex::default(),
+                turns: Arc::new(Semaphore::new(PARALLEL)),
+                // The first to end looks through what earlier runs left.
+                ended: AtomicU32::new(0),
             }),
         }
     }
@@ -115,10 +130,12 @@ impl Jobs {
         Ok(view(&stored))
     }
 
-    /// Writes a job down, with its audit entry, and gives what runs it its handle.
+    /// Writes a job down, with its audit entry, and gives what runs it its handle. Whoever calls it
+    /// must see it through, or nobody runs the job: see [`start`].
     ///
     /// # Errors
-    /// [`Error::Invalid`] for too many things, or when the database fails.
+    /// [`Error::Invalid`] for too many things, [`Error::Unavailable`] when too many jobs wait, or when
+    /// the database fails.
     pub(crate) async fn begin(&self, by: &By, new: NewJob) -> Result<JobHandle> {
         if new.items.len() > MAX_ITEMS {
             return Err(Error::invalid(
@@ -127,15 +144,22 @@ impl Jobs {
                 format!("one job takes at most {MAX_ITEMS}; make several"),
             ));
         }
+        if self.inner.live().len() >= MAX_LIVE {
+            return Err(Error::unavailable(
+                Area::Job,
+                format!("{MAX_LIVE} jobs are waiting already"),
+                "Wait until some are over, or cancel some.",
+            ));
+        }
         let record = JobRecord {
             id: JobId(Uuid::now_v7()),
             kind: new.change.action.into(),
             title: new.title,
-            state: JobState::Running,
+            state: JobState::Queued,
             actor: to_json(by)?,
             work: to_json(&new.work)?,
             created_at: now(),
-            started_at: Some(now()),
+            started_at: None,
             finished_at: None,
             unit: new.unit,
             done: 0,
@@ -175,30 +199,46 @@ impl Jobs {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] when it is over already.
     pub(crate) async fn cancel(&self, by: &By, id: JobId) -> Result<JobView> {
-        let title = {
+        let asked = {
             let mut live = self.inner.live();
-            match live.get_mut(&id) {
-                Some(job) => {
-                    job.cancel.cancel();
-                    job.record.cancel_requested = true;
-                    job.record.revision += 1;
-                    self.inner.tell(&job.record);
-                    job.record.title.clone()
-                }
-                None => {
-                    drop(live);
-                    let job = self.get(id)?;
-                    return Err(Error::conflict(
-                        Area::Job,
-                        format!("{:?} is over already", job.title),
-                        "There is nothing to cancel.",
-                    ));
-                }
-            }
+            let job = live.get_mut(&id).filter(|j| !j.record.state.is_over());
+            job.map(|job| {
+                job.record.cancel_requested = true;
+                job.record.revision += 1;
+                (job.record.clone(), job.cancel.clone())
+            })
         };
-        let change = Change::act("job.cancel", "job", id, &title);
-        self.inner.audit.act(by, change).await?;
+        let Some((record, cancel)) = asked else {
+            return Err(Error::conflict(
+                Area::Job,
+                format!("{:?} is over already", self.get(id)?.title),
+                "There is nothing to cancel.",
+            ));
+        };
+        let change = Change::act("job.cancel", "job", id, &record.title);
+        let (inner, by) = (self.inner.clone(), by.clone());
+        let write = self.inner.store.write(move |tx| {
+            // Written before its end can be: changes run in the order they were queued.
+            tx.put(&record)?;
+            inner.audit.record(tx, &by, change)?;
+            tx.on_commit(move || {
+                cancel.cancel();
+                inner.tell(&record);
+            });
+            Ok::<_, Error>(())
+        });
+        write.await?;
         self.get(id)
+    }
+
+    /// What one has to be to cancel a job: as much as to start it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub(crate) fn role(&self, id: JobId) -> Result<types::Role> {
+        let stored: Option<JobRecord> = self.inner.store.read(|tx| tx.get(&id))?;
+        let stored = stored.ok_or_else(|| Error::not_found(Area::Job, id))?;
+        Ok(record::from_json::<Work>(&stored.work)?.role())
     }
 
     /// What a stop of the server cut short: each with its handle, to be gone on with or failed.
@@ -250,7 +290,9 @@ impl Inner {
         let (inner, record) = (self.clone(), job.record.clone());
         drop(self.store.write(move |tx| {
             tx.put(&record)?;
-            thin(tx)?;
+            if inner.ended.fetch_add(1, Ordering::Relaxed) % THIN_EVERY == 0 {
+                thin(tx)?;
+            }
             tx.on_commit(move || {
                 inner.live().remove(&id);
                 inner.tell(&record);

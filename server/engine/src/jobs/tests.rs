@@ -198,11 +198,49 @@ async fn a_job_can_be_cancelled_once_and_what_breaks_off_has_failed() {
 
     let job = engine.jobs().begin(&by, new("broken off")).await.unwrap();
     let view = itself.job(&job.id().to_string()).unwrap();
-    drop(job);
+    let broken = tokio::spawn(async move {
+        let _job = job;
+        panic!("the work breaks off");
+    });
+    assert!(broken.await.is_err());
     let failed = over(&engine, &view).await;
     assert_eq!(failed.state, JobState::Failed);
     assert!(failed.problem.is_some());
     let newest = itself.jobs(None, 1).unwrap();
     assert_eq!(newest[0].title, "broken off");
     assert_eq!(itself.jobs(Some(newest[0].id), 9).unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_wait_for_their_turn_and_too_many_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let itself = engine.as_itself("test");
+    // As if two long ones ran.
+    let turns = engine.jobs().inner.turns.clone();
+    let held = turns.acquire_many_owned(2).await.unwrap();
+    let first = itself.verify_audit().await.unwrap();
+    assert_eq!((first.state, first.started_at), (JobState::Queued, None));
+    for _ in 1..100 {
+        itself.verify_audit().await.unwrap();
+    }
+    let e = itself.verify_audit().await.unwrap_err();
+    assert_eq!(e.code(), "NSB-JOB-005");
+    itself.cancel_job(&first.id.to_string()).await.unwrap();
+    let mut events = engine.events().subscribe(types::Topics::default());
+    while itself.job(&first.id.to_string()).unwrap().state != JobState::Cancelled {
+        events.next().await;
+    }
+    drop(held);
+    let last = itself.jobs(None, 1).unwrap().remove(0);
+    assert_eq!(over(&engine, &last).await.state, JobState::Succeeded);
+    // Whoever goes away while a job is written down leaves none that nobody runs.
+    drop(itself.verify_audit());
+    let asked = itself.clone();
+    let gone = tokio::spawn(async move { asked.verify_audit().await });
+    tokio::task::yield_now().await;
+    gone.abort();
+    let _ = gone.await;
+    let newest = itself.jobs(None, 1).unwrap().remove(0);
+    assert_eq!(over(&engine, &newest).await.state, JobState::Succeeded);
 }

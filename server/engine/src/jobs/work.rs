@@ -1,10 +1,10 @@
 //! THE list of kinds of jobs: what each does, and whether it can go on after a restart.
 
-use super::{JobHandle, record::from_json};
+use super::{JobHandle, NewJob, record::from_json};
 use crate::{Area, By, Engine, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use types::{ClientId, ImageId, Role, UpdateClientParams};
+use types::{ClientId, ImageId, JobId, Role, UpdateClientParams};
 
 /// What a job has to do; written down with it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -76,9 +76,30 @@ impl Work {
     }
 }
 
-/// Runs a job in the background.
-pub(crate) fn spawn(engine: Engine, work: Work, by: By, job: JobHandle) {
+/// Writes a job down and runs it in the background. Both, whatever becomes of the caller: a job that
+/// is written down and that nobody runs would wait for the next start.
+///
+/// # Errors
+/// As [`super::Jobs::begin`].
+pub(crate) async fn start(engine: &Engine, by: &By, new: NewJob) -> Result<JobId> {
+    let (engine, by) = (engine.clone(), by.clone());
+    let started = tokio::spawn(async move {
+        let work = new.work.clone();
+        let job = engine.jobs().begin(&by, new).await?;
+        let id = job.id();
+        spawn(engine, work, by, job);
+        Ok(id)
+    });
+    started
+        .await
+        .map_err(|e| Error::Internal(format!("a job could not be begun: {e}")))?
+}
+
+fn spawn(engine: Engine, work: Work, by: By, job: JobHandle) {
     tokio::spawn(async move {
+        let Some(_turn) = job.turn().await else {
+            return job.finish(Ok(Outcome::Cancelled));
+        };
         let outcome = work.run(&engine, &by, &job).await;
         job.finish(outcome);
     });

@@ -7,7 +7,7 @@ use crate::{
     now,
 };
 use std::sync::Arc;
-use store::{Read, TokenRecord, Tx, UserRecord};
+use store::{Read, SessionRecord, TokenRecord, Tx, UserRecord};
 use types::{
     ChangePasswordParams, CreateUserParams, Role, SessionId, UpdateUserParams, UserId, UserView,
 };
@@ -178,9 +178,17 @@ impl Users {
         }
         self.inner.try_done(&user.name, from);
         let hash = hasher.hash(params.new).await?;
-        let (inner, by) = (self.inner.clone(), by.clone());
+        let (inner, by, verified) = (self.inner.clone(), by.clone(), user.password_hash);
         let write = self.inner.store.write(move |tx| {
             let mut user = require(tx, id, None)?;
+            // An admin may have set another, or ended this sign-in, while the given one was checked.
+            let lives = match session {
+                Some(session) => tx.get::<SessionRecord>(&session)?.is_some(),
+                None => true,
+            };
+            if user.password_hash != verified || !lives {
+                return Err(Error::Unauthorized("the account was changed meanwhile"));
+            }
             user.password_hash = hash;
             user.revision += 1;
             let change = Change::act("user.password", "user", id, &user.name);

@@ -64,7 +64,7 @@ impl Users {
         let role = self.inner.live(|l| match &by.actor {
             Actor::User { id, .. } => l.users.get(id).map(|u| u.role),
             Actor::Token { id, .. } => {
-                let token = l.tokens.get(id)?;
+                let token = l.tokens.get(id).filter(|t| t.expires_at > now())?;
                 Some(token.role.min(l.users.get(&token.user_id)?.role))
             }
             Actor::Local | Actor::System(_) => Some(Role::Admin),

@@ -141,10 +141,8 @@ impl Users {
             None,
             &params.username.chars().take(32).collect::<String>(),
         );
-        if let Err(e) = self.inner.try_begin(&params.username, from) {
-            self.inner.audit.refused(&by, "auth.login", user_name, &e);
-            return Err(e);
-        }
+        // Not written down: the tries before it were, and who waits may ask as often as they like.
+        self.inner.try_begin(&params.username, from)?;
         let user = self.inner.live(|l| {
             let same = |u: &&UserRecord| u.name.eq_ignore_ascii_case(&params.username);
             l.users.values().find(same).cloned()

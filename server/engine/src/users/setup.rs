@@ -1,7 +1,11 @@
 //! The first account: whoever holds the one-time code that the server printed makes it.
 
 use super::{Users, accounts::facts, check_name, new_user, password};
-use crate::{Actor, Area, By, Error, Result, audit::Change, random_bytes};
+use crate::{
+    Actor, Area, By, Error, Result,
+    audit::{Change, target},
+    random_bytes,
+};
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::{Mutex, PoisonError},
@@ -86,11 +90,14 @@ impl Users {
         let (account, from) = TRIES;
         self.inner.try_begin(account, from)?;
         if !self.inner.setup_code.is(&params.code) {
-            return Err(Error::invalid(
+            let wrong = Error::invalid(
                 Area::User,
                 "code",
                 "the code is wrong; the server printed it when it started",
-            ));
+            );
+            let to = target("user", None, "first account");
+            self.inner.audit.refused(&by, "auth.setup", to, &wrong);
+            return Err(wrong);
         }
         self.inner.try_done(account, from);
         let hash = self.inner.hasher.hash(params.password).await?;

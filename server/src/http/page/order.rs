@@ -3,6 +3,11 @@
 use serde_json::Value;
 use std::cmp::Ordering;
 
+/// Fields that a list is ordered by: each is kept for each item while it is sorted.
+const MAX_FIELDS: usize = 4;
+/// Terms of a filter.
+const MAX_TERMS: usize = 16;
+
 /// Where an item stands in a list: its sort fields, then its key.
 pub type Place = (Vec<Value>, String);
 
@@ -22,7 +27,7 @@ impl Filter {
     /// A term without a colon.
     pub fn parse(text: Option<&str>) -> Result<Filter, String> {
         let terms = text.unwrap_or("").split(',').filter(|t| !t.is_empty());
-        let term = |t: &str| {
+        let term = |t: &str| -> Result<Term, String> {
             let (field, wanted) = t.split_once(':').ok_or_else(|| {
                 format!(
                     "filter: write a field and what it has to be, like state:adopted, not {t:?}"
@@ -35,7 +40,14 @@ impl Filter {
                 part: part.is_some(),
             })
         };
-        terms.map(term).collect::<Result<_, _>>().map(Filter)
+        let terms: Vec<Term> = terms
+            .take(MAX_TERMS + 1)
+            .map(term)
+            .collect::<Result<_, String>>()?;
+        match terms.len() > MAX_TERMS {
+            true => Err(format!("filter: at most {MAX_TERMS} terms")),
+            false => Ok(Filter(terms)),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -76,7 +88,14 @@ impl Sort {
             Some(field) => Ok((field.to_string(), true)),
             None => Ok((t.to_string(), false)),
         };
-        fields.map(field).collect::<Result<_, _>>().map(Sort)
+        let fields: Vec<_> = fields
+            .take(MAX_FIELDS + 1)
+            .map(field)
+            .collect::<Result<_, String>>()?;
+        match fields.len() > MAX_FIELDS {
+            true => Err(format!("sort: at most {MAX_FIELDS} fields")),
+            false => Ok(Sort(fields)),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
