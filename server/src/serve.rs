@@ -5,6 +5,7 @@ use crate::{
     config::{Config, ConfigError, Flags, Saved, Sources},
     http::{
         AppState, Door,
+        limit::{self, Limits},
         listener::{Socket, serve},
         metrics::Metrics,
         router, views,
@@ -149,6 +150,7 @@ async fn run(
         tasks: tasks.clone(),
         metrics: Metrics::new(engine.clone(), tasks.clone()),
         log_level,
+        limits: limits(&tasks),
     };
     if let Some(file) = lab_image {
         bring_lab_image(&tasks, &engine, file);
@@ -188,6 +190,23 @@ fn fold_boots(tasks: &Tasks, engine: &Engine) {
             Ok::<(), Infallible>(())
         }
     });
+}
+
+/// How often callers may ask, and the task that forgets those who were quiet.
+fn limits(tasks: &Tasks) -> Limits {
+    let limits = Limits::new();
+    let kept = limits.clone();
+    tasks.spawn("request-limits", move |stop| {
+        let limits = kept.clone();
+        async move {
+            let mut due = tokio::time::interval(limit::FORGET);
+            while stop.run_until_cancelled(due.tick()).await.is_some() {
+                limits.forget();
+            }
+            Ok::<(), Infallible>(())
+        }
+    });
+    limits
 }
 
 /// Waits until all has ended, for a while.

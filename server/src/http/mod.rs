@@ -8,6 +8,7 @@ mod events;
 mod guard;
 mod help;
 mod host;
+pub mod limit;
 pub mod listener;
 pub mod metrics;
 mod page;
@@ -29,12 +30,14 @@ use axum::{
     routing::get,
 };
 use engine::Engine;
+use limit::Limits;
 use metrics::Metrics;
 use request_id::REQUEST_ID;
 use std::{any::Any, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tower_http::{
     catch_panic::CatchPanicLayer,
+    compression::CompressionLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
     timeout::RequestBodyTimeoutLayer,
     trace::TraceLayer,
@@ -57,6 +60,7 @@ pub struct AppState {
     pub tasks: Tasks,
     pub metrics: Metrics,
     pub log_level: LogLevel,
+    pub limits: Limits,
 }
 
 /// How requests of a listener prove who they come from.
@@ -82,11 +86,14 @@ pub fn router(state: AppState, door: Door) -> Router {
         .merge(help::routes())
         .route("/metrics", get(metrics::scrape))
         .merge(site::routes())
+        .layer(from_fn_with_state(state.clone(), limit::hold))
         .layer(from_fn_with_state(state.clone(), auth::identify))
         .layer(Extension(door))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
         .layer(from_fn(guard::same_origin))
+        // Answers that are small or packed already stay as they are.
+        .layer(CompressionLayer::new())
         .layer(from_fn(guard::headers))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(state.clone(), metrics::time))

@@ -266,9 +266,13 @@ impl Operator {
     /// # Errors
     /// [`Error::Unavailable`] when the network can't be taken away.
     pub async fn lab_down(&self) -> Result<()> {
-        self.engine.lab().down().await?;
-        self.acted(Change::act("lab.down", "lab", "lab", "lab"))
-            .await
+        match self.engine.lab().down().await? {
+            true => {
+                self.acted(Change::act("lab.down", "lab", "lab", "lab"))
+                    .await
+            }
+            false => Ok(()),
+        }
     }
 
     pub(super) async fn start(&self, new: NewJob) -> Result<JobView> {

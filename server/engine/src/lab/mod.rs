@@ -105,20 +105,21 @@ impl Lab {
         Ok(self.inner.stage.boot_network())
     }
 
-    /// Powers all machines off and takes the network away.
+    /// Powers all machines off and takes the network away; whether there was one.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the network can't be taken away.
-    pub(crate) async fn down(&self) -> Result<()> {
+    pub(crate) async fn down(&self) -> Result<bool> {
         let mut up = self.inner.changing.lock().await;
         let machines: Vec<Child> = self.table().drain().map(|(_, child)| child).collect();
         for machine in machines {
             machine.kill().await;
         }
-        if std::mem::take(&mut *up) {
+        let was_up = std::mem::take(&mut *up);
+        if was_up {
             self.inner.stage.sweep().await.map_err(failed)?;
         }
-        Ok(())
+        Ok(was_up)
     }
 
     /// Powers a virtual computer on: the known one of that name, else a new one.

@@ -55,6 +55,7 @@ static OPENAPI: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(|| {
     let mut parts = Vec::new();
     Problem::schemas(&mut parts);
     components.schemas.extend(parts);
+    super::examples::add(components);
     for item in api.paths.paths.values_mut() {
         let all = [
             &mut item.get,

@@ -6,6 +6,7 @@ pub mod auth;
 pub mod boots;
 pub mod clients;
 mod description;
+mod examples;
 pub mod images;
 pub mod jobs;
 pub mod lab;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    http::{Door, listener, metrics::Metrics, router},
+    http::{Door, limit::Limits, listener, metrics::Metrics, router},
     log::LogLevel,
     planes::Planes,
     tasks::Tasks,
@@ -33,6 +33,7 @@ impl Stage {
             planes: Planes::new(engine.clone(), tasks.clone()),
             metrics: Metrics::new(engine.clone(), tasks.clone()),
             log_level: LogLevel::detached(),
+            limits: Limits::new(),
             tasks,
             engine,
             started_at: now(),
