@@ -266,8 +266,16 @@ impl Transport for UnixTransport {
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
         match self.stream.write_all(&self.buffers.output()[..amount]) {
-            // The server refused before it had read all: why is in its answer, which comes next.
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            // The server refused before it had read all: why is in its answer, which comes next. Linux
+            // calls it a reset when bytes of ours were still unread, else a broken pipe.
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                ) =>
+            {
+                Ok(())
+            }
             other => Ok(other?),
         }
     }
