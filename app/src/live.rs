@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use types::{
     AuditView, BootNetworkView, BootView, ClientId, ClientView, Event, ImageId, ImageView, JobId,
     JobView, LeaseView, ServerFrame, Snapshot, Timestamp,
+    TrialView,
 };
 
 #[cfg(feature = "hydrate")]
@@ -51,6 +52,10 @@ pub struct Live {
     pub job: RwSignal<Option<JobView>>,
     /// The newest entry of the audit log; only administrators are sent any.
     pub entry: RwSignal<Option<AuditView>>,
+    /// The number of the newest change of settings, when there was one since the page was opened.
+    pub settings: RwSignal<Option<u64>>,
+    /// The network change that waits to be confirmed.
+    pub trial: RwSignal<Option<TrialView>>,
     pub link: RwSignal<Link>,
     /// How many snapshots came over the socket: before each, changes may have passed unseen.
     pub snapshots: RwSignal<u32>,
@@ -74,6 +79,8 @@ impl Live {
             running: RwSignal::new(Vec::new()),
             job: RwSignal::new(None),
             entry: RwSignal::new(None),
+            settings: RwSignal::new(None),
+            trial: RwSignal::new(None),
             link: RwSignal::new(Link::Connecting),
             snapshots: RwSignal::new(0),
             build: StoredValue::new(start.snapshot.as_ref().map(|s| s.page_build.clone())),
@@ -138,6 +145,7 @@ impl Live {
         merge(self.running, snapshot.jobs, |j| j.id);
         self.leases.set(snapshot.leases);
         self.networks.set(snapshot.networks);
+        self.trial.set(snapshot.trial);
     }
 
     fn apply(&self, event: Event) {
@@ -157,6 +165,10 @@ impl Live {
                 }
             }),
             Event::JobChanged { job } => self.job_changed(job),
+            Event::SettingsChanged { revision, trial } => {
+                self.settings.set(Some(revision));
+                self.trial.set(trial);
+            }
             Event::AuditAdded { entry } => self.entry.set(Some(entry)),
             Event::NetworkChanged { network } => self.networks.update(|all| {
                 let same = |n: &&mut BootNetworkView| {

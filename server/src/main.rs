@@ -1,7 +1,7 @@
 //! The `nsboot` binary: the command line, and the server behind `nsboot serve`.
 
+mod apply;
 mod cli;
-mod config;
 mod http;
 mod log;
 mod notify;

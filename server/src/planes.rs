@@ -111,6 +111,20 @@ impl Planes {
 
     /// Ends the planes of the lab and waits until their sockets are closed.
     pub async fn stop_lab(&self) {
+        self.stop(|handle| handle.network.is_lab).await;
+    }
+
+    /// Serves these networks and the lab's, and no others. One that is as it was goes on untouched.
+    pub async fn keep_only(&self, networks: &[BootNetworkConfig]) {
+        self.stop(|handle| !handle.network.is_lab && !networks.contains(&handle.network))
+            .await;
+        for network in networks {
+            self.start(network.clone());
+        }
+    }
+
+    /// Ends planes and waits until their sockets are closed.
+    async fn stop(&self, which: impl Fn(&Handle) -> bool) {
         let stopped: Vec<Handle> = {
             let mut planes = self
                 .inner
@@ -118,7 +132,7 @@ impl Planes {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
             planes
-                .extract_if(|_, handle| handle.network.is_lab)
+                .extract_if(|_, handle| which(handle))
                 .map(|(_, handle)| handle)
                 .collect()
         };

@@ -1,10 +1,11 @@
 //! `nsboot serve`, from top to bottom: settings, engine, boot planes, HTTP, signals, end.
 
 use crate::{
+    apply::Surroundings,
     cli::{SOCKET_NAME, ServeArgs},
-    config::{Config, ConfigError, Flags, Saved, Sources},
     http::{
         AppState, Door,
+        front::Front,
         limit::{self, Limits},
         listener::{Socket, serve},
         metrics::Metrics,
@@ -15,7 +16,11 @@ use crate::{
     planes::Planes,
     tasks::Tasks,
 };
-use engine::{Engine, EngineConfig, lab::SELF_TEST};
+use engine::{
+    Engine, EngineConfig, Sources,
+    lab::SELF_TEST,
+    settings::{ConfigError, Flags},
+};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{
     convert::Infallible,
@@ -23,13 +28,12 @@ use std::{
     net::SocketAddr,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use store::{Read, SettingRecord, Store};
 use tokio::{
     io::AsyncReadExt,
-    net::{TcpListener, UnixListener},
+    net::UnixListener,
     signal::unix::{SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
@@ -91,7 +95,7 @@ pub fn main(args: ServeArgs, data_dir: Option<PathBuf>) -> Result<(), ServeError
         lab: args.lab,
     };
     let lab_image = args.lab_image;
-    let sources = Sources::gather(&flags, std::env::vars())?;
+    let (data_dir, sources) = Sources::gather(&flags, std::env::vars())?;
     for warning in &sources.warnings {
         tracing::warn!("{warning}");
     }
@@ -103,7 +107,7 @@ pub fn main(args: ServeArgs, data_dir: Option<PathBuf>) -> Result<(), ServeError
             "could not start the runtime",
             "Raise the limit of threads (ulimit -u).",
         ))?;
-    let result = runtime.block_on(run(sources, lab_image, log_level));
+    let result = runtime.block_on(run(data_dir, sources, lab_image, log_level));
     runtime.shutdown_timeout(LEFT_ALONE);
     result
 }
@@ -119,11 +123,12 @@ fn raise_file_limit() {
 }
 
 async fn run(
+    data_dir: PathBuf,
     sources: Sources,
     lab_image: Option<PathBuf>,
     log_level: LogLevel,
 ) -> Result<(), ServeError> {
-    let (config, engine) = open_engine(sources)?;
+    let engine = open_engine(data_dir, sources)?;
     let stopping = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
@@ -131,22 +136,18 @@ async fn run(
     let tasks = Tasks::new(stopping.clone());
     fold_boots(&tasks, &engine);
     let planes = Planes::new(engine.clone(), tasks.clone());
-    for network in &config.boot {
+    let values = engine.settings().values();
+    for network in &values.boot {
         planes.start(network.clone());
     }
 
-    let page = TcpListener::bind(config.listen)
-        .await
-        .map_err(|source| ServeError::Listen {
-            address: config.listen,
-            source,
-        })?;
-    let at = page.local_addr().unwrap_or(config.listen);
+    let front = front(&engine).await?;
+    let at = front.address();
     let state = AppState {
         engine: engine.clone(),
         started_at: engine::now(),
         stopping: stopping.clone(),
-        planes,
+        planes: planes.clone(),
         tasks: tasks.clone(),
         metrics: Metrics::new(engine.clone(), tasks.clone()),
         log_level,
@@ -155,14 +156,15 @@ async fn run(
     if let Some(file) = lab_image {
         bring_lab_image(&tasks, &engine, file);
     }
-    if config.lab {
+    if values.lab {
         // No lab is no reason to have no server: the page says why.
         if let Err(e) = views::lab_up(&state, &engine.as_itself("serve --lab")).await {
             tracing::warn!(error = %e, "the virtual lab is not up");
         }
     }
-    serve_page(&tasks, page, at, &state);
-    let socket = config.data_dir.join(SOCKET_NAME);
+    serve_page(&tasks, &front, &state);
+    keep_settings(&tasks, &engine, Surroundings { front, planes });
+    let socket = engine.config().data_dir.join(SOCKET_NAME);
     serve_local(&tasks, &socket, &state);
     announce(at, &engine);
     notify::ready();
@@ -225,35 +227,51 @@ async fn end(tasks: &Tasks, engine: &Engine) {
 }
 
 /// Opens the data directory; the settings saved there complete those of flags and file.
-fn open_engine(sources: Sources) -> Result<(Config, Engine), ServeError> {
-    // A bad flag or line must not leave a data directory behind.
-    sources.resolve(&Saved::new())?;
-    let dir = sources.data_dir.clone();
+fn open_engine(data_dir: PathBuf, sources: Sources) -> Result<Engine, ServeError> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(&dir)
+        .create(&data_dir)
         .map_err(system(
-            format!("could not make the data directory {}", dir.display()),
+            format!("could not make the data directory {}", data_dir.display()),
             "Choose one that you may write with --data DIR.",
         ))?;
-    let store = Store::open(&dir.join("nsboot.redb")).map_err(engine::Error::from)?;
-    let saved: Vec<SettingRecord> = store
-        .read(|tx| tx.list_readable(None))
-        .map_err(engine::Error::from)?;
-    let saved: Saved = saved.into_iter().map(|s| (s.key, s.value)).collect();
-    let config = sources.resolve(&saved)?;
-    let engine = Engine::open_on(
-        EngineConfig {
-            data_dir: dir,
-            lab: config.lab,
-            admin_password: admin_password()?,
-            unknown_clients: config.unknown_clients,
-            networks: config.boot.clone(),
-        },
-        store,
-    )?;
-    Ok((config, engine))
+    let config = EngineConfig {
+        data_dir,
+        admin_password: admin_password()?,
+        sources,
+    };
+    Ok(Engine::open(config)?)
+}
+
+/// Opens the page's listener. A saved address that is gone, with its cable or its network, must not
+/// keep the page away: then it is where it would be if nothing were saved.
+async fn front(engine: &Engine) -> Result<Front, ServeError> {
+    let wanted = engine.settings().values().listen;
+    let error = match Front::open(wanted).await {
+        Ok(front) => return Ok(front),
+        Err(e) => e,
+    };
+    let fallback = engine.settings().without_saved()?.listen;
+    let failed = |address| move |source| ServeError::Listen { address, source };
+    if fallback == wanted {
+        return Err(failed(wanted)(error));
+    }
+    tracing::warn!(%wanted, %error, %fallback, "cannot listen on the saved address; the page is elsewhere");
+    Front::open(fallback).await.map_err(failed(fallback))
+}
+
+/// Lets changes of settings take effect, and takes back those on trial that nobody confirms.
+fn keep_settings(tasks: &Tasks, engine: &Engine, surroundings: Surroundings) {
+    engine.settings().attach(Arc::new(surroundings));
+    let settings = engine.settings().clone();
+    tasks.spawn("settings-trials", move |stop| {
+        let settings = settings.clone();
+        async move {
+            stop.run_until_cancelled(settings.end_trials()).await;
+            Ok::<(), Infallible>(())
+        }
+    });
 }
 
 /// `NSBOOT_ADMIN_PASSWORD`, or the first line of the file that `NSBOOT_ADMIN_PASSWORD_FILE` names.
@@ -272,21 +290,11 @@ fn admin_password() -> Result<Option<String>, ServeError> {
 }
 
 /// Serves page, REST and WebSocket on the network.
-fn serve_page(tasks: &Tasks, listener: TcpListener, at: SocketAddr, state: &AppState) {
-    let first = Mutex::new(Some(listener));
-    let state = state.clone();
+fn serve_page(tasks: &Tasks, front: &Front, state: &AppState) {
+    let (front, state) = (front.clone(), state.clone());
     tasks.spawn("http", move |stop| {
-        let bound = first.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let router = router(state.clone(), Door::Network);
-        async move {
-            let listener = match bound {
-                Some(listener) => listener,
-                // The first one is gone with the task that failed.
-                None => TcpListener::bind(at).await?,
-            };
-            serve(Socket::Tcp(listener), router, stop).await;
-            Ok::<(), std::io::Error>(())
-        }
+        let (front, router) = (front.clone(), router(state.clone(), Door::Network));
+        async move { front.serve(router, stop).await }
     });
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     AuditView, BootId, BootNetworkView, BootView, ClientId, ClientView, ImageId, ImageView, JobId,
-    JobView, LeaseView, Topic, Topics,
+    JobView, LeaseView, Topic, Topics, TrialView,
 };
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -38,6 +38,13 @@ pub enum Event {
     JobChanged {
         job: JobView,
     },
+    /// Settings were changed, confirmed or went back; they are read when somebody looks.
+    SettingsChanged {
+        /// The number of the newest change.
+        revision: u64,
+        /// The network change that waits to be confirmed.
+        trial: Option<TrialView>,
+    },
     /// For administrators.
     AuditAdded {
         entry: AuditView,
@@ -54,6 +61,8 @@ pub enum Subject {
     /// An interface, in a network namespace when it is not the host's own.
     Network(String, Option<String>),
     Job(JobId),
+    /// All of them together.
+    Settings,
     /// By its number; each is its own.
     Audit(u64),
 }
@@ -68,6 +77,7 @@ impl Event {
             Event::LeaseChanged { .. } => Topic::Leases,
             Event::NetworkChanged { .. } => Topic::Networks,
             Event::JobChanged { .. } => Topic::Jobs,
+            Event::SettingsChanged { .. } => Topic::Settings,
             Event::AuditAdded { .. } => Topic::Audit,
         }
     }
@@ -85,6 +95,7 @@ impl Event {
                 Subject::Network(network.interface.clone(), network.namespace.clone())
             }
             Event::JobChanged { job } => Subject::Job(job.id),
+            Event::SettingsChanged { .. } => Subject::Settings,
             Event::AuditAdded { entry } => Subject::Audit(entry.seq),
         }
     }
@@ -106,6 +117,9 @@ pub struct Snapshot {
     pub boots: Vec<BootView>,
     /// Those that are not over.
     pub jobs: Vec<JobView>,
+    /// The network change that waits to be confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<TrialView>,
 }
 
 /// A frame from the server on `/api/v1/ws`, as JSON text. `docs/websocket.md` tells how they follow

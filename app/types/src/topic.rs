@@ -43,6 +43,7 @@ topics! {
     Networks "networks" Viewer true,
     Boots "boots" Viewer true,
     Jobs "jobs" Viewer true,
+    Settings "settings" Viewer true,
     Audit "audit" Admin false,
 }
 

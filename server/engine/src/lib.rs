@@ -32,7 +32,7 @@ pub use lab::Lab;
 pub use leases::Leases;
 pub use loaders::Loaders;
 pub use network::{BootNetworkConfig, Networks};
-pub use settings::Settings;
+pub use settings::{Settings, Sources};
 pub use storage::{EmbeddedStorage, StorageBackend};
 /// Rows as the look-ups give them.
 pub use store::{BootRecord, ClientRecord, ImageRecord, LeaseRecord};
@@ -43,7 +43,7 @@ use std::{
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
-use store::Store;
+use store::{Read, Store};
 use types::Timestamp;
 
 /// What the engine is opened with.
@@ -51,14 +51,10 @@ use types::Timestamp;
 pub struct EngineConfig {
     /// Holds the database, images, loaders and keys.
     pub data_dir: PathBuf,
-    /// Whether the virtual lab is wanted.
-    pub lab: bool,
     /// Makes the first admin, named `admin`, when there is no user yet.
     pub admin_password: Option<String>,
-    /// What becomes of a computer that we don't know.
-    pub unknown_clients: UnknownClients,
-    /// The boot networks of the config file; the lab's own comes on top.
-    pub networks: Vec<BootNetworkConfig>,
+    /// What flags, environment and file say; what is saved in the database completes it.
+    pub sources: settings::Sources,
 }
 
 /// Everything that NSBoot knows and does. Cheap to clone.
@@ -73,8 +69,8 @@ struct Parts {
     store: Arc<Store>,
     events: EventBus,
     counters: Arc<Counters>,
-    settings: Settings,
     audit: Audit,
+    settings: Settings,
     jobs: Jobs,
     users: Users,
     networks: Networks,
@@ -108,8 +104,13 @@ impl Engine {
         let store = Arc::new(store);
         let events = EventBus::default();
         let counters = Arc::<Counters>::default();
-        let settings = Settings::new(store.clone());
         let audit = Audit::new(store.clone(), events.clone());
+        let settings = Settings::open(
+            store.clone(),
+            audit.clone(),
+            events.clone(),
+            config.sources.clone(),
+        )?;
         let jobs = Jobs::new(store.clone(), events.clone(), audit.clone());
         let users = Users::open(
             store.clone(),
@@ -130,7 +131,7 @@ impl Engine {
             events.clone(),
             audit.clone(),
             images.clone(),
-            config.unknown_clients,
+            settings.clone(),
         )?;
         let leases = Leases::new(store.clone(), events.clone(), clients.clone());
         let loaders = Loaders::open(&config.data_dir)?;
@@ -146,7 +147,7 @@ impl Engine {
         })?;
         let lab = Lab::new(
             &config.data_dir,
-            config.lab,
+            settings.with(|v| v.lab),
             clients.clone(),
             images.clone(),
         );
@@ -156,8 +157,8 @@ impl Engine {
                 store,
                 events,
                 counters,
-                settings,
                 audit,
+                settings,
                 jobs,
                 users,
                 networks,
@@ -179,9 +180,19 @@ impl Engine {
     pub fn config(&self) -> &EngineConfig {
         &self.parts.config
     }
-    #[allow(dead_code)] // parts are given the store when they are made; tests look at it here
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.parts.store
+    }
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn is_readable(&self) -> Result<()> {
+        let absent = String::new();
+        self.store()
+            .read(|tx| tx.get::<store::SettingRecord>(&absent))
+            .map(drop)
+            .map_err(|e: store::Error| e.into())
     }
     /// What changed, live.
     pub fn events(&self) -> &EventBus {
@@ -191,7 +202,7 @@ impl Engine {
     pub fn counters(&self) -> &Arc<Counters> {
         &self.parts.counters
     }
-    /// Settings made in the page.
+    /// What was set, and what holds.
     pub fn settings(&self) -> &Settings {
         &self.parts.settings
     }

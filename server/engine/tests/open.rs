@@ -8,7 +8,7 @@ use engine::{
 use std::path::Path;
 use types::{
     BootState, Cause, ClientState, CreateClientParams, Hop, ImageState, LoginParams, MacAddr,
-    OverlayMode, UpdateClientParams,
+    OverlayMode, SettingValue, UpdateClientParams, UpdateSettingsParams,
 };
 
 const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
@@ -52,11 +52,14 @@ async fn everything_is_there_when_it_is_opened_again() {
         .unwrap();
     let seen = MacAddr([0x52, 0x54, 0, 0, 0, 2]);
     engine.clients().discovered(seen).await.unwrap();
-    engine
-        .settings()
-        .set("clients.unknown", "adopt")
-        .await
-        .unwrap();
+    let adopt = SettingValue::Text("adopt".into());
+    let params = UpdateSettingsParams {
+        values: [("clients.unknown".to_string(), Some(adopt))].into(),
+        confirm_within_seconds: None,
+    };
+    let admin = engine.as_itself("test");
+    admin.update_settings(None, params).await.unwrap();
+    drop(admin);
     let here = By::unknown("", None, types::Way::Rest);
     let token = engine.users().login(here, login()).await.unwrap();
     drop(engine);
@@ -75,8 +78,8 @@ async fn everything_is_there_when_it_is_opened_again() {
     );
     let seen = engine.clients().find_mac(seen).unwrap();
     assert_eq!(seen.state, ClientState::Discovered);
-    let setting = engine.settings().get("clients.unknown").unwrap();
-    assert_eq!(setting.as_deref(), Some("adopt"));
+    let unknown = engine.settings().values().unknown_clients;
+    assert_eq!(unknown, engine::UnknownClients::Adopt);
     let who = engine.users().authenticate(&token.access_token).unwrap();
     assert_eq!(who.actor.view().name, "admin");
     assert!(!engine.users().needs_setup());

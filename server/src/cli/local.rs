@@ -20,7 +20,7 @@ pub fn socket(data: Option<&Path>) -> Option<PathBuf> {
         // Named by the user: what is wrong with it shall be said, not worked around.
         Some(dir) => Some(dir.join(SOCKET_NAME)),
         None => [
-            Path::new(crate::config::DEFAULT_DATA_DIR),
+            Path::new(engine::settings::DEFAULT_DATA_DIR),
             Path::new("data"),
         ]
         .into_iter()

@@ -1,10 +1,13 @@
 //! Who may ask at all: requests that another site's page sends in a visitor's name are refused,
 //! and answers carry the headers that keep other sites out of our pages.
 
-use super::problem::{ApiError, ApiResult};
+use super::{
+    AppState, cors,
+    problem::{ApiError, ApiResult},
+};
 use axum::{
     body::HttpBody as _,
-    extract::Request,
+    extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -13,7 +16,16 @@ use types::Problem;
 
 /// Refuses what a foreign page may have caused. Requests without `Origin` and `Sec-Fetch-Site` do
 /// not come from a browser and pass: they bring a token, not a cookie that sends itself.
-pub async fn same_origin(request: Request, next: Next) -> Response {
+pub async fn same_origin(
+    State(state): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if is_allowed_elsewhere(&state, &request) {
+        // It comes with a token or not at all: what a browser sends by itself proves nothing there.
+        request.headers_mut().remove(header::COOKIE);
+        return next.run(request).await;
+    }
     let upgrade = request.headers().contains_key(header::UPGRADE);
     let safe = matches!(
         *request.method(),
@@ -25,6 +37,15 @@ pub async fn same_origin(request: Request, next: Next) -> Response {
         return e.into_response();
     }
     next.run(request).await
+}
+
+/// Whether a page of a site on the list asks for the REST API.
+fn is_allowed_elsewhere(state: &AppState, request: &Request) -> bool {
+    let headers = request.headers();
+    let rest = request.uri().path().starts_with("/api/") && !headers.contains_key(header::UPGRADE);
+    let settings = state.engine.settings();
+    let listed = |o| settings.with(|v| cors::is_allowed(&v.allowed_origins, o));
+    rest && headers.get(header::ORIGIN).is_some_and(listed)
 }
 
 fn check(headers: &HeaderMap, uri_host: Option<&str>) -> ApiResult<()> {

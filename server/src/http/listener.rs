@@ -8,11 +8,16 @@ use hyper_util::{
     server::{conn::auto::Builder, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
-    sync::Semaphore,
+    sync::{Notify, Semaphore},
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -50,14 +55,34 @@ impl Socket {
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
+/// When the connection of a request was accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectedAt(pub Instant);
+
 /// Serves until `stop`, then waits a few seconds for open requests. Handlers find the peer's
 /// address as `ConnectInfo<SocketAddr>`, except on a local socket.
 pub async fn serve(socket: Socket, router: Router, stop: CancellationToken) {
-    let graceful = GracefulShutdown::new();
+    serve_renewed(socket, router, stop, &Notify::new()).await;
+}
+
+/// As [`serve`]; at each `renew` all connections of until then end with their next answer, as they do
+/// when the future is dropped.
+pub async fn serve_renewed(
+    socket: Socket,
+    router: Router,
+    stop: CancellationToken,
+    renew: &Notify,
+) {
+    let mut graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let accepted = tokio::select! {
             _ = stop.cancelled() => break,
+            _ = renew.notified() => {
+                // Whoever watches the one that is dropped ends.
+                graceful = GracefulShutdown::new();
+                continue;
+            }
             accepted = next(&socket, &room) => accepted,
         };
         let (stream, peer, seat) = match accepted {
@@ -68,9 +93,11 @@ pub async fn serve(socket: Socket, router: Router, stop: CancellationToken) {
                 continue;
             }
         };
+        let connected = ConnectedAt(Instant::now());
         let service = router
             .clone()
             .map_request(move |mut request: http::Request<_>| {
+                request.extensions_mut().insert(connected);
                 if let Some(peer) = peer {
                     request.extensions_mut().insert(ConnectInfo(peer));
                 }

@@ -3,8 +3,10 @@
 pub mod api;
 pub mod auth;
 pub mod boot;
+mod cors;
 mod etag;
 mod events;
+pub mod front;
 mod guard;
 mod help;
 mod host;
@@ -91,7 +93,8 @@ pub fn router(state: AppState, door: Door) -> Router {
         .layer(Extension(door))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
-        .layer(from_fn(guard::same_origin))
+        .layer(from_fn_with_state(state.clone(), guard::same_origin))
+        .layer(cors::layer(&state))
         // Answers that are small or packed already stay as they are.
         .layer(CompressionLayer::new())
         .layer(from_fn(guard::headers))

@@ -16,6 +16,7 @@ pub fn snapshot(state: &AppState, topics: Topics) -> Snapshot {
         networks: Vec::new(),
         boots: Vec::new(),
         jobs: Vec::new(),
+        trial: None,
     };
     for topic in topics.iter() {
         match topic {
@@ -24,6 +25,7 @@ pub fn snapshot(state: &AppState, topics: Topics) -> Snapshot {
             Topic::Leases => snapshot.leases = engine.leases().list(),
             Topic::Networks => snapshot.networks = engine.networks().list(),
             Topic::Jobs => snapshot.jobs = engine.jobs().running(),
+            Topic::Settings => snapshot.trial = engine.settings().trial(),
             // Has no state: the past is read by REST.
             Topic::Audit => {}
             // In `clients` each computer has its newest boot.

@@ -6,7 +6,8 @@ mod rules;
 mod tests;
 
 use crate::{
-    Area, Audit, By, Error, EventBus, Result, audit::Change, images::Images, now, random_text,
+    Area, Audit, By, Error, EventBus, Result, Settings, audit::Change, images::Images, now,
+    random_text,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -47,7 +48,7 @@ struct Inner {
     events: EventBus,
     audit: Audit,
     images: Images,
-    unknown: UnknownClients,
+    settings: Settings,
     cache: RwLock<Cache>,
     last_boot: Join<MacAddr, Option<BootView>>,
     address: Join<MacAddr, Option<Ipv4Addr>>,
@@ -76,7 +77,7 @@ impl Clients {
         events: EventBus,
         audit: Audit,
         images: Images,
-        unknown: UnknownClients,
+        settings: Settings,
     ) -> Result<Self> {
         let mut cache = Cache::default();
         let records: Vec<ClientRecord> = store.read(|tx| tx.list_readable(None))?;
@@ -87,7 +88,7 @@ impl Clients {
                 events,
                 audit,
                 images,
-                unknown,
+                settings,
                 cache: RwLock::new(cache),
                 last_boot: OnceLock::new(),
                 address: OnceLock::new(),
@@ -332,7 +333,7 @@ impl Clients {
             return Ok(known);
         }
         rules::mac(mac)?;
-        let state = match self.inner.unknown {
+        let state = match self.inner.settings.with(|v| v.unknown_clients) {
             UnknownClients::Discover => ClientState::Discovered,
             UnknownClients::Adopt => ClientState::Adopted,
         };

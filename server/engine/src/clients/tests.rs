@@ -1,7 +1,7 @@
 //! What holds for clients, seen from outside.
 
 use super::*;
-use crate::{Next, storage::EmbeddedStorage};
+use crate::{Next, Sources, storage::EmbeddedStorage};
 use types::Event;
 
 struct Floor {
@@ -12,7 +12,13 @@ struct Floor {
     clients: Clients,
 }
 
-fn floor_with(unknown: UnknownClients) -> Floor {
+fn settings(store: &Arc<Store>, events: &EventBus, unknown: &str) -> Settings {
+    let audit = Audit::new(store.clone(), events.clone());
+    let sources = Sources::of_env(&[("NSBOOT_CLIENTS__UNKNOWN", unknown)]);
+    Settings::open(store.clone(), audit, events.clone(), sources).unwrap()
+}
+
+fn floor_with(unknown: &str) -> Floor {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(&dir.path().join("nsboot.redb")).unwrap());
     let events = EventBus::default();
@@ -29,7 +35,7 @@ fn floor_with(unknown: UnknownClients) -> Floor {
         events.clone(),
         Audit::new(store.clone(), events.clone()),
         images.clone(),
-        unknown,
+        settings(&store, &events, unknown),
     )
     .unwrap();
     Floor {
@@ -42,7 +48,7 @@ fn floor_with(unknown: UnknownClients) -> Floor {
 }
 
 fn floor() -> Floor {
-    floor_with(UnknownClients::Discover)
+    floor_with("discover")
 }
 
 fn mac(n: u8) -> MacAddr {
@@ -91,7 +97,7 @@ async fn a_client_is_found_by_name_id_and_address_also_after_a_restart() {
         f.events.clone(),
         Audit::new(f.store.clone(), f.events.clone()),
         f.images.clone(),
-        UnknownClients::Discover,
+        settings(&f.store, &f.events, "discover"),
     )
     .unwrap();
     for clients in [&f.clients, &again] {
@@ -305,7 +311,7 @@ async fn an_unknown_computer_is_discovered_once_and_adopted_with_its_id() {
             .await
             .is_err()
     );
-    let open = floor_with(UnknownClients::Adopt);
+    let open = floor_with("adopt");
     let c = open.clients.discovered(mac(9)).await.unwrap();
     assert_eq!(c.state, ClientState::Adopted);
 }

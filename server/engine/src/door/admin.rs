@@ -6,9 +6,11 @@ use crate::{
     audit::{AuditFilter, Change},
     jobs::{NewJob, Work},
 };
+use std::time::Instant;
 use types::{
     ApiTokenView, AuditView, CreateTokenParams, CreateUserParams, JobUnit, JobView, NewTokenView,
-    SessionId, SessionView, TokenId, UpdateUserParams, UserView,
+    SessionId, SessionView, SettingsPreviewView, SettingsView, TokenId, UpdateSettingsParams,
+    UpdateUserParams, UserView,
 };
 
 impl Admin {
@@ -168,6 +170,56 @@ impl Admin {
         from: u64,
     ) -> Result<(Vec<AuditView>, Option<u64>)> {
         self.engine.audit().export(filter, from)
+    }
+
+    /// What a change of settings would touch; nothing is changed.
+    ///
+    /// # Errors
+    /// A key or value that can't be.
+    pub async fn preview_settings(
+        &self,
+        params: &UpdateSettingsParams,
+    ) -> Result<SettingsPreviewView> {
+        let clients = self.engine.clients().list();
+        self.engine.settings().preview(params, &clients).await
+    }
+
+    /// Changes settings, all of these together. `if_match` is the revision that was read. A network
+    /// change goes back by itself unless it is confirmed.
+    ///
+    /// # Errors
+    /// A key or value that can't be, an older revision, another change that waits to be confirmed, or
+    /// what keeps it from taking effect; then nothing is changed.
+    pub async fn update_settings(
+        &self,
+        if_match: Option<u64>,
+        params: UpdateSettingsParams,
+    ) -> Result<SettingsView> {
+        let keys: Vec<_> = params.values.keys().map(String::as_str).collect();
+        let to = target("setting", &keys.join(", "));
+        let update = self.engine.settings().update(&self.by, if_match, params);
+        self.attempt("setting.update", to, update).await
+    }
+
+    /// Undoes an earlier change of settings.
+    ///
+    /// # Errors
+    /// No such change, or a later one touched the same.
+    pub async fn undo_settings(&self, number: u64) -> Result<SettingsView> {
+        let to = target("setting", &format!("change {number}"));
+        let undo = self.engine.settings().undo(&self.by, number);
+        self.attempt("setting.undo", to, undo).await
+    }
+
+    /// A network change may stay. `connected` is when the caller's connection was made: one from
+    /// before the change proves nothing.
+    ///
+    /// # Errors
+    /// It does not wait any more, or the connection is too old.
+    pub async fn confirm_settings(&self, number: u64, connected: Instant) -> Result<SettingsView> {
+        let to = target("setting", &format!("change {number}"));
+        let confirm = self.engine.settings().confirm(&self.by, number, connected);
+        self.attempt("setting.confirm", to, confirm).await
     }
 
     /// Writes down that the log tells something else now.

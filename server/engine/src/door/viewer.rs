@@ -5,10 +5,31 @@ use crate::{Area, Error, Identity, Result};
 use types::{
     ApiTokenView, BootId, BootNetworkView, BootView, ChangePasswordParams, ClientView,
     CreateTokenParams, ImageView, JobId, JobView, LabView, LeaseView, MeView, NewTokenView,
-    SessionId, SessionView, TokenId, UserId,
+    SessionId, SessionView, SettingsRevisionView, SettingsView, TokenId, UserId,
 };
 
 impl Viewer {
+    /// All settings, with where each comes from.
+    pub async fn settings(&self) -> SettingsView {
+        self.engine.settings().view().await
+    }
+
+    /// The changes of settings that were made, the newest first.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn settings_history(&self) -> Result<Vec<SettingsRevisionView>> {
+        self.engine.settings().history()
+    }
+
+    /// One change of settings.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or when the database can't be read.
+    pub fn settings_revision(&self, number: u64) -> Result<SettingsRevisionView> {
+        self.engine.settings().revision(number)
+    }
+
     /// Who holds the handle, as shown.
     pub fn me(&self) -> MeView {
         let identity = self.who.clone().unwrap_or_else(Identity::local);

@@ -1,7 +1,7 @@
 //! What holds for images, seen from outside.
 
 use super::*;
-use crate::{Clients, Next, UnknownClients, storage::EmbeddedStorage};
+use crate::{Clients, Next, Settings, Sources, storage::EmbeddedStorage};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use types::{CreateClientParams, MacAddr, OverlayMode};
@@ -38,7 +38,13 @@ impl Box_ {
             events.clone(),
             Audit::new(store.clone(), events.clone()),
             images.clone(),
-            UnknownClients::Discover,
+            Settings::open(
+                store.clone(),
+                Audit::new(store.clone(), events.clone()),
+                events.clone(),
+                Sources::default(),
+            )
+            .unwrap(),
         )
         .unwrap();
         Parts {

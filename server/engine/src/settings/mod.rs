@@ -1,85 +1,404 @@
-//! Settings made in the page: texts by dotted name, as the config file would hold them.
+//! Settings: what holds and where it comes from, and changes of it, which can be undone. A change that
+//! may cut the page off is on trial: it goes back unless somebody confirms it.
+//!
+//! `sources` merges the layers, `catalog` lists the settings, `change` and `effects` say what a change
+//! is and touches, `history` keeps what was changed. What holds outside the engine, listeners and boot
+//! planes, is made so by an [`Apply`] that the server gives.
 
-use crate::{Area, Error, Result, now};
-use std::sync::Arc;
-use store::{Read, SettingRecord, Store};
+mod catalog;
+mod change;
+mod effects;
+mod file;
+mod history;
+mod network;
+mod sources;
+#[cfg(test)]
+mod sources_tests;
+#[cfg(test)]
+mod tests;
+mod trial;
 
-/// Longest value, bytes.
-const MAX_VALUE: usize = 4096;
+pub use catalog::Values;
+pub use sources::{ConfigError, DEFAULT_DATA_DIR, Flags, Origin, Sources};
 
-/// The settings kept in the database.
+use crate::{Area, Audit, By, Error, EventBus, Result};
+use arc_swap::ArcSwap;
+use change::{RowChange, value_of};
+use sources::{Resolved, Saved, check_saved};
+use std::{
+    pin::Pin,
+    sync::{Arc, OnceLock},
+};
+use store::{Read, SettingRecord, SettingsRevisionRecord, Store};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+use trial::Trial;
+use types::{
+    Applies, ClientView, Event, RevisionState, SettingKind, SettingView, SettingsPreviewView, SettingsRevisionView,
+    SettingsView,
+    UpdateSettingsParams,
+};
+
+/// Makes settings hold outside the engine.
+pub trait Apply: Send + Sync + 'static {
+    /// Makes `next` hold where `now` did. Afterwards a connection to the page that was there before
+    /// proves nothing: those end with their next answer.
+    ///
+    /// # Errors
+    /// When it can't be made so; then all is as it was.
+    fn apply<'a>(
+        &'a self,
+        now: &'a Values,
+        next: &'a Values,
+    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+}
+
+/// The settings. Cheap to clone.
 #[derive(Clone)]
 pub struct Settings {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     store: Arc<Store>,
+    audit: Audit,
+    events: EventBus,
+    sources: Sources,
+    apply: OnceLock<Arc<dyn Apply>>,
+    /// What holds; read by many, replaced after each change.
+    resolved: ArcSwap<Resolved>,
+    /// Held for the whole of a change, so that there is one at a time.
+    state: Arc<Mutex<State>>,
+    /// The change that waits to be confirmed; whoever keeps time watches it.
+    trial: watch::Sender<Option<Trial>>,
+}
+
+/// What the database has.
+#[derive(Clone)]
+struct State {
+    saved: Saved,
+    /// The number of the newest change.
+    revision: u64,
+    /// Rows that are not understood and count for nothing.
+    warnings: Vec<String>,
 }
 
 impl Settings {
-    pub(crate) fn new(store: Arc<Store>) -> Self {
-        Settings { store }
+    /// Reads what is saved. A network change that nobody confirmed before the server ended goes back.
+    ///
+    /// # Errors
+    /// When the database fails, or flags, environment or file can't be used.
+    pub(crate) fn open(
+        store: Arc<Store>,
+        audit: Audit,
+        events: EventBus,
+        sources: Sources,
+    ) -> Result<Self> {
+        history::end_trial_of_earlier_run(&store, &audit)?;
+        let rows: Vec<SettingRecord> = store.read(|tx| tx.list_readable(None))?;
+        let made: Vec<SettingsRevisionRecord> = store.read(|tx| tx.list_readable(None))?;
+        let mut state = State {
+            saved: Saved::new(),
+            revision: made.last().map_or(0, |r| r.number),
+            warnings: Vec::new(),
+        };
+        for row in rows {
+            // An older or newer NSBoot may have written what this one does not know: it stays, unused.
+            match check_saved(&row.key, &row.value) {
+                Ok(()) => drop(state.saved.insert(row.key, row.value)),
+                Err(e) => {
+                    tracing::warn!("{e}");
+                    state.warnings.push(e.to_string());
+                }
+            }
+        }
+        let resolved = sources
+            .resolve(&state.saved)
+            .map_err(|e| Error::invalid(Area::Setting, "settings", e.to_string()))?;
+        Ok(Settings {
+            inner: Arc::new(Inner {
+                store,
+                audit,
+                events,
+                sources,
+                apply: OnceLock::new(),
+                resolved: ArcSwap::from_pointee(resolved),
+                state: Arc::new(Mutex::new(state)),
+                trial: watch::Sender::new(None),
+            }),
+        })
     }
 
-    /// A setting's text, if it was ever set.
+    /// Gives what makes settings hold outside the engine; the first one stays.
+    pub fn attach(&self, apply: Arc<dyn Apply>) {
+        let _ = self.inner.apply.set(apply);
+    }
+
+    /// What holds now.
+    pub fn values(&self) -> Values {
+        self.with(|v| v.clone())
+    }
+
+    /// Looks at what holds now.
+    pub fn with<T>(&self, look: impl FnOnce(&Values) -> T) -> T {
+        look(&self.resolved().values)
+    }
+
+    /// What would hold if nothing were saved: where the server may be when a saved address is gone.
+    ///
+    /// # Errors
+    /// Flags, environment or file can't be used.
+    pub fn without_saved(&self) -> Result<Values, ConfigError> {
+        Ok(self.inner.sources.resolve(&Saved::new())?.values)
+    }
+
+    fn resolved(&self) -> Arc<Resolved> {
+        self.inner.resolved.load_full()
+    }
+
+    /// All of them, as shown.
+    pub(crate) async fn view(&self) -> SettingsView {
+        let state = self.inner.state.lock().await.clone();
+        let resolved = self.resolved();
+        let trial = self.inner.trial.borrow().as_ref().map(Trial::view);
+        let mut settings: Vec<_> = catalog::CATALOG
+            .iter()
+            .map(|known| scalar_view(known, &resolved, &state.saved))
+            .collect();
+        settings.extend(resolved.values.boot.iter().map(|network| {
+            let key = format!("{}{}", network::BOOT_PREFIX, network.scope());
+            let origin = resolved.networks.get(&key).unwrap_or(&Origin::Database);
+            SettingView {
+                about: "A network that computers boot on.".into(),
+                kind: SettingKind::Boot,
+                value: types::SettingValue::Boot(network::params(network)),
+                source: origin.source(),
+                place: origin.to_string(),
+                saved: state.saved.get(&key).map(|text| value_of(&key, text)),
+                default: None,
+                applies: Applies::AtOnce,
+                on_trial: true,
+                key,
+            }
+        }));
+        SettingsView {
+            revision: state.revision,
+            settings,
+            warnings: [&self.inner.sources.warnings[..], &state.warnings].concat(),
+            trial,
+        }
+    }
+
+    /// The changes that were made, the newest first.
     ///
     /// # Errors
     /// When the database can't be read.
-    pub fn get(&self, key: &str) -> Result<Option<String>> {
-        let found: Option<SettingRecord> = self.store.read(|tx| tx.get(&key.to_string()))?;
-        Ok(found.map(|s| s.value))
+    pub(crate) fn history(&self) -> Result<Vec<SettingsRevisionView>> {
+        history::list(&self.inner.store)
     }
 
-    /// Sets it; durable when this returns.
+    /// One change that was made.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a name that is not dotted lower case, or a value over 4 KiB.
-    pub async fn set(&self, key: &str, value: &str) -> Result<()> {
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_".contains(c);
-        if key.is_empty() || key.len() > 128 || !key.chars().all(fits) {
-            return Err(Error::invalid(
-                Area::Setting,
-                "key",
-                "a setting's name is dotted lower case, like clients.unknown",
-            ));
-        }
-        if value.len() > MAX_VALUE {
-            return Err(Error::invalid(
-                Area::Setting,
-                "value",
-                format!("a setting's value has at most {MAX_VALUE} bytes"),
-            ));
-        }
-        let record = SettingRecord {
-            key: key.into(),
-            value: value.into(),
-            updated_at: now(),
+    /// [`Error::NotFound`], or when the database can't be read.
+    pub(crate) fn revision(&self, number: u64) -> Result<SettingsRevisionView> {
+        Ok(history::view(&history::find(&self.inner.store, number)?))
+    }
+
+    /// What a change would touch; nothing is changed.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a key or value that can't be.
+    pub(crate) async fn preview(
+        &self,
+        params: &UpdateSettingsParams,
+        clients: &[ClientView],
+    ) -> Result<SettingsPreviewView> {
+        let state = self.inner.state.lock().await.clone();
+        let changes = change::rows(&state.saved, params)?;
+        let next = self.next(&state.saved, &changes)?;
+        let now = self.resolved();
+        Ok(SettingsPreviewView {
+            revision: state.revision,
+            effects: effects::of(&changes, &now, &next, clients),
+            confirm_within_seconds: trial::needed(&now.values, &next.values)
+                .then(|| trial::seconds(params.confirm_within_seconds))
+                .transpose()?,
+            changes: changes.iter().map(RowChange::view).collect(),
+        })
+    }
+
+    /// Makes a change; durable and in effect when this returns. The second is whether there was
+    /// anything to change. It goes on when the caller stops waiting.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::PreconditionFailed`], [`Error::Conflict`] while another waits to
+    /// be confirmed, and whatever keeps it from taking effect; then it is taken back.
+    pub(crate) async fn update(
+        &self,
+        by: &By,
+        if_match: Option<u64>,
+        params: UpdateSettingsParams,
+    ) -> Result<SettingsView> {
+        let (settings, by) = (self.clone(), by.clone());
+        let whole = async move {
+            let mut state = settings.inner.state.clone().lock_owned().await;
+            if if_match.is_some_and(|n| n != state.revision) {
+                return Err(Error::PreconditionFailed {
+                    area: Area::Setting,
+                    current: state.revision,
+                });
+            }
+            let changes = change::rows(&state.saved, &params)?;
+            let within = trial::seconds(params.confirm_within_seconds)?;
+            settings
+                .make(&by, &mut state, changes, within, None)
+                .await
+                .map(drop)
         };
-        self.store.write(move |tx| Ok(tx.put(&record)?)).await
+        uninterrupted(whole).await?;
+        Ok(self.view().await)
+    }
+
+    /// Undoes an earlier change, as a new one; one on trial goes back.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], and [`Error::Conflict`] when a later change touched the same, or it does
+    /// not hold any more.
+    pub(crate) async fn undo(&self, by: &By, number: u64) -> Result<SettingsView> {
+        let (settings, by) = (self.clone(), by.clone());
+        let whole = async move {
+            let mut state = settings.inner.state.clone().lock_owned().await;
+            if settings.on_trial() == Some(number) {
+                let why = format!("{} took it back", by.actor.view().name);
+                return settings.take_back(&by, &mut state, &why).await;
+            }
+            let old = history::find(&settings.inner.store, number)?;
+            let changes = history::inverse(&old, &state.saved)?;
+            let within = trial::seconds(None)?;
+            settings
+                .make(&by, &mut state, changes, within, Some(old))
+                .await
+                .map(drop)
+        };
+        uninterrupted(whole).await?;
+        Ok(self.view().await)
+    }
+
+    /// What would hold after a change.
+    fn next(&self, saved: &Saved, changes: &[RowChange]) -> Result<Resolved> {
+        let mut next = saved.clone();
+        change::apply(&mut next, changes);
+        for change in changes {
+            if let Some(text) = &change.after {
+                check_saved(&change.key, text).map_err(refused)?;
+            }
+        }
+        self.inner.sources.resolve(&next).map_err(refused)
+    }
+
+    /// Saves a change and makes it hold.
+    async fn make(
+        &self,
+        by: &By,
+        state: &mut OwnedMutexGuard<State>,
+        changes: Vec<RowChange>,
+        within_seconds: u32,
+        undoes: Option<SettingsRevisionRecord>,
+    ) -> Result<()> {
+        if let Some(waiting) = self.on_trial() {
+            return Err(Error::conflict(
+                Area::Setting,
+                format!("change {waiting} waits to be confirmed"),
+                "Confirm it, or take it back, or wait until it goes back by itself.",
+            ));
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let (now, next) = (self.resolved(), self.next(&state.saved, &changes)?);
+        let on_trial = trial::needed(&now.values, &next.values);
+        let record = SettingsRevisionRecord {
+            number: state.revision + 1,
+            at: crate::now(),
+            actor: change::actor(by)?,
+            changes: changes.iter().map(RowChange::record).collect(),
+            state: match on_trial {
+                true => RevisionState::OnTrial,
+                false => RevisionState::Applied,
+            },
+            note: None,
+            undoes: undoes.as_ref().map(|r| r.number),
+        };
+        history::save(&self.inner.store, &self.inner.audit, by, &record, undoes).await?;
+        let before = state.saved.clone();
+        change::apply(&mut state.saved, &changes);
+        state.revision = record.number;
+        if let Err(e) = self.apply(&now.values, &next.values).await {
+            let note = e.to_string();
+            history::revert(&self.inner.store, &self.inner.audit, by, record, &note).await?;
+            state.saved = before;
+            self.tell(state.revision);
+            return Err(e);
+        }
+        let listen = next.values.listen;
+        self.hold(next);
+        if on_trial {
+            let trial = Trial::begin(record.number, within_seconds, listen);
+            self.inner.trial.send_replace(Some(trial));
+        }
+        self.tell(state.revision);
+        Ok(())
+    }
+
+    async fn apply(&self, now: &Values, next: &Values) -> Result<()> {
+        match self.inner.apply.get() {
+            Some(apply) if now != next => apply.apply(now, next).await,
+            _ => Ok(()),
+        }
+    }
+
+    fn hold(&self, next: Resolved) {
+        self.inner.resolved.store(Arc::new(next));
+    }
+
+    /// Tells the pages.
+    fn tell(&self, revision: u64) {
+        let trial = self.inner.trial.borrow().as_ref().map(Trial::view);
+        let changed = Event::SettingsChanged { revision, trial };
+        self.inner.events.publish(changed);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_setting_is_kept_and_a_bad_one_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Arc::new(Store::open(&dir.path().join("nsboot.redb")).unwrap());
-        let settings = Settings::new(store);
-        settings.set("clients.unknown", "adopt").await.unwrap();
-        settings.set("clients.unknown", "discover").await.unwrap();
-        let long = "x".repeat(MAX_VALUE + 1);
-        for (key, value) in [
-            ("", "x"),
-            ("A", "x"),
-            ("a b", "x"),
-            ("é", "x"),
-            ("a", &long),
-        ] {
-            let e = settings.set(key, value).await.unwrap_err();
-            assert_eq!(e.code(), "NSB-SETTING-001");
-            assert_eq!(settings.get(key).unwrap(), None);
-        }
-        let now = settings.get("clients.unknown").unwrap();
-        assert_eq!(now.as_deref(), Some("discover"));
+fn scalar_view(known: &catalog::Known, resolved: &Resolved, saved: &Saved) -> SettingView {
+    let absent = (known.default.to_string(), Origin::Default);
+    let (text, origin) = resolved.texts.get(known.key).unwrap_or(&absent);
+    SettingView {
+        key: known.key.into(),
+        about: known.about.into(),
+        kind: (known.kind)(),
+        value: types::SettingValue::Text(text.clone()),
+        source: origin.source(),
+        place: origin.to_string(),
+        saved: saved.get(known.key).map(|text| value_of(known.key, text)),
+        default: Some(known.default.into()),
+        applies: known.applies,
+        on_trial: known.on_trial,
     }
+}
+
+/// A value that was sent and can't be.
+fn refused(e: ConfigError) -> Error {
+    let message = match e {
+        ConfigError::Value { key, text, why, .. } => format!("`{key}` can't be {text:?}: {why}"),
+        other => other.to_string(),
+    };
+    Error::invalid(Area::Setting, "values", message)
+}
+
+/// Runs to its end, whatever becomes of the request that asked for it: half a change must not be.
+async fn uninterrupted<T: Send + 'static>(
+    whole: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::spawn(whole).await;
+    done.unwrap_or_else(|e| Err(Error::Internal(format!("changing settings broke: {e}"))))
 }

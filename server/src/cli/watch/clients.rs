@@ -212,6 +212,7 @@ mod tests {
                 networks: vec![],
                 boots: vec![],
                 jobs: Vec::new(),
+                trial: None,
             }),
         }
     }

@@ -33,7 +33,7 @@ async fn healthy() -> &'static str {
 
 /// Ready while the database answers; a boot plane that failed does not take the page away.
 async fn ready(State(state): State<AppState>) -> (StatusCode, &'static str) {
-    match state.engine.settings().get("clients.unknown") {
+    match state.engine.is_readable() {
         Ok(_) => (StatusCode::OK, "ready\n"),
         Err(_) => (
             StatusCode::SERVICE_UNAVAILABLE,

@@ -17,4 +17,4 @@ pub use client::ClientRecord;
 pub use image::ImageRecord;
 pub use job::{JobItemRecord, JobLineRecord, JobRecord};
 pub use lease::LeaseRecord;
-pub use setting::SettingRecord;
+pub use setting::{SettingChangeRecord, SettingRecord, SettingsRevisionRecord};

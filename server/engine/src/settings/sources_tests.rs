@@ -1,6 +1,12 @@
 //! Layers, bad values and what is said about them.
 
-use super::*;
+use super::{
+    catalog::Values,
+    sources::{ConfigError, Flags, Saved, Sources},
+};
+use crate::{BootNetworkConfig, UnknownClients, network::LEASE_SECONDS};
+use std::net::Ipv4Addr;
+use types::{AddressRange, DhcpMode};
 
 const WHOLE: &str = r#"
 [http]
@@ -20,7 +26,7 @@ fn config(
     text: &str,
     env: &[(&str, &str)],
     flags: Flags,
-) -> Result<(Config, Vec<String>), ConfigError> {
+) -> Result<(Values, Vec<String>), ConfigError> {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("nsboot.toml"), text).unwrap();
     let flags = Flags {
@@ -28,9 +34,9 @@ fn config(
         ..flags
     };
     let env = env.iter().map(|(k, v)| (k.to_string(), v.to_string()));
-    let sources = Sources::gather(&flags, env)?;
+    let (_, sources) = Sources::gather(&flags, env)?;
     let warnings = sources.warnings.clone();
-    Ok((sources.resolve(&Saved::new())?, warnings))
+    Ok((sources.resolve(&Saved::new())?.values, warnings))
 }
 
 fn refused(text: &str) -> String {
@@ -87,19 +93,15 @@ fn a_flag_beats_the_environment_and_that_beats_the_file_and_that_the_database() 
             .port(),
         3000
     );
-    let sources = || Sources {
-        data_dir: "/d".into(),
-        layers: Vec::new(),
-        warnings: Vec::new(),
-    };
+    let sources = Sources::default;
     let saved = Saved::from([("clients.unknown".to_string(), "adopt".to_string())]);
     assert_eq!(
-        sources().resolve(&saved).unwrap().unknown_clients,
+        sources().resolve(&saved).unwrap().values.unknown_clients,
         UnknownClients::Adopt
     );
     assert_eq!(
-        sources().resolve(&Saved::new()).unwrap().listen.to_string(),
-        DEFAULT_LISTEN
+        sources().resolve(&Saved::new()).unwrap().values,
+        Values::default()
     );
 }
 
@@ -233,6 +235,30 @@ fn a_bad_value_is_named_by_line_and_key() {
             assert!(said.contains(part), "{text}: {said} lacks {part}");
         }
     }
+}
+
+#[test]
+fn a_list_is_a_text_with_commas_or_a_list() {
+    for text in ["\"http://A.lan, https://b.lan:8443\"", "[\"http://A.lan\", \"https://b.lan:8443\"]"] {
+        let text = format!("[http]\nallowed_origins = {text}\n");
+        let (values, _) = config(&text, &[], Flags::default()).unwrap();
+        assert_eq!(values.allowed_origins, ["http://a.lan", "https://b.lan:8443"]);
+    }
+    assert!(refused("[http]\nallowed_origins = [1]\n").contains("texts in quotes"));
+    for origin in ["*", "null", "a.lan", "http://a.lan/", "http://a.lan/x", "http://u@a.lan", "file:///x"] {
+        let said = refused(&format!("[http]\nallowed_origins = \"{origin}\"\n"));
+        assert!(said.contains("not an origin"), "{origin}: {said}");
+    }
+}
+
+#[test]
+fn a_bad_value_is_told_though_another_hides_it() {
+    let flags = Flags {
+        listen: Some("127.0.0.1:1".into()),
+        ..Flags::default()
+    };
+    let said = config("[http]\nlisten = \"x\"\n", &[], flags).unwrap_err().to_string();
+    assert!(said.contains(":2: "), "{said}");
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! The file `nsboot.toml`: TOML with places, flattened into a layer of raw values.
 
-use super::{BOOT_KEYS, ConfigError, Layer, Origin, Raw, SCALARS, unknown};
+use super::{
+    catalog::{keys, known},
+    network::BOOT_KEYS,
+    sources::{ConfigError, Layer, Origin, Raw, unknown},
+};
 use std::{collections::BTreeMap, path::Path};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
+use types::SettingKind;
 
 /// Reads the text of a file.
 ///
@@ -21,6 +26,7 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, ConfigError> {
         line: line_of(text, e.span().map_or(0, |s| s.start)),
         why: e.message().replace('\n', ", "),
     })?;
+    let scalars = keys();
     let mut layer = Layer::default();
     for (table_name, value) in root.get_ref() {
         let origin = place(table_name.span());
@@ -47,15 +53,15 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, ConfigError> {
                 for (key, value) in keys {
                     let full = format!("{name}.{}", key.get_ref());
                     let origin = place(key.span());
-                    if SCALARS.contains(&full.as_str()) {
+                    if scalars.contains(&full.as_str()) {
                         let raw = scalar(&full, value, origin)?;
                         layer.scalars.insert(full, raw);
                     } else {
-                        layer.warnings.push(unknown(&origin, &full, SCALARS));
+                        layer.warnings.push(unknown(&origin, &full, &scalars));
                     }
                 }
             }
-            (name, _) if SCALARS.iter().any(|k| k.split('.').next() == Some(name)) => {
+            (name, _) if scalars.iter().any(|k| k.split('.').next() == Some(name)) => {
                 return Err(wrong_type(
                     origin,
                     name,
@@ -63,7 +69,7 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, ConfigError> {
                     &format!("a table, written [{name}]"),
                 ));
             }
-            (name, _) => layer.warnings.push(unknown(&origin, name, SCALARS)),
+            (name, _) => layer.warnings.push(unknown(&origin, name, &scalars)),
         }
     }
     Ok(layer)
@@ -95,9 +101,29 @@ fn scalar(key: &str, value: &Spanned<DeValue<'_>>, origin: Origin) -> Result<Raw
         DeValue::String(s) => s.to_string(),
         DeValue::Boolean(b) => b.to_string(),
         DeValue::Integer(n) => n.as_str().to_string(),
+        DeValue::Array(items) if is_list(key) => list(key, items, &origin)?,
         _ => return Err(wrong_type(origin, key, value, "one value in quotes")),
     };
     Ok(Raw { text, origin })
+}
+
+/// Whether a key may hold several texts.
+fn is_list(key: &str) -> bool {
+    key == "boot.dns" || known(key).is_some_and(|k| (k.kind)() == SettingKind::List)
+}
+
+/// Several texts, as one with commas.
+fn list(
+    key: &str,
+    items: &toml::de::DeArray<'_>,
+    origin: &Origin,
+) -> Result<String, ConfigError> {
+    let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
+        DeValue::String(s) => Ok(s.to_string()),
+        _ => Err(wrong_type(origin.clone(), key, item, "a list of texts in quotes")),
+    };
+    let texts: Result<Vec<String>, _> = items.iter().map(text).collect();
+    Ok(texts?.join(", "))
 }
 
 fn wrong_type(origin: Origin, key: &str, value: &Spanned<DeValue<'_>>, want: &str) -> ConfigError {

@@ -1,0 +1,143 @@
+//! The settings there are: one entry each, and one field of [`Values`]. A boot network is a setting,
+//! too, named `boot.SCOPE`; what it is made of is in `network`.
+
+use crate::{BootNetworkConfig, UnknownClients};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    str::FromStr,
+};
+use types::{Applies, SettingKind};
+
+/// What holds, checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Values {
+    /// Where page, REST and WebSocket are.
+    pub listen: SocketAddr,
+    /// Origins of other sites whose scripts may use the REST API, by token.
+    pub allowed_origins: Vec<String>,
+    /// What becomes of a computer that we don't know.
+    pub unknown_clients: UnknownClients,
+    /// Whether the virtual lab is brought up with the server.
+    pub lab: bool,
+    /// The boot networks; the lab's own comes on top.
+    pub boot: Vec<BootNetworkConfig>,
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Values {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3000)),
+            allowed_origins: Vec::new(),
+            unknown_clients: UnknownClients::default(),
+            lab: false,
+            boot: Vec::new(),
+        }
+    }
+}
+
+/// A setting outside the boot networks.
+pub(super) struct Known {
+    /// Dotted, as in the file.
+    pub key: &'static str,
+    pub default: &'static str,
+    /// What it does, in a sentence.
+    pub about: &'static str,
+    pub kind: fn() -> SettingKind,
+    pub applies: Applies,
+    /// Whether a wrong value can cut the page off.
+    pub on_trial: bool,
+    /// Reads the text into its field, or says what would be right.
+    pub read: fn(&mut Values, &str) -> Result<(), String>,
+}
+
+/// Every setting outside the boot networks.
+pub(super) const CATALOG: &[Known] = &[
+    Known {
+        key: "http.listen",
+        default: "0.0.0.0:3000",
+        about: "Address and port of page, REST and WebSocket; 0.0.0.0 is every address of this box.",
+        kind: || SettingKind::Text,
+        applies: Applies::AtOnce,
+        on_trial: true,
+        read: |values, text| {
+            values.listen = SocketAddr::from_str(text)
+                .map_err(|_| "write address and port like 127.0.0.1:3000")?;
+            Ok(())
+        },
+    },
+    Known {
+        key: "http.allowed_origins",
+        default: "",
+        about: "Other sites whose pages may use the REST API with a token, such as https://wiki.lab.example.",
+        kind: || SettingKind::List,
+        applies: Applies::AtOnce,
+        on_trial: false,
+        read: |values, text| {
+            values.allowed_origins = parts(text).map(origin).collect::<Result<_, _>>()?;
+            Ok(())
+        },
+    },
+    Known {
+        key: "clients.unknown",
+        default: "discover",
+        about: "What becomes of a computer that boots and is not known: discover shows it until somebody \
+                adopts it, adopt lets it boot at once.",
+        kind: || SettingKind::Choice {
+            options: vec!["discover".into(), "adopt".into()],
+        },
+        applies: Applies::AtOnce,
+        on_trial: false,
+        read: |values, text| {
+            values.unknown_clients = match text {
+                "discover" => UnknownClients::Discover,
+                "adopt" => UnknownClients::Adopt,
+                _ => return Err("it is one of discover, adopt".into()),
+            };
+            Ok(())
+        },
+    },
+    Known {
+        key: "lab.enabled",
+        default: "false",
+        about: "Whether the network of virtual computers is brought up when the server starts.",
+        kind: || SettingKind::Switch,
+        applies: Applies::AtNextStart,
+        on_trial: false,
+        read: |values, text| {
+            values.lab = text.parse().map_err(|_| "it is true or false")?;
+            Ok(())
+        },
+    },
+];
+
+/// The entry of a key.
+pub(super) fn known(key: &str) -> Option<&'static Known> {
+    CATALOG.iter().find(|k| k.key == key)
+}
+
+/// The keys, for warnings and suggestions.
+pub(super) fn keys() -> Vec<&'static str> {
+    CATALOG.iter().map(|k| k.key).collect()
+}
+
+/// The texts between commas.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|p| !p.is_empty())
+}
+
+/// An origin as browsers send it (RFC 6454 section 6.1): scheme, host, port, and nothing after.
+fn origin(text: &str) -> Result<String, String> {
+    let wrong = || {
+        format!("{text:?} is not an origin; write scheme and host like https://wiki.lab.example, without a path")
+    };
+    let uri: http::Uri = text.parse().map_err(|_| wrong())?;
+    let scheme = uri.scheme_str().filter(|s| matches!(*s, "http" | "https"));
+    let authority = uri.authority().filter(|a| !a.as_str().contains('@'));
+    let bare = uri.path_and_query().is_none_or(|p| p.as_str() == "/") && !text.ends_with('/');
+    match (scheme, authority) {
+        (Some(scheme), Some(authority)) if bare => {
+            Ok(format!("{scheme}://{}", authority.as_str().to_lowercase()))
+        }
+        _ => Err(wrong()),
+    }
+}

@@ -1,0 +1,122 @@
+//! What a change touches, in plain words, before it is made.
+
+use super::{change::RowChange, network::BOOT_PREFIX, sources::{Origin, Resolved}};
+use crate::{BootNetworkConfig, UnknownClients};
+use types::{ClientState, ClientView, DhcpMode, SettingEffectView};
+
+/// The effects of each row, in the order of the rows.
+pub(super) fn of(
+    rows: &[RowChange],
+    now: &Resolved,
+    next: &Resolved,
+    clients: &[ClientView],
+) -> Vec<SettingEffectView> {
+    rows.iter().map(|row| effect(row, now, next, clients)).collect()
+}
+
+fn effect(row: &RowChange, now: &Resolved, next: &Resolved, clients: &[ClientView]) -> SettingEffectView {
+    let key = row.key.as_str();
+    let (text, computers) = match hidden(key, next) {
+        Some(place) => (
+            format!("Nothing yet: {place} says what holds and stands above what is saved."),
+            Vec::new(),
+        ),
+        None => match key {
+            "http.listen" => (listen(now, next), Vec::new()),
+            "http.allowed_origins" => (origins(next), Vec::new()),
+            "clients.unknown" => unknown(next.values.unknown_clients, clients),
+            "lab.enabled" => ("Counts at the next start of the server.".into(), Vec::new()),
+            _ => boot(key, now, next, clients),
+        },
+    };
+    SettingEffectView {
+        key: key.into(),
+        text,
+        computers,
+    }
+}
+
+/// What stands above the database for this key.
+fn hidden(key: &str, next: &Resolved) -> Option<String> {
+    let origin = match key.starts_with(BOOT_PREFIX) {
+        true => next.networks.get(key)?,
+        false => &next.texts.get(key)?.1,
+    };
+    match origin {
+        Origin::Database | Origin::Default => None,
+        above => Some(above.to_string()),
+    }
+}
+
+fn listen(now: &Resolved, next: &Resolved) -> String {
+    let (from, to) = (now.values.listen, next.values.listen);
+    match from == to {
+        true => format!("Page and REST stay at {to}."),
+        false => format!(
+            "Page, REST and command line leave {from} for {to}. Whoever has the page open has to open it there."
+        ),
+    }
+}
+
+fn origins(next: &Resolved) -> String {
+    match next.values.allowed_origins.as_slice() {
+        [] => "No other site's page may use the REST API.".into(),
+        some => format!("Pages of {} may use the REST API with a token.", some.join(", ")),
+    }
+}
+
+fn unknown(next: UnknownClients, clients: &[ClientView]) -> (String, Vec<String>) {
+    let waiting = |c: &&ClientView| c.state == ClientState::Discovered;
+    let waiting: Vec<String> = clients.iter().filter(waiting).map(|c| c.name.clone()).collect();
+    match next {
+        UnknownClients::Adopt => (
+            "Computers that are not known are adopted at their first boot from now on. Those that are \
+             discovered already stay so until they are adopted by hand."
+                .into(),
+            waiting,
+        ),
+        UnknownClients::Discover => (
+            "Computers that are not known are only shown from now on, until somebody adopts them.".into(),
+            Vec::new(),
+        ),
+    }
+}
+
+fn boot(key: &str, now: &Resolved, next: &Resolved, clients: &[ClientView]) -> (String, Vec<String>) {
+    let scope = key.strip_prefix(BOOT_PREFIX).unwrap_or(key);
+    let of = |all: &Resolved| all.values.boot.iter().find(|n| n.scope() == scope).cloned();
+    let computers = of(now).map_or_else(Vec::new, |network| running(&network, clients));
+    let text = match (of(now), of(next)) {
+        (before, Some(after)) if before.as_ref() == Some(&after) => {
+            format!("{scope} stays as it is.")
+        }
+        (None, Some(after)) => format!("NSBoot begins to serve {scope}: {}", serves(&after)),
+        (Some(_), Some(after)) => {
+            format!("{scope} is served anew: {} Computers that run from it wait a moment for their disks.", serves(&after))
+        }
+        (Some(_), None) => {
+            format!("{scope} is not served any more. Computers that run from it lose their disks.")
+        }
+        (None, None) => format!("{scope} is not served, before as after."),
+    };
+    (text, computers)
+}
+
+/// Names of the computers that run from their disks over this network.
+fn running(network: &BootNetworkConfig, clients: &[ClientView]) -> Vec<String> {
+    let here = |c: &&ClientView| {
+        let within = network.range.zip(c.address).is_some_and(|(r, a)| (r.first..=r.last).contains(&a));
+        c.disk_in_use && within
+    };
+    clients.iter().filter(here).map(|c| c.name.clone()).collect()
+}
+
+fn serves(network: &BootNetworkConfig) -> String {
+    match (network.mode, network.range) {
+        (DhcpMode::Full, Some(r)) => {
+            format!("computers get addresses {} to {} from it and can boot.", r.first, r.last)
+        }
+        (DhcpMode::Off, _) => "files and disks, no addresses.".into(),
+        _ => "computers can boot.".into(),
+    }
+}

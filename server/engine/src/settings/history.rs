@@ -1,0 +1,239 @@
+//! What was changed: one record a change, kept beside the settings and written with them in one
+//! transaction.
+
+use super::{
+    change::RowChange,
+    sources::Saved,
+};
+use crate::{
+    Area, Audit, By, Error, Result,
+    audit::{Change, target},
+    now,
+};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use store::{Read, SettingRecord, SettingsRevisionRecord, Store, Tx};
+use types::{ActorKind, ActorView, RevisionState, SettingsRevisionView};
+
+/// Changes that are kept; the oldest go first.
+const KEEP: u64 = 500;
+
+/// Saves a change with its entry; the one that it undoes, if any, is marked.
+///
+/// # Errors
+/// When the database fails; then nothing is changed.
+pub(super) async fn save(
+    store: &Arc<Store>,
+    audit: &Audit,
+    by: &By,
+    record: &SettingsRevisionRecord,
+    undoes: Option<SettingsRevisionRecord>,
+) -> Result<()> {
+    let action = match undoes {
+        Some(_) => "setting.undo",
+        None => "setting.update",
+    };
+    let change = entry(action, record);
+    let (audit, by, record) = (audit.clone(), by.clone(), record.clone());
+    let write = move |tx: &mut Tx<'_>| {
+        put_rows(tx, &record, |c| c.after.clone())?;
+        tx.put(&record)?;
+        if let Some(old) = undoes {
+            tx.put(&SettingsRevisionRecord {
+                state: RevisionState::Undone,
+                note: Some(format!("undone by change {}", record.number)),
+                ..old
+            })?;
+        }
+        if let Some(old) = record.number.checked_sub(KEEP) {
+            tx.remove::<SettingsRevisionRecord>(&old);
+        }
+        audit.record(tx, &by, change)
+    };
+    store.write(write).await
+}
+
+/// Puts the rows of a change back as they were, and says why.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn revert(
+    store: &Arc<Store>,
+    audit: &Audit,
+    by: &By,
+    record: SettingsRevisionRecord,
+    why: &str,
+) -> Result<()> {
+    let (audit, by, why) = (audit.clone(), by.clone(), why.to_string());
+    let write = move |tx: &mut Tx<'_>| put_back(tx, &audit, &by, record, why);
+    store.write(write).await
+}
+
+/// Marks a change on trial as confirmed.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn confirm(
+    store: &Arc<Store>,
+    audit: &Audit,
+    by: &By,
+    record: SettingsRevisionRecord,
+) -> Result<()> {
+    let (audit, by) = (audit.clone(), by.clone());
+    let write = move |tx: &mut Tx<'_>| {
+        let number = record.number;
+        tx.put(&SettingsRevisionRecord {
+            state: RevisionState::Confirmed,
+            ..record
+        })?;
+        let change = Change::act("setting.confirm", "setting", number, &title(number));
+        audit.record(tx, &by, change)
+    };
+    store.write(write).await
+}
+
+/// Nobody can say any more whether the server could be reached: the change goes back.
+///
+/// # Errors
+/// When the database fails.
+pub(super) fn end_trial_of_earlier_run(store: &Arc<Store>, audit: &Audit) -> Result<()> {
+    let all: Vec<SettingsRevisionRecord> = store.read(|tx| tx.list_readable(None))?;
+    let newest = all.into_iter().next_back();
+    let Some(record) = newest.filter(|r| r.state == RevisionState::OnTrial) else {
+        return Ok(());
+    };
+    tracing::warn!(
+        change = record.number,
+        "settings go back: nobody confirmed the network change before the server ended"
+    );
+    let audit = audit.clone();
+    store.write_wait(move |tx| {
+        let why = "the server ended before anybody confirmed it".into();
+        put_back(tx, &audit, &By::system("settings"), record, why)
+    })
+}
+
+fn put_back(
+    tx: &mut Tx<'_>,
+    audit: &Audit,
+    by: &By,
+    record: SettingsRevisionRecord,
+    why: String,
+) -> Result<()> {
+    put_rows(tx, &record, |c| c.before.clone())?;
+    let Change { before, after, .. } = entry("", &record);
+    let change = Change::act("setting.revert", "setting", record.number, &title(record.number));
+    audit.record(tx, by, change.facts(after, before))?;
+    tx.put(&SettingsRevisionRecord {
+        state: RevisionState::Reverted,
+        note: Some(why),
+        ..record
+    })?;
+    Ok(())
+}
+
+fn put_rows(
+    tx: &mut Tx<'_>,
+    record: &SettingsRevisionRecord,
+    pick: impl Fn(&store::SettingChangeRecord) -> Option<String>,
+) -> Result<()> {
+    for change in &record.changes {
+        match pick(change) {
+            Some(value) => tx.put(&SettingRecord {
+                key: change.key.clone(),
+                value,
+                updated_at: now(),
+            })?,
+            None => tx.remove::<SettingRecord>(&change.key),
+        }
+    }
+    Ok(())
+}
+
+/// The entry of the audit log, with the rows before and after.
+fn entry(action: &'static str, record: &SettingsRevisionRecord) -> Change {
+    let facts = |pick: fn(&store::SettingChangeRecord) -> &Option<String>| {
+        let row = |c: &store::SettingChangeRecord| {
+            (c.key.clone(), pick(c).clone().map_or(Value::Null, Value::String))
+        };
+        Some(Value::Object(record.changes.iter().map(row).collect::<Map<_, _>>()))
+    };
+    Change {
+        action,
+        target: target("setting", Some(record.number.to_string()), &title(record.number)),
+        before: facts(|c| &c.before),
+        after: facts(|c| &c.after),
+    }
+}
+
+fn title(number: u64) -> String {
+    format!("change {number}")
+}
+
+/// A change by its number.
+///
+/// # Errors
+/// [`Error::NotFound`], or when the database can't be read.
+pub(super) fn find(store: &Store, number: u64) -> Result<SettingsRevisionRecord> {
+    let found = store.read::<_, Error>(|tx| Ok(tx.get(&number)?))?;
+    found.ok_or_else(|| Error::not_found(Area::Setting, format!("change {number}")))
+}
+
+/// The changes that are kept, the newest first.
+///
+/// # Errors
+/// When the database can't be read.
+pub(super) fn list(store: &Store) -> Result<Vec<SettingsRevisionView>> {
+    let records: Vec<SettingsRevisionRecord> = store.read(|tx| tx.list_readable(None))?;
+    Ok(records.iter().rev().map(view).collect())
+}
+
+/// A change as shown.
+pub(super) fn view(record: &SettingsRevisionRecord) -> SettingsRevisionView {
+    let nobody = || ActorView {
+        kind: ActorKind::Unknown,
+        id: None,
+        name: "unknown".into(),
+    };
+    SettingsRevisionView {
+        number: record.number,
+        at: record.at,
+        actor: serde_json::from_str(&record.actor).unwrap_or_else(|_| nobody()),
+        changes: record.changes.iter().map(|c| RowChange::from(c).view()).collect(),
+        state: record.state,
+        note: record.note.clone(),
+        undoes: record.undoes,
+    }
+}
+
+/// The rows that undo a change.
+///
+/// # Errors
+/// [`Error::Conflict`] when it does not hold any more.
+pub(super) fn inverse(record: &SettingsRevisionRecord, saved: &Saved) -> Result<Vec<RowChange>> {
+    let over = |message: String, hint: &str| Err(Error::conflict(Area::Setting, message, hint));
+    match record.state {
+        RevisionState::Undone => {
+            return over(format!("change {} is undone already", record.number), "Nothing is left to do.");
+        }
+        RevisionState::Reverted => {
+            return over(format!("change {} went back already", record.number), "Nothing is left to do.");
+        }
+        RevisionState::Applied | RevisionState::Confirmed | RevisionState::OnTrial => {}
+    }
+    let mut rows = Vec::new();
+    for change in &record.changes {
+        if saved.get(&change.key) != change.after.as_ref() {
+            return over(
+                format!("`{}` was changed again after change {}", change.key, record.number),
+                "Undo the later change first, or set the value that you want.",
+            );
+        }
+        rows.push(RowChange {
+            key: change.key.clone(),
+            before: change.after.clone(),
+            after: change.before.clone(),
+        });
+    }
+    Ok(rows)
+}
