@@ -5,8 +5,7 @@ use crate::start::Start;
 use leptos::prelude::*;
 use types::{
     AuditView, BootNetworkView, BootView, ClientId, ClientView, Event, ImageId, ImageView, JobId,
-    JobView, LeaseView, ServerFrame, Snapshot, Timestamp,
-    TrialView,
+    JobView, LeaseView, ServerFrame, Snapshot, Timestamp, TrialView,
 };
 
 #[cfg(feature = "hydrate")]

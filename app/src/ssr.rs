@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, HeaderValue, header, request::Parts};
 use engine::{Admin, By, Caller, Engine, Operator, Viewer};
 use leptos::{nonce::use_nonce, prelude::*};
 use leptos_axum::ResponseOptions;
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Instant};
 use types::{LoginParams, MeView, Problem, SetupParams, Snapshot, SystemInfoView, Way};
 
 /// The answer of a [`Host`] method that waits.
@@ -43,6 +43,20 @@ pub trait Host: Send + Sync + 'static {
     fn system(&self) -> SystemInfoView;
     /// Starts a new virtual computer in the lab, and the lab first when it is not up.
     fn boot_virtual(&self, operator: Operator) -> Answer<()>;
+}
+
+/// When the connection of a request was made; the HTTP layer puts it into the request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectedAt(pub Instant);
+
+/// When the connection of this request was made.
+///
+/// # Errors
+/// 500 when the HTTP layer handed nothing in.
+pub fn connected_at() -> Result<Instant, Fault> {
+    let parts = use_context::<Parts>().ok_or_else(no_context)?;
+    let connected = parts.extensions.get::<ConnectedAt>();
+    connected.map(|c| c.0).ok_or_else(no_context)
 }
 
 /// Gives each page and server function the engine and the host.

@@ -35,7 +35,9 @@ impl Apply for Surroundings {
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> Error {
     let hint = match error.kind() {
-        io::ErrorKind::AddrNotAvailable => "This box does not have that address; choose one that `ip address` shows.",
+        io::ErrorKind::AddrNotAvailable => {
+            "This box does not have that address; choose one that `ip address` shows."
+        }
         _ => "Choose another port, or stop the program that uses it.",
     };
     Error::Unavailable {

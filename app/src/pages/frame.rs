@@ -1,6 +1,6 @@
 //! The frame around every signed-in page: navigation, connection, account.
 
-use super::{Place, activity::Drawer, navigation};
+use super::{Place, activity::Drawer, navigation, settings::Banner};
 use crate::{
     i18n::*,
     live::{Link, Live},
@@ -35,6 +35,7 @@ pub fn Frame() -> impl IntoView {
                 <Account/>
             </div>
         </header>
+        <Banner/>
         <main id="main" class="page" tabindex="-1" data-stale=stale>
             <Outlet/>
         </main>
@@ -118,6 +119,7 @@ fn Account() -> impl IntoView {
             <div class="menu">
                 <p class="who">{t!(i18n, account.signed_in, name = name)}</p>
                 <a href="/account">{t!(i18n, account.own)}</a>
+                <a href="/settings">{t!(i18n, settings.heading)}</a>
                 <form method="post" action="/fn/theme">
                     {theme("light", tu_string!(i18n, account.light))}
                     {theme("dark", tu_string!(i18n, account.dark))}

@@ -3,7 +3,7 @@
 
 use super::{
     account::Account, activity::Activity, computer::Computer, floor::Floor, images::Images,
-    network::Network, users::Users,
+    network::Network, settings::Settings, users::Users,
 };
 use leptos::prelude::*;
 use leptos_router::{LazyRoute, lazy_route};
@@ -77,6 +77,18 @@ impl LazyRoute for UsersPage {
     }
     fn view(_this: Self) -> AnyView {
         view! { <Users/> }.into_any()
+    }
+}
+
+pub struct SettingsPage;
+
+#[lazy_route]
+impl LazyRoute for SettingsPage {
+    fn data() -> Self {
+        SettingsPage
+    }
+    fn view(_this: Self) -> AnyView {
+        view! { <Settings/> }.into_any()
     }
 }
 

@@ -9,12 +9,14 @@ mod frame;
 mod images;
 mod lazy;
 mod network;
+mod settings;
 mod users;
 
 use crate::{i18n::*, live::Live, start::Start};
 use frame::{Frame, Missing};
 use lazy::{
-    AccountPage, ActivityPage, ComputerPage, FloorPage, ImagesPage, NetworkPage, UsersPage,
+    AccountPage, ActivityPage, ComputerPage, FloorPage, ImagesPage, NetworkPage, SettingsPage,
+    UsersPage,
 };
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
@@ -84,6 +86,7 @@ pub fn App(#[prop(optional)] hydrated: Option<ArcRwSignal<bool>>) -> impl IntoVi
                         <Route path=path!("/network") view={Lazy::<NetworkPage>::new()}/>
                         <Route path=path!("/activity") view={Lazy::<ActivityPage>::new()}/>
                         <Route path=path!("/users") view={Lazy::<UsersPage>::new()}/>
+                        <Route path=path!("/settings") view={Lazy::<SettingsPage>::new()}/>
                         <Route path=path!("/account") view={Lazy::<AccountPage>::new()}/>
                     </ParentRoute>
                 </Routes>

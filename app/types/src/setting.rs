@@ -126,11 +126,33 @@ pub struct SettingsView {
 #[serde(deny_unknown_fields)]
 pub struct UpdateSettingsParams {
     /// By key; null takes away what is saved, so that the default holds, or the boot network ends.
+    #[cfg_attr(feature = "schema", schema(schema_with = values_schema))]
     pub values: BTreeMap<String, Option<SettingValue>>,
     /// Seconds after which a network change goes back unless it is confirmed, 10 to 600; 120 when
     /// it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm_within_seconds: Option<u32>,
+}
+
+/// A map to [`SettingValue`] or null, which the derive can't say.
+#[cfg(feature = "schema")]
+fn values_schema() -> utoipa::openapi::Schema {
+    use utoipa::openapi::{
+        ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema,
+        schema::{AdditionalProperties, Type},
+    };
+    let of = |kind| ObjectBuilder::new().schema_type(kind);
+    let value = OneOfBuilder::new()
+        .item(of(Type::Null))
+        .item(of(Type::String))
+        .item(Ref::from_schema_name("BootNetworkParams"));
+    let value = AdditionalProperties::RefOr(RefOr::T(Schema::from(value)));
+    let map = of(Type::Object)
+        .additional_properties(Some(value))
+        .description(Some(
+            "By key; null takes away what is saved, so that the default holds, or the boot network ends.",
+        ));
+    Schema::from(map)
 }
 
 /// Which change is confirmed.

@@ -17,9 +17,11 @@ mod job;
 mod lab;
 mod listing;
 mod local;
+mod network;
 mod question;
 mod render;
 mod session;
+mod setting;
 mod system;
 mod token;
 mod user;
@@ -115,7 +117,7 @@ pub enum Command {
     Lease(LeaseCommand),
     /// Networks that computers boot on
     #[command(subcommand)]
-    Network(NetworkCommand),
+    Network(network::NetworkCommand),
     /// Virtual computers on this box
     #[command(subcommand)]
     Lab(lab::LabCommand),
@@ -131,6 +133,9 @@ pub enum Command {
     /// API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Settings, their history and undo
+    #[command(subcommand, alias = "settings")]
+    Setting(setting::SettingCommand),
     /// Who changed what
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -190,15 +195,6 @@ pub enum LeaseCommand {
     },
 }
 
-#[derive(Subcommand)]
-pub enum NetworkCommand {
-    /// List boot networks and how they are
-    Ls {
-        #[command(flatten)]
-        listing: Listing,
-    },
-}
-
 /// Runs a command that talks to a running server. Data goes to stdout, the rest to stderr.
 pub fn run(command: Command, reach: &Reach, manner: &Manner) -> ExitCode {
     interrupt::arm();
@@ -220,15 +216,13 @@ fn dispatch(command: Command, reach: &Reach, manner: &Manner) -> Result<(), CliE
             let leases: Vec<LeaseView> = console.all(&listing.of("/api/v1/leases"))?;
             console.print(&leases, || render::leases(&leases))
         }
-        Command::Network(NetworkCommand::Ls { listing }) => {
-            let networks: Vec<BootNetworkView> = console.all(&listing.of("/api/v1/networks"))?;
-            console.print(&networks, || render::networks(&networks))
-        }
+        Command::Network(c) => network::run(c, &console),
         Command::Lab(c) => lab::run(c, &console),
         Command::Job(c) => job::run(c, &console),
         Command::User(c) => user::run(c, &console),
         Command::Session(c) => session::run(c, &console),
         Command::Token(c) => token::run(c, &console),
+        Command::Setting(c) => setting::run(c, &console),
         Command::Audit(c) => audit::run(c, &console),
         Command::Task(c) => system::task(c, &console),
         Command::Log(c) => system::log(c, &console),

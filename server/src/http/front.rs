@@ -183,6 +183,12 @@ impl Front {
     }
 
     fn place<T>(&self, with: impl FnOnce(&mut Place) -> T) -> T {
-        with(&mut self.inner.place.lock().unwrap_or_else(PoisonError::into_inner))
+        with(
+            &mut self
+                .inner
+                .place
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }

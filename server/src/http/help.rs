@@ -210,6 +210,12 @@ const SPECIAL: &[(&str, &str, &str, &str)] = &[
         "Name it by its id, as `nsboot token ls` shows it.",
     ),
     (
+        "NSB-CLI-020",
+        "That is no setting with a value",
+        "`nsboot setting set` wants `KEY=VALUE`; a boot network is JSON.",
+        "Write it like `clients.unknown=adopt`, or use `nsboot network set` for a boot network.",
+    ),
+    (
         "NSB-CLIENT-422",
         "The MAC address can't be read",
         "An Ethernet address has six pairs of hexadecimal digits, like `52:54:00:12:34:56`.",

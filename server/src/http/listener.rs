@@ -56,8 +56,7 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// When the connection of a request was accepted.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectedAt(pub Instant);
+pub use app::ssr::ConnectedAt;
 
 /// Serves until `stop`, then waits a few seconds for open requests. Handlers find the peer's
 /// address as `ConnectInfo<SocketAddr>`, except on a local socket.

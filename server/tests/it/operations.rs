@@ -21,7 +21,16 @@ fn tasks_are_listed_by_name_with_their_state() {
     let session = server.login();
     let tasks = session.items("/api/v1/system/tasks");
     let names: Vec<_> = tasks.iter().filter_map(|t| t["name"].as_str()).collect();
-    assert_eq!(names, ["boot-timelines", "http", "local-socket"]);
+    assert_eq!(
+        names,
+        [
+            "boot-timelines",
+            "http",
+            "local-socket",
+            "request-limits",
+            "settings-trials"
+        ]
+    );
     for task in &tasks {
         assert_eq!(
             (&task["state"], &task["restarts"]),

@@ -47,6 +47,17 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/lab/actions/down", "operator"),
     ("GET", "/api/v1/leases", "viewer"),
     ("GET", "/api/v1/networks", "viewer"),
+    ("GET", "/api/v1/settings", "viewer"),
+    ("PATCH", "/api/v1/settings", "admin"),
+    ("POST", "/api/v1/settings/actions/confirm", "admin"),
+    ("POST", "/api/v1/settings/actions/preview", "admin"),
+    ("GET", "/api/v1/settings/revisions", "viewer"),
+    ("GET", "/api/v1/settings/revisions/{revision}", "viewer"),
+    (
+        "POST",
+        "/api/v1/settings/revisions/{revision}/actions/undo",
+        "admin",
+    ),
     ("GET", "/api/v1/system/info", "viewer"),
     ("GET", "/api/v1/system/tasks", "viewer"),
     ("GET", "/api/v1/system/log-level", "viewer"),
@@ -88,6 +99,11 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("users/password", "admin"),
     ("users/end-sessions", "admin"),
     ("users/remove", "admin"),
+    ("settings/read", "viewer"),
+    ("settings/preview", "admin"),
+    ("settings/change", "admin"),
+    ("settings/undo", "admin"),
+    ("settings/confirm", "admin"),
     ("account/read", "viewer"),
     ("account/password", "viewer"),
     // Somebody else's; one's own needs no role.
@@ -321,7 +337,7 @@ fn server_functions_hold_to_the_same_roles() {
             ];
             headers.extend(bearer.as_deref().map(|b| ("authorization", b)));
             let path = format!("/fn/{function}");
-            let nothing = "id=01934c5e-7b00-7000-8000-0000000000ff&revision=1&name=pc-new&mac=zz&image=none&mode=keep&theme=x&code=x&username=x&password=x&show=all&current=x&new=x&role=viewer&days=0";
+            let nothing = "id=01934c5e-7b00-7000-8000-0000000000ff&revision=1&name=pc-new&mac=zz&image=none&mode=keep&theme=x&code=x&username=x&password=x&show=all&current=x&new=x&role=viewer&days=0&number=99&wanted[within]=10";
             let what = format!("{function} as {role}");
             if *function == "lab/boot" && rank(role) >= rank(least) && role != "none" {
                 continue; // It would boot one.

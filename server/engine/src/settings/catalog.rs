@@ -128,7 +128,9 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 /// An origin as browsers send it (RFC 6454 section 6.1): scheme, host, port, and nothing after.
 fn origin(text: &str) -> Result<String, String> {
     let wrong = || {
-        format!("{text:?} is not an origin; write scheme and host like https://wiki.lab.example, without a path")
+        format!(
+            "{text:?} is not an origin; write scheme and host like https://wiki.lab.example, without a path"
+        )
     };
     let uri: http::Uri = text.parse().map_err(|_| wrong())?;
     let scheme = uri.scheme_str().filter(|s| matches!(*s, "http" | "https"));

@@ -125,7 +125,9 @@ fn json(key: &str, params: &BootNetworkParams) -> Result<String> {
 
 /// A row's text as a value.
 pub(super) fn value_of(key: &str, text: &str) -> SettingValue {
-    let network = key.starts_with(BOOT_PREFIX).then(|| serde_json::from_str(text));
+    let network = key
+        .starts_with(BOOT_PREFIX)
+        .then(|| serde_json::from_str(text));
     match network {
         Some(Ok(network)) => SettingValue::Boot(network),
         _ => SettingValue::Text(text.into()),

@@ -1,6 +1,10 @@
 //! What a change touches, in plain words, before it is made.
 
-use super::{change::RowChange, network::BOOT_PREFIX, sources::{Origin, Resolved}};
+use super::{
+    change::RowChange,
+    network::BOOT_PREFIX,
+    sources::{Origin, Resolved},
+};
 use crate::{BootNetworkConfig, UnknownClients};
 use types::{ClientState, ClientView, DhcpMode, SettingEffectView};
 
@@ -11,10 +15,17 @@ pub(super) fn of(
     next: &Resolved,
     clients: &[ClientView],
 ) -> Vec<SettingEffectView> {
-    rows.iter().map(|row| effect(row, now, next, clients)).collect()
+    rows.iter()
+        .map(|row| effect(row, now, next, clients))
+        .collect()
 }
 
-fn effect(row: &RowChange, now: &Resolved, next: &Resolved, clients: &[ClientView]) -> SettingEffectView {
+fn effect(
+    row: &RowChange,
+    now: &Resolved,
+    next: &Resolved,
+    clients: &[ClientView],
+) -> SettingEffectView {
     let key = row.key.as_str();
     let (text, computers) = match hidden(key, next) {
         Some(place) => (
@@ -61,13 +72,20 @@ fn listen(now: &Resolved, next: &Resolved) -> String {
 fn origins(next: &Resolved) -> String {
     match next.values.allowed_origins.as_slice() {
         [] => "No other site's page may use the REST API.".into(),
-        some => format!("Pages of {} may use the REST API with a token.", some.join(", ")),
+        some => format!(
+            "Pages of {} may use the REST API with a token.",
+            some.join(", ")
+        ),
     }
 }
 
 fn unknown(next: UnknownClients, clients: &[ClientView]) -> (String, Vec<String>) {
     let waiting = |c: &&ClientView| c.state == ClientState::Discovered;
-    let waiting: Vec<String> = clients.iter().filter(waiting).map(|c| c.name.clone()).collect();
+    let waiting: Vec<String> = clients
+        .iter()
+        .filter(waiting)
+        .map(|c| c.name.clone())
+        .collect();
     match next {
         UnknownClients::Adopt => (
             "Computers that are not known are adopted at their first boot from now on. Those that are \
@@ -82,7 +100,12 @@ fn unknown(next: UnknownClients, clients: &[ClientView]) -> (String, Vec<String>
     }
 }
 
-fn boot(key: &str, now: &Resolved, next: &Resolved, clients: &[ClientView]) -> (String, Vec<String>) {
+fn boot(
+    key: &str,
+    now: &Resolved,
+    next: &Resolved,
+    clients: &[ClientView],
+) -> (String, Vec<String>) {
     let scope = key.strip_prefix(BOOT_PREFIX).unwrap_or(key);
     let of = |all: &Resolved| all.values.boot.iter().find(|n| n.scope() == scope).cloned();
     let computers = of(now).map_or_else(Vec::new, |network| running(&network, clients));
@@ -92,7 +115,10 @@ fn boot(key: &str, now: &Resolved, next: &Resolved, clients: &[ClientView]) -> (
         }
         (None, Some(after)) => format!("NSBoot begins to serve {scope}: {}", serves(&after)),
         (Some(_), Some(after)) => {
-            format!("{scope} is served anew: {} Computers that run from it wait a moment for their disks.", serves(&after))
+            format!(
+                "{scope} is served anew: {} Computers that run from it wait a moment for their disks.",
+                serves(&after)
+            )
         }
         (Some(_), None) => {
             format!("{scope} is not served any more. Computers that run from it lose their disks.")
@@ -105,16 +131,26 @@ fn boot(key: &str, now: &Resolved, next: &Resolved, clients: &[ClientView]) -> (
 /// Names of the computers that run from their disks over this network.
 fn running(network: &BootNetworkConfig, clients: &[ClientView]) -> Vec<String> {
     let here = |c: &&ClientView| {
-        let within = network.range.zip(c.address).is_some_and(|(r, a)| (r.first..=r.last).contains(&a));
+        let within = network
+            .range
+            .zip(c.address)
+            .is_some_and(|(r, a)| (r.first..=r.last).contains(&a));
         c.disk_in_use && within
     };
-    clients.iter().filter(here).map(|c| c.name.clone()).collect()
+    clients
+        .iter()
+        .filter(here)
+        .map(|c| c.name.clone())
+        .collect()
 }
 
 fn serves(network: &BootNetworkConfig) -> String {
     match (network.mode, network.range) {
         (DhcpMode::Full, Some(r)) => {
-            format!("computers get addresses {} to {} from it and can boot.", r.first, r.last)
+            format!(
+                "computers get addresses {} to {} from it and can boot.",
+                r.first, r.last
+            )
         }
         (DhcpMode::Off, _) => "files and disks, no addresses.".into(),
         _ => "computers can boot.".into(),

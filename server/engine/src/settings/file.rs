@@ -113,14 +113,15 @@ fn is_list(key: &str) -> bool {
 }
 
 /// Several texts, as one with commas.
-fn list(
-    key: &str,
-    items: &toml::de::DeArray<'_>,
-    origin: &Origin,
-) -> Result<String, ConfigError> {
+fn list(key: &str, items: &toml::de::DeArray<'_>, origin: &Origin) -> Result<String, ConfigError> {
     let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
         DeValue::String(s) => Ok(s.to_string()),
-        _ => Err(wrong_type(origin.clone(), key, item, "a list of texts in quotes")),
+        _ => Err(wrong_type(
+            origin.clone(),
+            key,
+            item,
+            "a list of texts in quotes",
+        )),
     };
     let texts: Result<Vec<String>, _> = items.iter().map(text).collect();
     Ok(texts?.join(", "))

@@ -1,10 +1,7 @@
 //! What was changed: one record a change, kept beside the settings and written with them in one
 //! transaction.
 
-use super::{
-    change::RowChange,
-    sources::Saved,
-};
+use super::{change::RowChange, sources::Saved};
 use crate::{
     Area, Audit, By, Error, Result,
     audit::{Change, target},
@@ -122,7 +119,12 @@ fn put_back(
 ) -> Result<()> {
     put_rows(tx, &record, |c| c.before.clone())?;
     let Change { before, after, .. } = entry("", &record);
-    let change = Change::act("setting.revert", "setting", record.number, &title(record.number));
+    let change = Change::act(
+        "setting.revert",
+        "setting",
+        record.number,
+        &title(record.number),
+    );
     audit.record(tx, by, change.facts(after, before))?;
     tx.put(&SettingsRevisionRecord {
         state: RevisionState::Reverted,
@@ -154,13 +156,22 @@ fn put_rows(
 fn entry(action: &'static str, record: &SettingsRevisionRecord) -> Change {
     let facts = |pick: fn(&store::SettingChangeRecord) -> &Option<String>| {
         let row = |c: &store::SettingChangeRecord| {
-            (c.key.clone(), pick(c).clone().map_or(Value::Null, Value::String))
+            (
+                c.key.clone(),
+                pick(c).clone().map_or(Value::Null, Value::String),
+            )
         };
-        Some(Value::Object(record.changes.iter().map(row).collect::<Map<_, _>>()))
+        Some(Value::Object(
+            record.changes.iter().map(row).collect::<Map<_, _>>(),
+        ))
     };
     Change {
         action,
-        target: target("setting", Some(record.number.to_string()), &title(record.number)),
+        target: target(
+            "setting",
+            Some(record.number.to_string()),
+            &title(record.number),
+        ),
         before: facts(|c| &c.before),
         after: facts(|c| &c.after),
     }
@@ -199,7 +210,11 @@ pub(super) fn view(record: &SettingsRevisionRecord) -> SettingsRevisionView {
         number: record.number,
         at: record.at,
         actor: serde_json::from_str(&record.actor).unwrap_or_else(|_| nobody()),
-        changes: record.changes.iter().map(|c| RowChange::from(c).view()).collect(),
+        changes: record
+            .changes
+            .iter()
+            .map(|c| RowChange::from(c).view())
+            .collect(),
         state: record.state,
         note: record.note.clone(),
         undoes: record.undoes,
@@ -214,10 +229,16 @@ pub(super) fn inverse(record: &SettingsRevisionRecord, saved: &Saved) -> Result<
     let over = |message: String, hint: &str| Err(Error::conflict(Area::Setting, message, hint));
     match record.state {
         RevisionState::Undone => {
-            return over(format!("change {} is undone already", record.number), "Nothing is left to do.");
+            return over(
+                format!("change {} is undone already", record.number),
+                "Nothing is left to do.",
+            );
         }
         RevisionState::Reverted => {
-            return over(format!("change {} went back already", record.number), "Nothing is left to do.");
+            return over(
+                format!("change {} went back already", record.number),
+                "Nothing is left to do.",
+            );
         }
         RevisionState::Applied | RevisionState::Confirmed | RevisionState::OnTrial => {}
     }
@@ -225,7 +246,10 @@ pub(super) fn inverse(record: &SettingsRevisionRecord, saved: &Saved) -> Result<
     for change in &record.changes {
         if saved.get(&change.key) != change.after.as_ref() {
             return over(
-                format!("`{}` was changed again after change {}", change.key, record.number),
+                format!(
+                    "`{}` was changed again after change {}",
+                    change.key, record.number
+                ),
                 "Undo the later change first, or set the value that you want.",
             );
         }

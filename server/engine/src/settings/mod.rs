@@ -33,9 +33,8 @@ use store::{Read, SettingRecord, SettingsRevisionRecord, Store};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use trial::Trial;
 use types::{
-    Applies, ClientView, Event, RevisionState, SettingKind, SettingView, SettingsPreviewView, SettingsRevisionView,
-    SettingsView,
-    UpdateSettingsParams,
+    Applies, ClientView, Event, RevisionState, SettingKind, SettingView, SettingsPreviewView,
+    SettingsRevisionView, SettingsView, UpdateSettingsParams,
 };
 
 /// Makes settings hold outside the engine.

@@ -239,13 +239,27 @@ fn a_bad_value_is_named_by_line_and_key() {
 
 #[test]
 fn a_list_is_a_text_with_commas_or_a_list() {
-    for text in ["\"http://A.lan, https://b.lan:8443\"", "[\"http://A.lan\", \"https://b.lan:8443\"]"] {
+    for text in [
+        "\"http://A.lan, https://b.lan:8443\"",
+        "[\"http://A.lan\", \"https://b.lan:8443\"]",
+    ] {
         let text = format!("[http]\nallowed_origins = {text}\n");
         let (values, _) = config(&text, &[], Flags::default()).unwrap();
-        assert_eq!(values.allowed_origins, ["http://a.lan", "https://b.lan:8443"]);
+        assert_eq!(
+            values.allowed_origins,
+            ["http://a.lan", "https://b.lan:8443"]
+        );
     }
     assert!(refused("[http]\nallowed_origins = [1]\n").contains("texts in quotes"));
-    for origin in ["*", "null", "a.lan", "http://a.lan/", "http://a.lan/x", "http://u@a.lan", "file:///x"] {
+    for origin in [
+        "*",
+        "null",
+        "a.lan",
+        "http://a.lan/",
+        "http://a.lan/x",
+        "http://u@a.lan",
+        "file:///x",
+    ] {
         let said = refused(&format!("[http]\nallowed_origins = \"{origin}\"\n"));
         assert!(said.contains("not an origin"), "{origin}: {said}");
     }
@@ -257,7 +271,9 @@ fn a_bad_value_is_told_though_another_hides_it() {
         listen: Some("127.0.0.1:1".into()),
         ..Flags::default()
     };
-    let said = config("[http]\nlisten = \"x\"\n", &[], flags).unwrap_err().to_string();
+    let said = config("[http]\nlisten = \"x\"\n", &[], flags)
+        .unwrap_err()
+        .to_string();
     assert!(said.contains(":2: "), "{said}");
 }
 

@@ -55,7 +55,11 @@ impl Apply for World {
     ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
         Box::pin(async move {
             if next.listen.port() == 1 {
-                return Err(Error::conflict(Area::Setting, "port 1 is taken", "Another."));
+                return Err(Error::conflict(
+                    Area::Setting,
+                    "port 1 is taken",
+                    "Another.",
+                ));
             }
             self.0.lock().unwrap().push(next.clone());
             Ok(())
@@ -66,7 +70,10 @@ impl Apply for World {
 fn actions(engine: &Engine) -> Vec<(String, String)> {
     let admin = engine.as_itself("test");
     let all = admin.audit(&AuditFilter::default(), None, 100).unwrap();
-    all.into_iter().rev().map(|e| (e.action, e.result)).collect()
+    all.into_iter()
+        .rev()
+        .map(|e| (e.action, e.result))
+        .collect()
 }
 
 #[tokio::test]
@@ -75,11 +82,21 @@ async fn what_is_saved_holds_unless_something_stands_above_it() {
     let env = [("NSBOOT_LAB__ENABLED", "true")];
     let e = engine(dir.path(), &env);
     let admin = e.as_itself("test");
-    let params = change(&[("clients.unknown", text("adopt")), ("lab.enabled", text("false"))]);
+    let params = change(&[
+        ("clients.unknown", text("adopt")),
+        ("lab.enabled", text("false")),
+    ]);
     let preview = admin.preview_settings(&params).await.unwrap();
     assert_eq!((preview.changes.len(), preview.revision), (2, 0));
-    assert!(preview.effects[1].text.contains("NSBOOT_LAB__ENABLED"), "{preview:?}");
-    assert_eq!(admin.settings().await.revision, 0, "a preview changes nothing");
+    assert!(
+        preview.effects[1].text.contains("NSBOOT_LAB__ENABLED"),
+        "{preview:?}"
+    );
+    assert_eq!(
+        admin.settings().await.revision,
+        0,
+        "a preview changes nothing"
+    );
     let view = admin.update_settings(Some(0), params).await.unwrap();
     let unknown = view_of(&view, "clients.unknown");
     assert_eq!(
@@ -91,10 +108,16 @@ async fn what_is_saved_holds_unless_something_stands_above_it() {
         (lab.value, lab.saved, lab.source),
         (text("true").unwrap(), text("false"), SettingSource::Env)
     );
-    assert_eq!(e.settings().values().unknown_clients, crate::UnknownClients::Adopt);
+    assert_eq!(
+        e.settings().values().unknown_clients,
+        crate::UnknownClients::Adopt
+    );
     drop((admin, e));
     let again = engine(dir.path(), &[]);
-    assert_eq!(again.settings().values().unknown_clients, crate::UnknownClients::Adopt);
+    assert_eq!(
+        again.settings().values().unknown_clients,
+        crate::UnknownClients::Adopt
+    );
     assert!(!again.settings().values().lab);
 }
 
@@ -107,10 +130,18 @@ async fn what_can_not_be_is_refused_and_nothing_is_changed() {
     for (key, value, says) in [
         ("clients.unknwon", text("adopt"), "`clients.unknown`"),
         ("clients.unknown", text("maybe"), "one of discover, adopt"),
-        ("clients.unknown", network("10.0.0.1-10.0.0.9"), "takes a text"),
+        (
+            "clients.unknown",
+            network("10.0.0.1-10.0.0.9"),
+            "takes a text",
+        ),
         ("http.listen", text("example"), "127.0.0.1:3000"),
         ("http.listen", text(&long), "at most"),
-        ("http.allowed_origins", text("https://a.example/path"), "origin"),
+        (
+            "http.allowed_origins",
+            text("https://a.example/path"),
+            "origin",
+        ),
         ("http.allowed_origins", text("*"), "origin"),
         ("boot.br0", text("full"), "boot network"),
         ("boot.br0", network("10.0.0.9-10.0.0.1"), "swap"),
@@ -121,7 +152,10 @@ async fn what_can_not_be_is_refused_and_nothing_is_changed() {
         ("", text("x"), "Known"),
     ] {
         let good = ("clients.unknown", text("adopt"));
-        for params in [change(&[(key, value.clone())]), change(&[good, (key, value.clone())])] {
+        for params in [
+            change(&[(key, value.clone())]),
+            change(&[good, (key, value.clone())]),
+        ] {
             let e = admin.update_settings(None, params).await.unwrap_err();
             assert_eq!(e.code(), "NSB-SETTING-001", "{key}: {e}");
             assert!(e.to_string().contains(says), "{key}: {e}");
@@ -154,14 +188,27 @@ async fn a_change_is_undone_once_and_not_over_a_later_one() {
     let view = admin.undo_settings(2).await.unwrap();
     assert_eq!(view_of(&view, "clients.unknown").saved, text("adopt"));
     assert_eq!(view.revision, 3);
-    assert_eq!(admin.undo_settings(2).await.unwrap_err().code(), "NSB-SETTING-002");
+    assert_eq!(
+        admin.undo_settings(2).await.unwrap_err().code(),
+        "NSB-SETTING-002"
+    );
     let view = admin.undo_settings(1).await.unwrap();
     assert_eq!(view_of(&view, "clients.unknown").saved, None);
     let view = admin.undo_settings(4).await.unwrap();
-    assert_eq!(view_of(&view, "clients.unknown").saved, text("adopt"), "undone, and done again");
-    assert_eq!(admin.undo_settings(99).await.unwrap_err().code(), "NSB-SETTING-004");
+    assert_eq!(
+        view_of(&view, "clients.unknown").saved,
+        text("adopt"),
+        "undone, and done again"
+    );
+    assert_eq!(
+        admin.undo_settings(99).await.unwrap_err().code(),
+        "NSB-SETTING-004"
+    );
     let history = admin.settings_history().unwrap();
-    let states: Vec<_> = history.iter().map(|r| (r.number, r.state, r.undoes)).collect();
+    let states: Vec<_> = history
+        .iter()
+        .map(|r| (r.number, r.state, r.undoes))
+        .collect();
     assert_eq!(
         states,
         [
@@ -197,7 +244,10 @@ async fn a_network_change_stays_only_when_a_new_connection_confirms_it() {
     let view = admin.confirm_settings(1, Instant::now()).await.unwrap();
     assert_eq!(view.trial, None);
     assert_eq!(e.settings().values().boot.len(), 1);
-    assert_eq!(admin.settings_revision(1).unwrap().state, RevisionState::Confirmed);
+    assert_eq!(
+        admin.settings_revision(1).unwrap().state,
+        RevisionState::Confirmed
+    );
     assert_eq!(world.0.lock().unwrap().len(), 1);
     drop((admin, e));
     let again = engine(dir.path(), &[]);
@@ -223,14 +273,23 @@ async fn a_network_change_that_nobody_confirms_goes_back() {
         assert!(seen.elapsed() < Duration::from_secs(60));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let ports: Vec<u16> = world.0.lock().unwrap().iter().map(|v| v.listen.port()).collect();
+    let ports: Vec<u16> = world
+        .0
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|v| v.listen.port())
+        .collect();
     assert_eq!(ports, [4000, 3000]);
     let revision = admin.settings_revision(1).unwrap();
     assert_eq!(revision.state, RevisionState::Reverted);
     assert!(revision.note.is_some_and(|n| n.contains("in time")));
     let ok = |a: &str| (a.to_string(), "ok".to_string());
     assert_eq!(actions(&e), [ok("setting.update"), ok("setting.revert")]);
-    assert_eq!(admin.undo_settings(1).await.unwrap_err().code(), "NSB-SETTING-002");
+    assert_eq!(
+        admin.undo_settings(1).await.unwrap_err().code(),
+        "NSB-SETTING-002"
+    );
 }
 
 #[tokio::test]
@@ -248,7 +307,10 @@ async fn a_server_that_ends_in_a_trial_starts_with_what_was_before() {
     drop((admin, e));
     let e = engine(dir.path(), &[]);
     assert_eq!(e.settings().values().listen.port(), 3000);
-    assert_eq!(e.settings().values().unknown_clients, crate::UnknownClients::Adopt);
+    assert_eq!(
+        e.settings().values().unknown_clients,
+        crate::UnknownClients::Adopt
+    );
     let admin = e.as_itself("test");
     let revision = admin.settings_revision(2).unwrap();
     assert_eq!(revision.state, RevisionState::Reverted);
@@ -266,7 +328,10 @@ async fn what_can_not_take_effect_is_taken_back_at_once() {
     assert!(error.to_string().contains("port 1 is taken"));
     let view = admin.settings().await;
     assert_eq!(view_of(&view, "http.listen").saved, None);
-    assert_eq!((view.trial, e.settings().values().listen.port()), (None, 3000));
+    assert_eq!(
+        (view.trial, e.settings().values().listen.port()),
+        (None, 3000)
+    );
     let done: Vec<_> = actions(&e);
     assert_eq!(done[1], ("setting.revert".to_string(), "ok".to_string()));
 }
@@ -286,11 +351,16 @@ async fn a_row_that_nobody_understands_hinders_no_start() {
             value: value.into(),
             updated_at: crate::now(),
         };
-        store.write_wait::<_, Error, _>(move |tx| Ok(tx.put(&row)?)).unwrap();
+        store
+            .write_wait::<_, Error, _>(move |tx| Ok(tx.put(&row)?))
+            .unwrap();
     }
     drop(store);
     let e = engine(dir.path(), &[]);
     let view = e.as_itself("test").settings().await;
     assert_eq!(view.warnings.len(), 3, "{:?}", view.warnings);
-    assert_eq!(view_of(&view, "clients.unknown").source, SettingSource::Default);
+    assert_eq!(
+        view_of(&view, "clients.unknown").source,
+        SettingSource::Default
+    );
 }

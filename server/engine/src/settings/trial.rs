@@ -64,7 +64,11 @@ pub(super) fn seconds(asked: Option<u32>) -> Result<u32> {
         false => Err(Error::invalid(
             Area::Setting,
             "confirm_within_seconds",
-            format!("it is between {} and {} seconds", MAY_BE.start(), MAY_BE.end()),
+            format!(
+                "it is between {} and {} seconds",
+                MAY_BE.start(),
+                MAY_BE.end()
+            ),
         )),
     }
 }
@@ -167,7 +171,11 @@ impl Settings {
                 None => drop(before.remove(&change.key)),
             }
         }
-        let next = self.inner.sources.resolve(&before).map_err(super::refused)?;
+        let next = self
+            .inner
+            .sources
+            .resolve(&before)
+            .map_err(super::refused)?;
         history::revert(&self.inner.store, &self.inner.audit, by, record, why).await?;
         tracing::warn!(change = number, why, "settings go back");
         let now = self.resolved();

@@ -2,9 +2,11 @@
 
 mod boot;
 mod control;
+mod settings;
 
 pub use boot::*;
 pub use control::*;
+pub use settings::*;
 
 use serde_json::Value;
 

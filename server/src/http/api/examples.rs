@@ -50,6 +50,7 @@ mod tests {
     fn each_is_what_it_is_an_example_of() {
         let read = read_all!(
             ApiTokenView AuditView BootNetworkView BootView ChangePasswordParams ClientView
+            ConfirmSettingsParams SettingsPreviewView SettingsRevisionView SettingsView UpdateSettingsParams
             CreateClientParams CreateTokenParams CreateUserParams EndedView ImageView JobView
             LabBootParams LabView LeaseView LogLevelView LoginParams MeView NewTokenView Problem
             RefreshParams RemoveClientsParams SessionView SetupParams SystemInfoView TaskView

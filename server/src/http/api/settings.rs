@@ -105,9 +105,6 @@ async fn revision(
 #[utoipa::path(post, path = "/settings/revisions/{revision}/actions/undo", tag = "settings",
     params(("revision" = u64, Path)),
     responses((status = 200, body = SettingsView)), security(("bearer" = ["admin"])))]
-async fn undo(
-    As(admin): As<Admin>,
-    Path(revision): Path<u64>,
-) -> ApiResult<Tagged<SettingsView>> {
+async fn undo(As(admin): As<Admin>, Path(revision): Path<u64>) -> ApiResult<Tagged<SettingsView>> {
     Ok(tagged(admin.undo_settings(revision).await?))
 }

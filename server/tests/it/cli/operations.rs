@@ -80,6 +80,33 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
     ),
     ("GET", "/leases", &["lease", "ls"]),
     ("GET", "/networks", &["network", "ls"]),
+    ("GET", "/settings", &["setting", "ls"]),
+    (
+        "PATCH",
+        "/settings",
+        &["setting", "set", "clients.unknown=adopt"],
+    ),
+    (
+        "POST",
+        "/settings/actions/preview",
+        &["setting", "preview", "clients.unknown=adopt"],
+    ),
+    (
+        "POST",
+        "/settings/actions/confirm",
+        &["setting", "confirm", "1"],
+    ),
+    ("GET", "/settings/revisions", &["setting", "history"]),
+    (
+        "GET",
+        "/settings/revisions/{revision}",
+        &["setting", "revision", "1"],
+    ),
+    (
+        "POST",
+        "/settings/revisions/{revision}/actions/undo",
+        &["setting", "undo", "1"],
+    ),
     ("GET", "/system/info", &["status"]),
     (
         "GET",

@@ -1,0 +1,118 @@
+//! `nsboot network`: the networks that computers boot on. They are settings named `boot.SCOPE`.
+
+use super::{
+    CliError,
+    connect::Change,
+    console::Console,
+    listing::Listing,
+    render,
+    setting::{Trial, changed},
+};
+use clap::{Args, Subcommand, ValueEnum};
+use types::{BootNetworkParams, BootNetworkView, DhcpMode, SettingValue, UpdateSettingsParams};
+
+#[derive(Subcommand)]
+pub enum NetworkCommand {
+    /// List boot networks and how they are
+    Ls {
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Let computers boot over an interface, or serve it otherwise than now
+    Set {
+        #[command(flatten)]
+        place: Place,
+        /// Who hands out addresses
+        #[arg(long, value_enum, default_value = "full")]
+        mode: ModeArg,
+        /// What is handed out in mode full, e.g. 10.77.0.100-10.77.0.199
+        #[arg(long, value_name = "FIRST-LAST", required_if_eq("mode", "full"))]
+        range: Option<String>,
+        /// The way to other networks, told to the computers
+        #[arg(long, value_name = "ADDRESS")]
+        router: Option<String>,
+        /// Name servers, told to the computers
+        #[arg(long, value_name = "ADDRESS,...")]
+        dns: Option<String>,
+        #[command(flatten)]
+        trial: Trial,
+    },
+    /// Serve an interface no more
+    Rm {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        trial: Trial,
+    },
+}
+
+#[derive(Args)]
+pub struct Place {
+    /// The interface, e.g. br0
+    interface: String,
+    /// The network namespace that it is in
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum ModeArg {
+    /// We do
+    Full,
+    /// Somebody else; we give files and disks
+    Off,
+}
+
+/// Runs a command about boot networks.
+///
+/// # Errors
+/// As the server says.
+pub fn run(command: NetworkCommand, console: &Console) -> Result<(), CliError> {
+    match command {
+        NetworkCommand::Ls { listing } => {
+            let networks: Vec<BootNetworkView> = console.all(&listing.of("/api/v1/networks"))?;
+            console.print(&networks, || render::networks(&networks))
+        }
+        NetworkCommand::Set {
+            place,
+            mode,
+            range,
+            router,
+            dns,
+            trial,
+        } => {
+            let mode = match mode {
+                ModeArg::Full => DhcpMode::Full,
+                ModeArg::Off => DhcpMode::Off,
+            };
+            let network = BootNetworkParams {
+                mode,
+                range,
+                router,
+                dns,
+            };
+            send(&place, Some(SettingValue::Boot(network)), trial, console)
+        }
+        NetworkCommand::Rm { place, trial } => send(&place, None, trial, console),
+    }
+}
+
+fn send(
+    place: &Place,
+    value: Option<SettingValue>,
+    trial: Trial,
+    console: &Console,
+) -> Result<(), CliError> {
+    let scope = match &place.namespace {
+        Some(namespace) => format!("{namespace}/{}", place.interface),
+        None => place.interface.clone(),
+    };
+    let params = UpdateSettingsParams {
+        values: [(format!("boot.{scope}"), value)].into(),
+        confirm_within_seconds: trial.confirm_within,
+    };
+    changed(
+        Change::new("PATCH", "/api/v1/settings").body(&params)?,
+        console,
+    )
+}
