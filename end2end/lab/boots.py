@@ -5,6 +5,7 @@ Environment: NSBOOT_BIN (the binary), SELFTEST_IMAGE (made by selftest/build.sh)
 """
 import argparse
 import datetime
+import json
 import os
 import subprocess
 import sys
@@ -184,8 +185,51 @@ def goes_through_the_loader(lab):
     check(len(lab.api("GET", "/boots")["items"]) == 1, "the loader's own DISCOVER began a second boot")
 
 
+def settings_go_back_by_themselves(lab):
+    """Boot network and page come from saved settings. A change that cuts the page off from the computers comes back
+    by itself, and so does one that takes a running computer its disk; the computer goes on."""
+    lab.start_server(inside=True)
+    image = os.environ["SELFTEST_IMAGE"]
+    lab.nsboot("image", "import", image, "--name", "self-test")
+    said = json.loads(lab.nsboot("network", "set", "br0", "--range", "10.77.0.100-10.77.0.199", "-o", "json"))
+    lab.api("POST", "/settings/actions/confirm", {"revision": said["trial"]["revision"]})
+    lab.nsboot("client", "add", MAC % 5, "--name", "pc-5", "--image", "self-test", "--mode", "keep")
+    pc = lab.machine("pc-5", MAC % 5)
+    pc.power_on()
+    lab.wait_ready("pc-5")
+
+    look = f"bash -c 'exec 3<>/dev/tcp/{SERVER}/3000' 2>/dev/null && echo there || echo away"
+    check(pc.run(look) == "there", "the computer does not reach the page")
+    change = {"values": {"http.listen": "127.0.0.1:3000", "clients.unknown": "adopt"}, "confirm_within_seconds": 15}
+    trial = lab.api("PATCH", "/settings", change)["trial"]
+    check(pc.run(look) == "away", "the page was not cut off")
+    until("the page, by itself", 60, lab.page_is_there)
+    check(pc.run(look) == "there", "the computer does not reach the page again")
+    revision = lab.api("GET", f"/settings/revisions/{trial['revision']}")
+    check(revision["state"] == "reverted", f"the change is {revision['state']}")
+    entries = lab.api("GET", "/audit?action=setting.revert")["items"]
+    check(entries and entries[0]["actor"]["kind"] == "system", f"no entry of the return: {entries}")
+
+    preview = lab.api("POST", "/settings/actions/preview", {"values": {"boot.br0": None}})
+    check(preview["effects"][0]["computers"] == ["pc-5"], f"the preview names {preview['effects']}")
+    pc.run("""echo 'for i in $(seq 20); do dd if=/dev/urandom of=/root/f$i bs=64k count=4 conv=fsync 2>/dev/null """
+           """&& echo ROUND-$i-; sleep 1; done; echo ALL-WRITTEN' >/tmp/writer""")
+    pc.send("setsid sh /tmp/writer </dev/null >/dev/console 2>&1 &")
+    pc.hear("ROUND-3-", 120)
+    lab.api("PATCH", "/settings", {"values": {"boot.br0": None}, "confirm_within_seconds": 10})
+    gone = [n for n in lab.api("GET", "/networks")["items"] if n["interface"] == "br0"]
+    check(all(n["error"] for n in gone), f"the network is still served: {gone}")
+    pc.hear("ALL-WRITTEN", 180)
+    check(lab.api("GET", "/settings").get("trial") is None, "the trial is not over")
+
+    number = lab.api("PATCH", "/settings", {"values": {"clients.unknown": "adopt"}})["revision"]
+    lab.nsboot("setting", "undo", str(number))
+    shown = json.loads(lab.nsboot("setting", "show", "clients.unknown", "-o", "json"))
+    check(shown["value"] == "discover" and shown["source"] == "default", f"not undone: {shown}")
+
+
 TESTS = [boots_and_tells_the_truth, goes_through_the_loader, keep_keeps_and_reset_forgets, a_guest_outlives_the_server,
-         the_rail_stops_where_the_boot_stops]
+         the_rail_stops_where_the_boot_stops, settings_go_back_by_themselves]
 
 
 def run(test):

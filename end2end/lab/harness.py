@@ -48,6 +48,7 @@ class Lab:
         self.namespace = f"nsblab-{os.getpid()}"
         self.data = self.dir / "data"
         self.machines, self.others, self.server = [], [], None
+        self.inside = False
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -77,23 +78,31 @@ unknown = "discover"
             return subprocess.Popen(argv, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                     preexec_fn=_die_with_us)
 
-    def start_server(self):
-        """Starts the binary and waits for it; the page stays on the host's loopback."""
+    def start_server(self, inside=False):
+        """Starts the binary and waits for it. The page is on the host's loopback; with `inside` the whole server is
+        in the namespace and has no file: what it serves is what its settings say."""
         binary = os.environ.get("NSBOOT_BIN", str(ROOT / "target/release/nsboot"))
         env = {k: v for k, v in os.environ.items() if not k.startswith("NSBOOT_")}
         env["NSBOOT_ADMIN_PASSWORD"] = PASSWORD
+        self.inside = inside
+        argv = [binary, "serve", "--data", str(self.data)]
+        argv += [] if inside else ["--config", str(self.dir / "nsboot.toml")]
         with open(self.dir / "server.log", "ab") as out:
-            self.server = subprocess.Popen(
-                [binary, "serve", "--data", str(self.data), "--config", str(self.dir / "nsboot.toml")],
-                stdout=out, stderr=out, env=env, preexec_fn=_die_with_us)
+            self.server = subprocess.Popen(self._within(argv), stdout=out, stderr=out, env=env, preexec_fn=_die_with_us)
         self.binary = binary
         until("the server", 30, self._ready)
         answer = self.api("POST", "/auth/login", {"username": "admin", "password": PASSWORD}, token=None)
         self.token = answer["access_token"]
 
+    def _within(self, argv):
+        enter = ["nsenter", f"--net=/run/netns/{self.namespace}"] if self.inside else []
+        return [*enter, *argv]
+
     def _ready(self):
         if self.server.poll() is not None:
             raise RuntimeError(f"the server ended:\n{self.log('server.log')}")
+        if self.inside:
+            return self.page_is_there()
         with contextlib.suppress(OSError):
             return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5).status == 200
 
@@ -102,8 +111,27 @@ unknown = "discover"
         self.server.kill()
         self.server.wait()
 
+    def page_is_there(self):
+        """Whether the page answers where computers of the namespace find it."""
+        done = subprocess.run(self._within(["curl", "-sf", "-m", "5", f"http://{SERVER}:3000/readyz"]), capture_output=True)
+        return done.returncode == 0
+
+    def _api_inside(self, method, path, body, token):
+        argv = ["curl", "-s", "-m", "30", "-X", method, "-w", "\n%{http_code}", f"http://{SERVER}:3000/api/v1{path}"]
+        if body is not None:
+            argv += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
+        if token is not None:
+            argv += ["-H", f"Authorization: Bearer {self.token}"]
+        done = subprocess.run(self._within(argv), capture_output=True, text=True)
+        text, _, status = done.stdout.rpartition("\n")
+        if done.returncode or int(status) >= 400:
+            raise RuntimeError(f"{method} {path}: curl {done.returncode}, {status} {text}")
+        return json.loads(text) if text else None
+
     def api(self, method, path, body=None, token=""):
-        """One REST call; a problem is raised with its text."""
+        """One REST call by a connection of its own; a problem is raised with its text."""
+        if self.inside:
+            return self._api_inside(method, path, body, token)
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/v1{path}", method=method)
         if body is not None:
             request.data = json.dumps(body).encode()

@@ -10,6 +10,7 @@ mod operations;
 mod page;
 mod roles;
 mod server;
+mod settings;
 mod stop;
 mod tricks;
 mod watch;

@@ -62,9 +62,20 @@ impl Server {
         Server::run_command(nsboot(), dir, account)
     }
 
-    fn run_command(mut command: Command, dir: TempDir, account: bool) -> Server {
+    /// With the account `admin`, and the page where the saved settings say.
+    pub fn where_it_is_saved(dir: TempDir) -> Server {
+        Server::run_listening(nsboot(), dir, true, &[])
+    }
+
+    fn run_command(command: Command, dir: TempDir, account: bool) -> Server {
+        Server::run_listening(command, dir, account, &["--listen", "127.0.0.1:0"])
+    }
+
+    fn run_listening(mut command: Command, dir: TempDir, account: bool, listen: &[&str]) -> Server {
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg("serve")
+            .args(listen)
+            .arg("--data")
             .arg(dir.path());
         if account {
             command.env("NSBOOT_ADMIN_PASSWORD", PASSWORD);
@@ -89,16 +100,12 @@ impl Server {
             let line = next();
             line.split(": ").nth(1).expect("the code").to_string()
         });
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .build();
         Server {
             child,
             dir,
             base,
             code,
-            agent: config.into(),
+            agent: agent(),
         }
     }
 
@@ -111,6 +118,13 @@ impl Server {
         (status, dir)
     }
 
+    /// Ends it as a power cut would.
+    pub fn kill(mut self) -> TempDir {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+        std::mem::replace(&mut self.dir, tempfile::tempdir().expect("temp dir"))
+    }
+
     /// The same data directory, once more.
     pub fn restart(self) -> Server {
         let (status, dir) = self.stop();
@@ -120,34 +134,19 @@ impl Server {
 
     /// A request; the headers are `name: value`.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let mut request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let run = match method {
-            "GET" | "HEAD" | "DELETE" if body.is_empty() => {
-                self.agent.run(request.body(()).expect("request"))
-            }
-            _ => self.agent.run(request.body(body).expect("request")),
-        };
-        let mut response = run.expect("an answer");
-        let header = |name: &str| {
-            let value = response.headers().get(name)?;
-            Some(value.to_str().expect("text").to_string())
-        };
-        Answer {
-            status: response.status().as_u16(),
-            etag: header("etag"),
-            kind: header("content-type").unwrap_or_default(),
-            authenticate: header("www-authenticate"),
-            cookie: header("set-cookie"),
-            policy: header("content-security-policy").unwrap_or_default(),
-            location: header("location"),
-            request_id: header("x-request-id"),
-            body: response.body_mut().read_to_vec().expect("body"),
-        }
+        let sent = send(&self.agent, &self.base, method, path, headers, body);
+        sent.expect("an answer")
+    }
+
+    /// A request by a connection of its own, to wherever a server may be.
+    pub fn ask(
+        base: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Answer, String> {
+        send(&agent(), base, method, path, headers, body).map_err(|e| e.to_string())
     }
 
     /// Signs in as `admin`.
@@ -187,6 +186,53 @@ impl Server {
     pub fn data(&self) -> &Path {
         self.dir.path()
     }
+}
+
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .build();
+    config.into()
+}
+
+fn send(
+    agent: &ureq::Agent,
+    base: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Answer, ureq::Error> {
+    let mut request = ureq::http::Request::builder()
+        .method(method)
+        .uri(format!("{base}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let run = match method {
+        "GET" | "HEAD" | "DELETE" if body.is_empty() => {
+            agent.run(request.body(()).expect("request"))
+        }
+        _ => agent.run(request.body(body).expect("request")),
+    };
+    let mut response = run?;
+    let header = |name: &str| {
+        let value = response.headers().get(name)?;
+        Some(value.to_str().expect("text").to_string())
+    };
+    Ok(Answer {
+        status: response.status().as_u16(),
+        etag: header("etag"),
+        kind: header("content-type").unwrap_or_default(),
+        authenticate: header("www-authenticate"),
+        cookie: header("set-cookie"),
+        policy: header("content-security-policy").unwrap_or_default(),
+        location: header("location"),
+        request_id: header("x-request-id"),
+        headers: response.headers().clone(),
+        body: response.body_mut().read_to_vec().expect("body"),
+    })
 }
 
 impl Drop for Server {
@@ -256,10 +302,16 @@ pub struct Answer {
     pub policy: String,
     pub location: Option<String>,
     pub request_id: Option<String>,
+    pub headers: ureq::http::HeaderMap,
     pub body: Vec<u8>,
 }
 
 impl Answer {
+    pub fn header(&self, name: &str) -> Option<String> {
+        let value = self.headers.get(name)?.to_str().expect("text");
+        Some(value.to_string())
+    }
+
     pub fn value(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
