@@ -250,6 +250,7 @@ fn open_engine(sources: Sources) -> Result<(Config, Engine), ServeError> {
             admin_password: admin_password()?,
             unknown_clients: config.unknown_clients,
             networks: config.boot.clone(),
+            credentials_dir: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
         },
         store,
     )?;

@@ -15,6 +15,7 @@ pub mod leases;
 pub mod loaders;
 pub mod network;
 pub mod os;
+pub mod secrets;
 pub mod settings;
 pub mod storage;
 pub mod users;
@@ -59,6 +60,8 @@ pub struct EngineConfig {
     pub unknown_clients: UnknownClients,
     /// The boot networks of the config file; the lab's own comes on top.
     pub networks: Vec<BootNetworkConfig>,
+    /// Where systemd put the credentials of the service (`CREDENTIALS_DIRECTORY`).
+    pub credentials_dir: Option<PathBuf>,
 }
 
 /// Everything that NSBoot knows and does. Cheap to clone.
@@ -75,6 +78,7 @@ struct Parts {
     counters: Arc<Counters>,
     settings: Settings,
     audit: Audit,
+    secrets: secrets::Secrets,
     jobs: Jobs,
     users: Users,
     networks: Networks,
@@ -110,11 +114,13 @@ impl Engine {
         let counters = Arc::<Counters>::default();
         let settings = Settings::new(store.clone());
         let audit = Audit::new(store.clone(), events.clone());
+        let keys = config.data_dir.join("keys");
+        let secrets = secrets::Secrets::open(&keys, config.credentials_dir.as_deref())?;
         let jobs = Jobs::new(store.clone(), events.clone(), audit.clone());
         let users = Users::open(
             store.clone(),
             audit.clone(),
-            &config.data_dir.join("keys"),
+            &keys,
             config.admin_password.as_deref(),
         )?;
         let networks = Networks::new(events.clone());
@@ -130,8 +136,10 @@ impl Engine {
             events.clone(),
             audit.clone(),
             images.clone(),
+            secrets.clone(),
             config.unknown_clients,
         )?;
+        secrets::settle(&secrets, &clients, &store, &keys)?;
         let leases = Leases::new(store.clone(), events.clone(), clients.clone());
         let loaders = Loaders::open(&config.data_dir)?;
         let exports = export::Exports::counting(counters.clone());
@@ -158,6 +166,7 @@ impl Engine {
                 counters,
                 settings,
                 audit,
+                secrets,
                 jobs,
                 users,
                 networks,
@@ -198,6 +207,10 @@ impl Engine {
     /// What was changed, and by whom.
     pub(crate) fn audit(&self) -> &Audit {
         &self.parts.audit
+    }
+    /// The keys that secrets are sealed with.
+    pub(crate) fn secrets(&self) -> &secrets::Secrets {
+        &self.parts.secrets
     }
     /// Long work.
     pub fn jobs(&self) -> &Jobs {

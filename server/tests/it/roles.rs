@@ -47,6 +47,8 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/lab/actions/down", "operator"),
     ("GET", "/api/v1/leases", "viewer"),
     ("GET", "/api/v1/networks", "viewer"),
+    ("GET", "/api/v1/secrets", "admin"),
+    ("POST", "/api/v1/secrets/actions/rotate", "admin"),
     ("GET", "/api/v1/system/info", "viewer"),
     ("GET", "/api/v1/system/tasks", "viewer"),
     ("GET", "/api/v1/system/log-level", "viewer"),

@@ -5,7 +5,7 @@ use crate::{Next, storage::EmbeddedStorage};
 use types::Event;
 
 struct Floor {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     store: Arc<Store>,
     events: EventBus,
     images: Images,
@@ -29,11 +29,12 @@ fn floor_with(unknown: UnknownClients) -> Floor {
         events.clone(),
         Audit::new(store.clone(), events.clone()),
         images.clone(),
+        Secrets::open(&dir.path().join("keys"), None).unwrap(),
         unknown,
     )
     .unwrap();
     Floor {
-        _dir: dir,
+        dir,
         store,
         events,
         images,
@@ -91,6 +92,7 @@ async fn a_client_is_found_by_name_id_and_address_also_after_a_restart() {
         f.events.clone(),
         Audit::new(f.store.clone(), f.events.clone()),
         f.images.clone(),
+        Secrets::open(&f.dir.path().join("keys"), None).unwrap(),
         UnknownClients::Discover,
     )
     .unwrap();
@@ -102,7 +104,8 @@ async fn a_client_is_found_by_name_id_and_address_also_after_a_restart() {
         let e = clients.require("nobody").unwrap_err();
         assert_eq!(e.code(), "NSB-CLIENT-004");
     }
-    let secret = &f.clients.get(view.id).unwrap().chap_secret;
+    let secret = again.disk_secret(&again.get(view.id).unwrap()).unwrap();
+    let secret = secret.expose();
     assert!(secret.len() == 16 && secret.bytes().all(|b| b.is_ascii_alphanumeric()));
 }
 

@@ -38,6 +38,7 @@ impl Box_ {
             events.clone(),
             Audit::new(store.clone(), events.clone()),
             images.clone(),
+            crate::secrets::Secrets::open(&self.dir.path().join("keys"), None).unwrap(),
             UnknownClients::Discover,
         )
         .unwrap();

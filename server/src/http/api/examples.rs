@@ -52,7 +52,7 @@ mod tests {
             ApiTokenView AuditView BootNetworkView BootView ChangePasswordParams ClientView
             CreateClientParams CreateTokenParams CreateUserParams EndedView ImageView JobView
             LabBootParams LabView LeaseView LogLevelView LoginParams MeView NewTokenView Problem
-            RefreshParams RemoveClientsParams SessionView SetupParams SystemInfoView TaskView
+            RefreshParams RemoveClientsParams SecretsView SessionView SetupParams SystemInfoView TaskView
             TokenView UpdateClientParams UpdateClientsParams UpdateUserParams UserView
         );
         assert_eq!(read.len(), EXAMPLES.len());

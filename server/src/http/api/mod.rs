@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod lab;
 pub mod leases;
 pub mod networks;
+pub mod secrets;
 pub mod system;
 pub mod tokens;
 pub mod users;
@@ -33,6 +34,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(lab::routes())
         .merge(leases::routes())
         .merge(networks::routes())
+        .merge(secrets::routes())
         .merge(system::routes())
         .merge(tokens::routes())
         .merge(users::routes())

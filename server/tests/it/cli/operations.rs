@@ -80,6 +80,8 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
     ),
     ("GET", "/leases", &["lease", "ls"]),
     ("GET", "/networks", &["network", "ls"]),
+    ("GET", "/secrets", &["secrets", "show"]),
+    ("POST", "/secrets/actions/rotate", &["secrets", "rotate"]),
     ("GET", "/system/info", &["status"]),
     (
         "GET",
