@@ -26,7 +26,14 @@ pub(crate) fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let path_text = path.display();
     let (mode, owner) = (meta.mode() & 0o7777, meta.uid());
     let own = [0, nix::unistd::geteuid().as_raw()].contains(&owner);
-    if !meta.is_file() || mode & 0o077 != 0 || !own {
+    if !meta.is_file() {
+        return Err(Error::unavailable(
+            Area::Secret,
+            format!("the key file {path_text} is no file"),
+            "Move it away: what belongs there is a file of NSBoot.",
+        ));
+    }
+    if mode & 0o077 != 0 || !own {
         return Err(Error::unavailable(
             Area::Secret,
             format!(
