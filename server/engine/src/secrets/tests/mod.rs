@@ -339,7 +339,10 @@ async fn a_credential_is_used_instead_and_rotated_by_systemd() {
     assert_eq!(places, [(KeyPlace::Credential, 2), (KeyPlace::File, 0)]);
     let e = engine.as_itself("test").rotate_secrets().await.unwrap_err();
     assert_eq!(e.code(), "NSB-SECRET-002");
-    drop(engine);
+    // Changes are in order: after this one nothing of the refusal holds the database.
+    let flush = engine.as_itself("test");
+    flush.log_level_changed("info", "info").await.unwrap();
+    drop((engine, flush));
     // What it sealed needs the key file no more.
     fs::remove_file(place.key_file()).unwrap();
     place.give_credential(&format!("{new}\n{old}\n"));

@@ -33,7 +33,8 @@ async fn a_rotation_leaves_one_new_key_and_every_secret() {
     );
     assert_ne!(view.keys[0].id, first);
     assert!(actions(&engine).contains(&"secrets.rotate".to_string()));
-    drop(engine);
+    // The handle holds the engine, too.
+    drop((engine, admin));
     assert!(
         !fs::read_to_string(place.key_file())
             .unwrap()
