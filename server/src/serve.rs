@@ -240,6 +240,7 @@ fn open_engine(data_dir: PathBuf, sources: Sources) -> Result<Engine, ServeError
         data_dir,
         admin_password: admin_password()?,
         sources,
+        credentials_dir: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
     };
     Ok(Engine::open(config)?)
 }

@@ -34,7 +34,7 @@ fn main() -> io::Result<()> {
         chap: match rest.get(1..) {
             Some([username, secret]) => Some(Chap {
                 username: username.clone(),
-                secret: secret.clone(),
+                secret: secret.clone().into(),
             }),
             _ => None,
         },

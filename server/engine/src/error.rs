@@ -38,6 +38,8 @@ pub enum Area {
     Job,
     /// The audit log.
     Audit,
+    /// The keys of secrets.
+    Secret,
     /// A setting.
     Setting,
     /// The server itself.
@@ -62,6 +64,7 @@ impl Area {
         Area::Token,
         Area::Job,
         Area::Audit,
+        Area::Secret,
         Area::Setting,
         Area::System,
     ];
@@ -84,6 +87,7 @@ impl Area {
             Area::Token => "TOKEN",
             Area::Job => "JOB",
             Area::Audit => "AUDIT",
+            Area::Secret => "SECRET",
             Area::Setting => "SETTING",
             Area::System => "SYSTEM",
         }
@@ -107,6 +111,7 @@ impl Area {
             Area::Token => "API token",
             Area::Job => "job",
             Area::Audit => "audit entry",
+            Area::Secret => "key of secrets",
             Area::Setting => "setting",
             Area::System => "server",
         }

@@ -15,6 +15,7 @@ pub mod leases;
 pub mod loaders;
 pub mod network;
 pub mod os;
+pub mod secrets;
 pub mod settings;
 pub mod storage;
 pub mod users;
@@ -55,6 +56,8 @@ pub struct EngineConfig {
     pub admin_password: Option<String>,
     /// What flags, environment and file say; what is saved in the database completes it.
     pub sources: settings::Sources,
+    /// Where systemd put the credentials of the service (`CREDENTIALS_DIRECTORY`).
+    pub credentials_dir: Option<PathBuf>,
 }
 
 /// Everything that NSBoot knows and does. Cheap to clone.
@@ -71,6 +74,7 @@ struct Parts {
     counters: Arc<Counters>,
     audit: Audit,
     settings: Settings,
+    secrets: secrets::Secrets,
     jobs: Jobs,
     users: Users,
     networks: Networks,
@@ -111,11 +115,13 @@ impl Engine {
             events.clone(),
             config.sources.clone(),
         )?;
+        let keys = config.data_dir.join("keys");
+        let secrets = secrets::Secrets::open(&keys, config.credentials_dir.as_deref())?;
         let jobs = Jobs::new(store.clone(), events.clone(), audit.clone());
         let users = Users::open(
             store.clone(),
             audit.clone(),
-            &config.data_dir.join("keys"),
+            &keys,
             config.admin_password.as_deref(),
         )?;
         let networks = Networks::new(events.clone());
@@ -132,7 +138,9 @@ impl Engine {
             audit.clone(),
             images.clone(),
             settings.clone(),
+            secrets.clone(),
         )?;
+        secrets::settle(&secrets, &clients, &store, &keys)?;
         let leases = Leases::new(store.clone(), events.clone(), clients.clone());
         let loaders = Loaders::open(&config.data_dir)?;
         let exports = export::Exports::counting(counters.clone());
@@ -159,6 +167,7 @@ impl Engine {
                 counters,
                 audit,
                 settings,
+                secrets,
                 jobs,
                 users,
                 networks,
@@ -209,6 +218,10 @@ impl Engine {
     /// What was changed, and by whom.
     pub(crate) fn audit(&self) -> &Audit {
         &self.parts.audit
+    }
+    /// The keys that secrets are sealed with.
+    pub(crate) fn secrets(&self) -> &secrets::Secrets {
+        &self.parts.secrets
     }
     /// Long work.
     pub fn jobs(&self) -> &Jobs {

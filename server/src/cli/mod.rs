@@ -20,6 +20,7 @@ mod local;
 mod network;
 mod question;
 mod render;
+mod secrets;
 mod session;
 mod setting;
 mod system;
@@ -139,6 +140,9 @@ pub enum Command {
     /// Who changed what
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Keys that secrets in the database are sealed with
+    #[command(subcommand)]
+    Secrets(secrets::SecretsCommand),
     /// Long-lived tasks of the server
     #[command(subcommand)]
     Task(system::TaskCommand),
@@ -224,6 +228,7 @@ fn dispatch(command: Command, reach: &Reach, manner: &Manner) -> Result<(), CliE
         Command::Token(c) => token::run(c, &console),
         Command::Setting(c) => setting::run(c, &console),
         Command::Audit(c) => audit::run(c, &console),
+        Command::Secrets(c) => secrets::run(c, &console),
         Command::Task(c) => system::task(c, &console),
         Command::Log(c) => system::log(c, &console),
         Command::Login { user } => account::login(user, &console),

@@ -342,6 +342,18 @@ const SPECIAL: &[(&str, &str, &str, &str)] = &[
         "Reload the page.",
     ),
     (
+        "NSB-SECRET-002",
+        "The key of secrets is systemd's",
+        "Secrets in the database are sealed with a key that systemd gives as the credential `nsboot-secrets` at each start, and nsboot can't change that.",
+        "Put a new key as the first line of the credential, above the old one, and restart: everything is sealed anew at the start. Then the old line may go. `docs/operations.md` has the commands.",
+    ),
+    (
+        "NSB-SECRET-005",
+        "The keys of secrets can't be used",
+        "The key file is open to others than the server's user, or it (or the credential `nsboot-secrets`) holds something that is no key. The server does not start with it.",
+        "The message names file and line. Close the file with `chmod 600`; bring a damaged one back from a copy. Without a copy move it away: a new key is made, and each computer gets a new secret for its disk when it boots next.",
+    ),
+    (
         "NSB-SYSTEM-001",
         "The server could not start",
         "The system refused something that the server needs; the message says what.",

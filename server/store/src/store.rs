@@ -2,15 +2,13 @@
 
 use crate::{
     Error, Result,
-    db::{Db, builder},
+    db::{Db, builder, new_file, put_in_place},
     tx::{ReadTx, Tx},
     writer::{self, Counters, Job},
 };
 use redb::DatabaseError;
 use std::{
-    fs::{File, OpenOptions},
     io,
-    os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::{Arc, atomic::Ordering::Relaxed, mpsc},
     thread::JoinHandle,
@@ -154,6 +152,16 @@ impl Store {
         read(&self.db.snapshot()?)
     }
 
+    /// Writes the whole file anew, with the same rows: what was overwritten or removed stands in no
+    /// page of it any more. Takes as long as the file takes to be read and written, and its size in
+    /// free space; changes wait meanwhile.
+    ///
+    /// # Errors
+    /// When the new file can't be written; the old one stays in use then.
+    pub fn rewrite(&self) -> Result<()> {
+        self.db.rewrite()
+    }
+
     /// What the writer did so far.
     pub fn stats(&self) -> Stats {
         Stats {
@@ -166,27 +174,13 @@ impl Store {
 /// Makes an empty database under another name and renames it when it is whole: a power cut in
 /// between leaves no file that can't be opened.
 fn create(path: &Path) -> io::Result<()> {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".new");
-    let draft = Path::new(&draft);
-    match std::fs::remove_file(draft) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(draft)?;
-    drop(builder().create_file(file).map_err(io::Error::other)?);
-    File::open(draft)?.sync_all()?;
-    std::fs::rename(draft, path)?;
-    // The name must survive a power cut, too.
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => File::open(folder)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
+    let draft = new_file(path)?;
+    drop(
+        builder()
+            .create_file(draft.file)
+            .map_err(io::Error::other)?,
+    );
+    put_in_place(&draft.path, path)
 }
 
 impl Drop for Store {

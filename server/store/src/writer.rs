@@ -6,7 +6,7 @@ use crate::{
     db::Db,
     tx::{Changes, Hook, ReadTx, Table, Tx},
 };
-use redb::Durability;
+use redb::{Durability, WriteTransaction};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -117,8 +117,13 @@ fn commit(db: &Db, changes: Changes, counters: &Counters) -> Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
+    db.write(|tx| apply(tx, changes))?;
+    counters.commits.fetch_add(1, Relaxed);
+    Ok(())
+}
+
+fn apply(mut tx: WriteTransaction, changes: Changes) -> Result<()> {
     let failed = |e: &dyn std::fmt::Display| Error::backend("writing to the database", e);
-    let mut tx = db.begin_write()?;
     tx.set_durability(Durability::Immediate)
         .map_err(|e| failed(&e))?;
     tx.set_two_phase_commit(true);
@@ -135,7 +140,5 @@ fn commit(db: &Db, changes: Changes, counters: &Counters) -> Result<()> {
             .map_err(|e| failed(&e))?;
         }
     }
-    tx.commit().map_err(|e| failed(&e))?;
-    counters.commits.fetch_add(1, Relaxed);
-    Ok(())
+    tx.commit().map_err(|e| failed(&e))
 }

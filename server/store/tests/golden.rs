@@ -43,14 +43,35 @@ fn every_record_has_the_bytes_it_always_had() {
     check("job", &samples::job());
 }
 
+fn unhex(golden: &str) -> Vec<u8> {
+    let hex = golden.replace('\n', "");
+    let byte = |i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap();
+    (0..hex.len()).step_by(2).map(byte).collect()
+}
+
+/// Databases of the first version hold these. Its secret can be read, but not written again as it is.
+#[test]
+fn a_client_of_the_first_format_is_read_and_its_plain_secret_is_not_written() {
+    let bytes = unhex(include_str!("golden/client-1.hex"));
+    let old = store::ClientRecord {
+        chap_secret: store::StoredSecret::Plain("abcdefghijklmnop".into()),
+        ..samples::client()
+    };
+    assert!(codec::decode::<store::ClientRecord>(&bytes).unwrap() == old);
+    let e = codec::encode(&old).unwrap_err();
+    assert!(e.to_string().contains("not stored unsealed"), "{e}");
+    for said in [format!("{old:?}"), format!("{:?}", samples::client())] {
+        assert!(
+            !said.contains("abcdef") && !said.contains("183, 184"),
+            "{said}"
+        );
+    }
+}
+
 /// Databases of the first version hold these.
 #[test]
 fn a_session_of_the_first_format_is_read() {
-    let bytes: Vec<u8> = {
-        let hex = include_str!("golden/session-1.hex").replace('\n', "");
-        let byte = |i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap();
-        (0..hex.len()).step_by(2).map(byte).collect()
-    };
+    let bytes = unhex(include_str!("golden/session-1.hex"));
     let new = samples::session();
     let old = store::SessionRecord {
         refreshed_at: new.created_at,

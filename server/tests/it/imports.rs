@@ -73,7 +73,12 @@ fn packages_import_only_what_they_may() {
                     "app imports engine in its ssr build only"
                 );
             }
-            for (only, library) in [("store", "redb"), ("store", "bincode")] {
+            let kept = [
+                ("store", "redb"),
+                ("store", "bincode"),
+                ("engine", "chacha20poly1305"),
+            ];
+            for (only, library) in kept {
                 assert!(
                     to != library || *name == only,
                     "{name} must not name {library}"

@@ -9,6 +9,7 @@ mod live;
 mod operations;
 mod page;
 mod roles;
+mod secrets;
 mod server;
 mod settings;
 mod stop;

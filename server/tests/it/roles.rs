@@ -58,6 +58,8 @@ const TABLE: &[(&str, &str, &str)] = &[
         "/api/v1/settings/revisions/{revision}/actions/undo",
         "admin",
     ),
+    ("GET", "/api/v1/secrets", "admin"),
+    ("POST", "/api/v1/secrets/actions/rotate", "admin"),
     ("GET", "/api/v1/system/info", "viewer"),
     ("GET", "/api/v1/system/tasks", "viewer"),
     ("GET", "/api/v1/system/log-level", "viewer"),

@@ -58,6 +58,13 @@ impl Server {
         Server::run_command(command, dir, true)
     }
 
+    /// A data directory once more, with what `prepare` does to the command.
+    pub fn again(dir: TempDir, prepare: impl FnOnce(&mut Command)) -> Server {
+        let mut command = nsboot();
+        prepare(&mut command);
+        Server::run_command(command, dir, true)
+    }
+
     pub fn launch(dir: TempDir, account: bool) -> Server {
         Server::run_command(nsboot(), dir, account)
     }

@@ -87,6 +87,7 @@ fn did(i18n: I18n, entry: &AuditView) -> String {
         "client.create" => tu_string!(i18n, did.client_create, name = name).to_string(),
         "client.update" => tu_string!(i18n, did.client_update, name = name).to_string(),
         "client.remove" => tu_string!(i18n, did.client_remove, name = name).to_string(),
+        "client.new_secret" => tu_string!(i18n, did.client_new_secret, name = name).to_string(),
         "client.through_loader" => tu_string!(i18n, did.client_loader, name = name).to_string(),
         "client.update_many" | "client.remove_many" => {
             tu_string!(i18n, did.began, name = name).to_string()
@@ -95,6 +96,8 @@ fn did(i18n: I18n, entry: &AuditView) -> String {
         "image.remove" => tu_string!(i18n, did.image_remove, name = name).to_string(),
         "image.verify" => tu_string!(i18n, did.image_verify, name = name).to_string(),
         "audit.verify" => tu_string!(i18n, did.audit_verify).to_string(),
+        "secrets.rotate" => tu_string!(i18n, did.secrets_rotate).to_string(),
+        "secrets.seal" => tu_string!(i18n, did.secrets_seal).to_string(),
         "job.cancel" => tu_string!(i18n, did.job_cancel, name = name).to_string(),
         "lab.up" => tu_string!(i18n, did.lab_up).to_string(),
         "lab.down" => tu_string!(i18n, did.lab_down).to_string(),

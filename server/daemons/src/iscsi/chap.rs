@@ -20,7 +20,11 @@ pub struct Challenge {
 /// Whether the answer of an initiator proves that it knows the secret. Takes the same time for a
 /// wrong name as for a wrong response.
 pub fn verify(chap: &Chap, challenge: &Challenge, name: &str, response: &str) -> bool {
-    let expected = digest(challenge.id, chap.secret.as_bytes(), &challenge.bytes);
+    let expected = digest(
+        challenge.id,
+        chap.secret.expose().as_bytes(),
+        &challenge.bytes,
+    );
     let given = binary(response, 64).unwrap_or_default();
     let name_ok = chap.username.as_bytes().ct_eq(name.as_bytes());
     (name_ok & expected[..].ct_eq(&given[..])).into()

@@ -10,6 +10,7 @@ use crate::{
     Area, Clients, Counters, Error, EventBus, Leases, Result, StorageBackend,
     export::{Exports, SessionInfo},
     now,
+    secrets::Secret,
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -230,11 +231,12 @@ impl Boots {
         let Some(image) = client.image_id else {
             return Ok(refuse(Hop::Disk, causes::no_image(&client.name)));
         };
+        let secret = self.inner.needs.clients.disk_secret_or_new(&client).await;
         let inner = self.inner.clone();
         let record = client.clone();
         let prepared = tokio::task::spawn_blocking(move || {
             let _alone = alone;
-            inner.prepare_disk(&record, image)
+            inner.prepare_disk(&record, image, secret?)
         })
         .await;
         match prepared
@@ -357,10 +359,16 @@ impl Inner {
                 continue;
             };
             match self.needs.storage.open_overlay(client.id) {
-                Ok(device) => self
-                    .needs
-                    .exports
-                    .publish(identity::export(&client, device)),
+                Ok(device) => match self.needs.clients.disk_secret(&client) {
+                    Ok(secret) => self
+                        .needs
+                        .exports
+                        .publish(identity::export(&client, secret, device)),
+                    Err(why) => tracing::error!(
+                        client = %client.name, %why,
+                        "its disk is offered after its next boot only: its secret can't be opened"
+                    ),
+                },
                 Err(Error::NotFound { .. }) => {} // it never booted
                 Err(error) => {
                     tracing::error!(client = %client.name, %error, "its overlay can't be offered")
@@ -418,6 +426,7 @@ impl Inner {
         &self,
         client: &ClientRecord,
         image: types::ImageId,
+        secret: Secret,
     ) -> Result<crate::export::Export> {
         /// A session that was cut off finishes its last request within this, or is a dead machine's.
         const DRAIN: Duration = Duration::from_secs(5);
@@ -437,7 +446,8 @@ impl Inner {
             OverlayMode::Reset => self.needs.storage.reset_overlay(client.id, image)?,
             OverlayMode::Keep => self.needs.storage.ensure_overlay(client.id, image)?,
         }
-        let export = identity::export(client, self.needs.storage.open_overlay(client.id)?);
+        let device = self.needs.storage.open_overlay(client.id)?;
+        let export = identity::export(client, secret, device);
         self.needs.exports.publish(export.clone());
         // Removed meanwhile: nothing would ever take disk and export away.
         if self.needs.clients.get(client.id).is_none() {

@@ -1,7 +1,10 @@
 //! The names of a client's disk: the same for its whole life, so that sessions recover after a
 //! restart and an operating system knows its disk again.
 
-use crate::export::{BlockDevice, Chap, Export};
+use crate::{
+    export::{BlockDevice, Chap, Export},
+    secrets::Secret,
+};
 use std::sync::Arc;
 use store::ClientRecord;
 use types::ClientId;
@@ -22,7 +25,7 @@ pub fn client_of(target: &str) -> Option<ClientId> {
 }
 
 /// The client's disk as it is offered.
-pub fn export(client: &ClientRecord, device: Arc<dyn BlockDevice>) -> Export {
+pub fn export(client: &ClientRecord, secret: Secret, device: Arc<dyn BlockDevice>) -> Export {
     let id = client.id.0;
     let hex = id.simple().to_string();
     Export {
@@ -35,7 +38,7 @@ pub fn export(client: &ClientRecord, device: Arc<dyn BlockDevice>) -> Export {
         device,
         chap: Some(Chap {
             username: hex[24..].to_owned(),
-            secret: client.chap_secret.clone(),
+            secret,
         }),
         initiator: Some(initiator(client.id)),
     }

@@ -57,7 +57,7 @@ pub fn san_boot(plane: &Plane, mac: MacAddr, name: &str, export: &Export) -> Str
         s += &format!(
             "set username {}\nset password {}\n",
             plain(&chap.username),
-            plain(&chap.secret)
+            plain(chap.secret.expose())
         );
     }
     // RFC 4173 section 5: protocol empty (TCP), LUN in hexadecimal.

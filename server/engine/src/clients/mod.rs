@@ -1,5 +1,6 @@
 //! Clients: the computers that boot from us, and those that were seen asking.
 
+mod chap;
 mod count;
 mod rules;
 #[cfg(test)]
@@ -7,7 +8,7 @@ mod tests;
 
 use crate::{
     Area, Audit, By, Error, EventBus, Result, Settings, audit::Change, images::Images, now,
-    random_text,
+    secrets::Secrets,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -49,6 +50,7 @@ struct Inner {
     audit: Audit,
     images: Images,
     settings: Settings,
+    secrets: Secrets,
     cache: RwLock<Cache>,
     last_boot: Join<MacAddr, Option<BootView>>,
     address: Join<MacAddr, Option<Ipv4Addr>>,
@@ -78,6 +80,7 @@ impl Clients {
         audit: Audit,
         images: Images,
         settings: Settings,
+        secrets: Secrets,
     ) -> Result<Self> {
         let mut cache = Cache::default();
         let records: Vec<ClientRecord> = store.read(|tx| tx.list_readable(None))?;
@@ -89,6 +92,7 @@ impl Clients {
                 audit,
                 images,
                 settings,
+                secrets,
                 cache: RwLock::new(cache),
                 last_boot: OnceLock::new(),
                 address: OnceLock::new(),
@@ -212,35 +216,32 @@ impl Clients {
         rules::name(&params.name)?;
         rules::mac(params.mac)?;
         let image_id = self.resolve_image(params.image.as_deref())?;
-        let fresh = ClientRecord {
-            id: ClientId(Uuid::now_v7()),
-            name: params.name,
-            mac: params.mac,
-            state: ClientState::Adopted,
-            image_id,
-            mode: params.mode,
-            is_virtual,
-            chap_secret: chap_secret()?,
-            created_at: now(),
-            revision: 1,
-        };
         let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
             let all: Vec<ClientRecord> = tx.list_readable(None)?;
-            let mut record = fresh;
-            let known = all.iter().find(|r| r.mac == record.mac);
-            match known {
+            let known = all.iter().find(|r| r.mac == params.mac);
+            let (id, created_at, revision) = match known {
                 // What was only seen so far keeps its id, so that its boots stay with it.
                 Some(old) if old.state == ClientState::Discovered => {
-                    record.id = old.id;
-                    record.created_at = old.created_at;
-                    record.revision = old.revision + 1;
+                    (old.id, old.created_at, old.revision + 1)
                 }
                 Some(old) => return Err(rules::mac_taken(old)),
-                None => {}
-            }
-            rules::name_free(&all, &record.name, record.id)?;
-            require_ready(tx, record.image_id)?;
+                None => (ClientId(Uuid::now_v7()), now(), 1),
+            };
+            rules::name_free(&all, &params.name, id)?;
+            require_ready(tx, image_id)?;
+            let record = ClientRecord {
+                id,
+                name: params.name,
+                mac: params.mac,
+                state: ClientState::Adopted,
+                image_id,
+                mode: params.mode,
+                is_virtual,
+                chap_secret: inner.new_secret(tx, id)?,
+                created_at,
+                revision,
+            };
             inner.save(tx, &record)?;
             let before = known.map(|old| inner.facts(old));
             inner.record(tx, &by, "client.create", &record, before, true)?;
@@ -337,24 +338,25 @@ impl Clients {
             UnknownClients::Discover => ClientState::Discovered,
             UnknownClients::Adopt => ClientState::Adopted,
         };
-        let fresh = ClientRecord {
-            id: ClientId(Uuid::now_v7()),
-            name: rules::name_of(mac),
-            mac,
-            state,
-            image_id: None,
-            mode: OverlayMode::default(),
-            is_virtual: false,
-            chap_secret: chap_secret()?,
-            created_at: now(),
-            revision: 1,
-        };
         let inner = self.inner.clone();
         let write = self.inner.store.write(move |tx| {
             let all: Vec<ClientRecord> = tx.list_readable(None)?;
             if let Some(known) = all.iter().find(|r| r.mac == mac) {
                 return Ok(known.clone());
             }
+            let id = ClientId(Uuid::now_v7());
+            let fresh = ClientRecord {
+                id,
+                name: rules::name_of(mac),
+                mac,
+                state,
+                image_id: None,
+                mode: OverlayMode::default(),
+                is_virtual: false,
+                chap_secret: inner.new_secret(tx, id)?,
+                created_at: now(),
+                revision: 1,
+            };
             rules::room_for_discovered(&all)?;
             rules::name_free(&all, &fresh.name, fresh.id)?;
             inner.save(tx, &fresh)?;
@@ -478,9 +480,4 @@ fn require_ready(tx: &Tx<'_>, image: Option<ImageId>) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// 16 letters and digits, 95 bits: within the 12 to 16 bytes that initiators take.
-fn chap_secret() -> Result<String> {
-    random_text(16)
 }

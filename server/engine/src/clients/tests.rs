@@ -5,7 +5,7 @@ use crate::{Next, Sources, storage::EmbeddedStorage};
 use types::Event;
 
 struct Floor {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     store: Arc<Store>,
     events: EventBus,
     images: Images,
@@ -36,10 +36,11 @@ fn floor_with(unknown: &str) -> Floor {
         Audit::new(store.clone(), events.clone()),
         images.clone(),
         settings(&store, &events, unknown),
+        Secrets::open(&dir.path().join("keys"), None).unwrap(),
     )
     .unwrap();
     Floor {
-        _dir: dir,
+        dir,
         store,
         events,
         images,
@@ -98,6 +99,7 @@ async fn a_client_is_found_by_name_id_and_address_also_after_a_restart() {
         Audit::new(f.store.clone(), f.events.clone()),
         f.images.clone(),
         settings(&f.store, &f.events, "discover"),
+        Secrets::open(&f.dir.path().join("keys"), None).unwrap(),
     )
     .unwrap();
     for clients in [&f.clients, &again] {
@@ -108,7 +110,8 @@ async fn a_client_is_found_by_name_id_and_address_also_after_a_restart() {
         let e = clients.require("nobody").unwrap_err();
         assert_eq!(e.code(), "NSB-CLIENT-004");
     }
-    let secret = &f.clients.get(view.id).unwrap().chap_secret;
+    let secret = again.disk_secret(&again.get(view.id).unwrap()).unwrap();
+    let secret = secret.expose();
     assert!(secret.len() == 16 && secret.bytes().all(|b| b.is_ascii_alphanumeric()));
 }
 

@@ -1,16 +1,17 @@
-//! What admins may do besides: accounts, everybody's sessions and tokens, the audit log.
+//! What admins may do besides: accounts, everybody's sessions and tokens, the audit log, keys.
 
 use super::{Admin, target};
 use crate::{
-    Actor, Result,
+    Actor, Error, Result,
     audit::{AuditFilter, Change},
     jobs::{NewJob, Work},
+    secrets,
 };
 use std::time::Instant;
 use types::{
     ApiTokenView, AuditView, CreateTokenParams, CreateUserParams, JobUnit, JobView, NewTokenView,
-    SessionId, SessionView, SettingsPreviewView, SettingsView, TokenId, UpdateSettingsParams,
-    UpdateUserParams, UserView,
+    SecretsView, SessionId, SessionView, SettingsPreviewView, SettingsView, TokenId,
+    UpdateSettingsParams, UpdateUserParams, UserView,
 };
 
 impl Admin {
@@ -220,6 +221,29 @@ impl Admin {
         let to = target("setting", &format!("change {number}"));
         let confirm = self.engine.settings().confirm(&self.by, number, connected);
         self.attempt("setting.confirm", to, confirm).await
+    }
+
+    /// Which keys secrets are sealed with; neither a key nor a secret.
+    pub fn secrets(&self) -> SecretsView {
+        secrets::view(self.engine.secrets(), self.engine.clients())
+    }
+
+    /// Makes a new key and seals every secret with it. Goes on to its end when the caller goes away.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the key is systemd's; when file or database fail.
+    pub async fn rotate_secrets(&self) -> Result<SecretsView> {
+        let (engine, by) = (self.engine.clone(), self.by.clone());
+        let rotation = tokio::task::spawn_blocking(move || {
+            secrets::rotate(engine.secrets(), engine.clients(), &by)
+        });
+        let rotate = async {
+            let broke = |e| Error::Internal(format!("a rotation broke off: {e}"));
+            rotation.await.map_err(broke)?
+        };
+        self.attempt("secrets.rotate", target("secrets", "secrets"), rotate)
+            .await?;
+        Ok(self.secrets())
     }
 
     /// Writes down that the log tells something else now.

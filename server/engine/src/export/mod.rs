@@ -6,6 +6,7 @@ mod registry;
 
 pub use registry::{Exports, Refusal, SessionGuard, SessionInfo, SessionObserver, SilentObserver};
 
+use crate::secrets::Secret;
 use std::{io, sync::Arc};
 
 /// A disk. Offsets and lengths are in bytes and always whole 512-byte sectors; a caller checks
@@ -39,7 +40,7 @@ pub trait BlockDevice: Send + Sync + 'static {
 pub struct Chap {
     pub username: String,
     /// 12 to 16 bytes of printable text, as initiators demand.
-    pub secret: String,
+    pub secret: Secret,
 }
 
 /// One disk as an initiator finds it. Name, serial and NAA are stable per client, so that a

@@ -45,6 +45,7 @@ impl Box_ {
                 Sources::default(),
             )
             .unwrap(),
+            crate::secrets::Secrets::open(&self.dir.path().join("keys"), None).unwrap(),
         )
         .unwrap();
         Parts {

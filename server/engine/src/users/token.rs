@@ -1,15 +1,14 @@
 //! Access and refresh tokens: JWTs of one algorithm, one issuer and two audiences.
 
-use crate::{Error, Result, make_private_dir, random_bytes};
+use crate::{
+    Error, Result, make_private_dir, random_bytes,
+    secrets::{read_private, write_private},
+};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
-use std::{
-    fs::{File, OpenOptions},
-    io::{ErrorKind, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-};
+use std::{io::ErrorKind, path::Path};
 use types::{SessionId, Timestamp, UserId};
+use zeroize::Zeroizing;
 
 /// How long an access token holds, seconds. A revoked session ends at once all the same: each
 /// request looks the session up.
@@ -54,9 +53,8 @@ impl Tokens {
     /// With the key in `folder`, made at the first start.
     pub fn open(folder: &Path) -> Result<Self> {
         make_private_dir(folder)?;
-        Ok(Tokens::with_key(&load_or_make(
-            &folder.join("session.key"),
-        )?))
+        let key = load_or_make(&folder.join("session.key"))?;
+        Ok(Tokens::with_key(&key))
     }
 
     pub fn with_key(key: &[u8; KEY_BYTES]) -> Self {
@@ -131,42 +129,25 @@ fn claims(audience: &str, sub: UserId, sid: SessionId, now: Timestamp, seconds: 
 }
 
 /// Reads the key, or makes one that is on disk before anything is signed with it.
-fn load_or_make(path: &Path) -> Result<[u8; KEY_BYTES]> {
-    let about = |what: &str| format!("{what} the key {}", path.display());
-    match std::fs::read(path) {
-        Ok(bytes) => bytes.try_into().map_err(|_| Error::Io {
-            doing: about("reading"),
-            source: std::io::Error::new(
-                ErrorKind::InvalidData,
-                "it does not have 32 bytes; remove the file, and everyone signs in again",
-            ),
-        }),
-        Err(e) if e.kind() == ErrorKind::NotFound => {
-            let mut key = [0u8; KEY_BYTES];
-            random_bytes(&mut key)?;
-            write_new(path, &key).map_err(Error::io(about("making")))?;
-            Ok(key)
+fn load_or_make(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>> {
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    match read_private(path)? {
+        Some(bytes) if bytes.len() == KEY_BYTES => key.copy_from_slice(&bytes),
+        Some(_) => {
+            return Err(Error::Io {
+                doing: format!("reading the key {}", path.display()),
+                source: std::io::Error::new(
+                    ErrorKind::InvalidData,
+                    "it does not have 32 bytes; remove the file, and everyone signs in again",
+                ),
+            });
         }
-        Err(e) => Err(Error::io(about("reading"))(e)),
+        None => {
+            random_bytes(&mut *key)?;
+            write_private(path, &*key)?;
+        }
     }
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    // Under another name first: a crash in between leaves no half key.
-    let draft = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&draft, path)?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
+    Ok(key)
 }
 
 #[cfg(test)]

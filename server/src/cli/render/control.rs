@@ -1,9 +1,9 @@
-//! Accounts, sign-ins, tokens, jobs and the audit log.
+//! Accounts, sign-ins, tokens, jobs, the audit log and the keys of secrets.
 
 use super::{bytes, fields, or_dash, table};
 use types::{
-    ActorView, ApiTokenView, AuditView, JobState, JobUnit, JobView, MeView, Role, SessionView,
-    TaskState, TaskView, UserView, Way,
+    ActorView, ApiTokenView, AuditView, JobState, JobUnit, JobView, KeyPlace, MeView, Role,
+    SecretsView, SessionView, TaskState, TaskView, UserView, Way,
 };
 
 /// Oneself.
@@ -93,6 +93,33 @@ pub fn tasks(tasks: &[TaskView]) -> String {
     });
     let head = ["NAME", "STATE", "SINCE", "RESTARTS", "LAST ERROR"];
     table(&head, rows.collect())
+}
+
+/// The keys of secrets, the one that seals first.
+pub fn secrets(view: &SecretsView) -> String {
+    let rows = view.keys.iter().map(|k| {
+        let place = match k.place {
+            KeyPlace::File => "file",
+            KeyPlace::Credential => "systemd",
+        };
+        vec![
+            k.id.clone(),
+            if k.current { "seals" } else { "opens" }.into(),
+            k.secrets.to_string(),
+            or_dash(k.made_at),
+            place.into(),
+            k.path.clone(),
+        ]
+    });
+    let head = ["KEY", "USE", "SECRETS", "MADE", "KEPT BY", "PATH"];
+    let mut out = table(&head, rows.collect());
+    if view.lost > 0 {
+        out += &format!(
+            "{} secrets can't be opened: their key is not here. Each is made anew when its computer boots.\n",
+            view.lost
+        );
+    }
+    out
 }
 
 pub fn audit(entries: &[AuditView]) -> String {

@@ -53,7 +53,7 @@ mod tests {
             ConfirmSettingsParams SettingsPreviewView SettingsRevisionView SettingsView UpdateSettingsParams
             CreateClientParams CreateTokenParams CreateUserParams EndedView ImageView JobView
             LabBootParams LabView LeaseView LogLevelView LoginParams MeView NewTokenView Problem
-            RefreshParams RemoveClientsParams SessionView SetupParams SystemInfoView TaskView
+            RefreshParams RemoveClientsParams SecretsView SessionView SetupParams SystemInfoView TaskView
             TokenView UpdateClientParams UpdateClientsParams UpdateUserParams UserView
         );
         assert_eq!(read.len(), EXAMPLES.len());

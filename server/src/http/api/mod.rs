@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod lab;
 pub mod leases;
 pub mod networks;
+pub mod secrets;
 pub mod settings;
 pub mod system;
 pub mod tokens;
@@ -35,6 +36,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(leases::routes())
         .merge(networks::routes())
         .merge(settings::routes())
+        .merge(secrets::routes())
         .merge(system::routes())
         .merge(tokens::routes())
         .merge(users::routes())

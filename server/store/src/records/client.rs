@@ -1,6 +1,10 @@
 //! Clients.
 
-use crate::record::record;
+use super::secret::StoredSecret;
+use crate::{
+    Record,
+    codec::{CodecError, decode_payload},
+};
 use serde::{Deserialize, Serialize};
 use types::{ClientId, ClientState, ImageId, MacAddr, OverlayMode, Timestamp};
 
@@ -22,10 +26,62 @@ pub struct ClientRecord {
     /// A virtual computer of the lab.
     pub is_virtual: bool,
     /// The secret of its disk's CHAP login: 16 printable characters, made once.
-    pub chap_secret: String,
+    pub chap_secret: StoredSecret,
     /// When the record was made.
     pub created_at: Timestamp,
-    /// Raised by one with each change.
+    /// Raised by one with each change that its view shows.
     pub revision: u64,
 }
-record!(ClientRecord, kind 1, schema 1, table "clients", ClientId, |r| r.id);
+
+impl Record for ClientRecord {
+    const KIND: u8 = 1;
+    const SCHEMA: u16 = 2;
+    const TABLE: &'static str = "clients";
+    type Key = ClientId;
+
+    fn key(&self) -> ClientId {
+        self.id
+    }
+
+    fn upgrade(schema: u16, payload: &[u8]) -> Result<Self, CodecError> {
+        match schema {
+            1 => decode_payload::<Client1>(payload).map(Self::from),
+            found => Err(CodecError::Schema {
+                found,
+                newest: Self::SCHEMA,
+            }),
+        }
+    }
+}
+
+/// Schema 1 of [`ClientRecord`], whose secret is not sealed.
+#[derive(Deserialize)]
+struct Client1 {
+    id: ClientId,
+    name: String,
+    mac: MacAddr,
+    state: ClientState,
+    image_id: Option<ImageId>,
+    mode: OverlayMode,
+    is_virtual: bool,
+    chap_secret: String,
+    created_at: Timestamp,
+    revision: u64,
+}
+
+impl From<Client1> for ClientRecord {
+    fn from(old: Client1) -> Self {
+        ClientRecord {
+            id: old.id,
+            name: old.name,
+            mac: old.mac,
+            state: old.state,
+            image_id: old.image_id,
+            mode: old.mode,
+            is_virtual: old.is_virtual,
+            chap_secret: StoredSecret::Plain(old.chap_secret.into()),
+            created_at: old.created_at,
+            revision: old.revision,
+        }
+    }
+}

@@ -8,6 +8,7 @@ mod client;
 mod image;
 mod job;
 mod lease;
+mod secret;
 mod setting;
 
 pub use audit::{AuditHeadRecord, AuditRecord};
@@ -17,4 +18,5 @@ pub use client::ClientRecord;
 pub use image::ImageRecord;
 pub use job::{JobItemRecord, JobLineRecord, JobRecord};
 pub use lease::LeaseRecord;
+pub use secret::{Sealed, Secret, StoredSecret};
 pub use setting::{SettingChangeRecord, SettingRecord, SettingsRevisionRecord};

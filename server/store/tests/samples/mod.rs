@@ -21,7 +21,7 @@ pub fn client() -> ClientRecord {
         image_id: Some(ImageId(id(2))),
         mode: OverlayMode::Keep,
         is_virtual: true,
-        chap_secret: "abcdefghijklmnop".into(),
+        chap_secret: StoredSecret::Sealed(Sealed::new((183..=255).collect())),
         created_at: AT,
         revision: 3,
     }

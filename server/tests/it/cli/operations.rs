@@ -107,6 +107,8 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
         "/settings/revisions/{revision}/actions/undo",
         &["setting", "undo", "1"],
     ),
+    ("GET", "/secrets", &["secrets", "show"]),
+    ("POST", "/secrets/actions/rotate", &["secrets", "rotate"]),
     ("GET", "/system/info", &["status"]),
     (
         "GET",
