@@ -4,6 +4,7 @@ mod api;
 mod auth;
 mod bad_inputs;
 mod cli;
+mod idempotency;
 mod imports;
 mod live;
 mod operations;

@@ -118,6 +118,14 @@ impl Server {
         Server::launch(dir, true)
     }
 
+    /// Kills it as a crash would, and starts it on the same data directory.
+    pub fn kill_and_launch(mut self) -> Server {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().expect("temp dir"));
+        Server::launch(dir, true)
+    }
+
     /// A request; the headers are `name: value`.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut request = ureq::http::Request::builder()
@@ -146,6 +154,8 @@ impl Server {
             policy: header("content-security-policy").unwrap_or_default(),
             location: header("location"),
             request_id: header("x-request-id"),
+            replayed: header("idempotency-replayed").is_some_and(|v| v == "true"),
+            retry_after: header("retry-after"),
             body: response.body_mut().read_to_vec().expect("body"),
         }
     }
@@ -256,6 +266,8 @@ pub struct Answer {
     pub policy: String,
     pub location: Option<String>,
     pub request_id: Option<String>,
+    pub replayed: bool,
+    pub retry_after: Option<String>,
     pub body: Vec<u8>,
 }
 

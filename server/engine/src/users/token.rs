@@ -130,15 +130,15 @@ fn claims(audience: &str, sub: UserId, sid: SessionId, now: Timestamp, seconds: 
     }
 }
 
-/// Reads the key, or makes one that is on disk before anything is signed with it.
-fn load_or_make(path: &Path) -> Result<[u8; KEY_BYTES]> {
+/// Reads a key, or makes one that is on disk before anything is done with it.
+pub(crate) fn load_or_make(path: &Path) -> Result<[u8; KEY_BYTES]> {
     let about = |what: &str| format!("{what} the key {}", path.display());
     match std::fs::read(path) {
         Ok(bytes) => bytes.try_into().map_err(|_| Error::Io {
             doing: about("reading"),
             source: std::io::Error::new(
                 ErrorKind::InvalidData,
-                "it does not have 32 bytes; remove the file, and everyone signs in again",
+                "it does not have 32 bytes; remove the file, and a new one is made: who had signed in does so again",
             ),
         }),
         Err(e) if e.kind() == ErrorKind::NotFound => {
