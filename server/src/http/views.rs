@@ -3,10 +3,10 @@
 use super::{AppState, site};
 use engine::{Error, Operator};
 use std::path::Path;
-use types::{ClientView, Snapshot, SystemInfoView, Topic, Topics};
+use types::{ClientView, Role, Snapshot, SystemInfoView, Topic, Topics};
 
-/// Everything about these topics, as of now.
-pub fn snapshot(state: &AppState, topics: Topics) -> Snapshot {
+/// Everything about these topics that this role may see, as of now.
+pub fn snapshot(state: &AppState, topics: Topics, role: Role) -> Snapshot {
     let engine = &state.engine;
     let mut snapshot = Snapshot {
         page_build: site::BUILD.clone(),
@@ -23,7 +23,7 @@ pub fn snapshot(state: &AppState, topics: Topics) -> Snapshot {
             Topic::Images => snapshot.images = engine.images().list(),
             Topic::Leases => snapshot.leases = engine.leases().list(),
             Topic::Networks => snapshot.networks = engine.networks().list(),
-            Topic::Jobs => snapshot.jobs = engine.jobs().running(),
+            Topic::Jobs => snapshot.jobs = engine.jobs().running(role),
             // Has no state: the past is read by REST.
             Topic::Audit => {}
             // In `clients` each computer has its newest boot.

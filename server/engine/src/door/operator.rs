@@ -217,6 +217,8 @@ impl Operator {
         let id: Option<JobId> = job.parse().ok();
         let cancel = async {
             let id = id.ok_or_else(|| Error::not_found(Area::Job, job))?;
+            // One that the caller may not see is not there for them.
+            self.job(job)?;
             if self.by.role < Some(self.engine.jobs().role(id)?) {
                 return Err(Error::Forbidden("your role does not allow this"));
             }

@@ -232,7 +232,8 @@ impl Idempotency {
     ) -> impl Future<Output = Result<()>> + Send + use<> {
         let record = record.clone();
         self.inner.store.write(move |tx: &mut Tx<'_>| {
-            gone.iter().for_each(|id| tx.remove::<IdempotencyRecord>(id));
+            gone.iter()
+                .for_each(|id| tx.remove::<IdempotencyRecord>(id));
             Ok::<_, Error>(tx.put(&record)?)
         })
     }
@@ -327,8 +328,9 @@ impl Drop for Reservation {
 
 /// Takes out what is older than a day; what runs stays.
 fn expire(known: &mut HashMap<Id, Known>, now: Timestamp) -> Vec<Id> {
-    let old =
-        |_: &Id, k: &mut Known| k.state != State::Running && k.created_at.seconds_to(now) > KEEP_SECONDS;
+    let old = |_: &Id, k: &mut Known| {
+        k.state != State::Running && k.created_at.seconds_to(now) > KEEP_SECONDS
+    };
     known.extract_if(old).map(|(id, _)| id).collect()
 }
 
@@ -363,7 +365,9 @@ fn claim(
 
 /// Takes out the oldest of some: one that was answered before one of which nothing is known.
 fn evict(known: &mut HashMap<Id, Known>, of: impl Fn(&Known) -> bool) -> Result<Id, Refused> {
-    let spare = known.iter().filter(|(_, k)| k.state != State::Running && of(k));
+    let spare = known
+        .iter()
+        .filter(|(_, k)| k.state != State::Running && of(k));
     let oldest = spare.min_by_key(|(_, k)| (k.state == State::Unknown, k.created_at));
     let id = *oldest.ok_or(Refused::TooMany)?.0;
     known.remove(&id);

@@ -97,18 +97,39 @@ async fn a_key_is_run_once_and_answers_its_own_request_only() {
     assert_eq!(word(&keys.ask(&ada, "k", "two").await), "another");
     let base = asked("one");
     for other in [
-        Asked { method: "PUT", ..asked("one") },
-        Asked { target: "/api/v1/client", ..asked("one") },
-        Asked { if_match: b"\"1\"", ..base },
+        Asked {
+            method: "PUT",
+            ..asked("one")
+        },
+        Asked {
+            target: "/api/v1/client",
+            ..asked("one")
+        },
+        Asked {
+            if_match: b"\"1\"",
+            ..base
+        },
         // The same bytes, cut elsewhere.
-        Asked { target: "/api/v1/clientso", ..asked("ne") },
+        Asked {
+            target: "/api/v1/clientso",
+            ..asked("ne")
+        },
     ] {
         assert_eq!(word(&keys.keys.begin(&ada, "k", &other).await), "another");
     }
     // Somebody else's key of that name is another key; a lower role gets no answer of a higher one.
-    assert_eq!(word(&keys.ask(&user(2, Role::Operator), "k", "two").await), "run");
-    assert_eq!(word(&keys.ask(&user(1, Role::Viewer), "k", "one").await), "role");
-    assert_eq!(word(&keys.ask(&user(1, Role::Admin), "k", "one").await), "again");
+    assert_eq!(
+        word(&keys.ask(&user(2, Role::Operator), "k", "two").await),
+        "run"
+    );
+    assert_eq!(
+        word(&keys.ask(&user(1, Role::Viewer), "k", "one").await),
+        "role"
+    );
+    assert_eq!(
+        word(&keys.ask(&user(1, Role::Admin), "k", "one").await),
+        "again"
+    );
 }
 
 #[tokio::test]
@@ -218,7 +239,11 @@ fn with_all_under_way_no_more_are_begun() {
         answer: None,
     };
     for n in 0..PER_CALLER {
-        assert!(claim(&mut known, &record(n, "user:1"), Vec::new()).unwrap().is_empty());
+        assert!(
+            claim(&mut known, &record(n, "user:1"), Vec::new())
+                .unwrap()
+                .is_empty()
+        );
     }
     let more = claim(&mut known, &record(PER_CALLER, "user:1"), Vec::new());
     assert!(matches!(more, Err(Refused::TooMany)));
@@ -248,7 +273,13 @@ async fn neither_key_nor_body_is_in_the_database() {
     reserved.answered(&answer("")).await.unwrap();
     let bytes = disk.disk();
     for secret in ["a-key-of-mine", "correct horse"] {
-        assert!(!bytes.windows(secret.len()).any(|w| w == secret.as_bytes()), "{secret}");
+        assert!(
+            !bytes.windows(secret.len()).any(|w| w == secret.as_bytes()),
+            "{secret}"
+        );
     }
-    assert!(bytes.windows(5).any(|w| w == b"local"), "it is there at all");
+    assert!(
+        bytes.windows(5).any(|w| w == b"local"),
+        "it is there at all"
+    );
 }
