@@ -378,9 +378,10 @@ fn parse<T>(
 /// `/run/netns` as a path.
 fn device_name(s: &str) -> Result<String, String> {
     let fine = |c: char| c.is_ascii_alphanumeric() || "-_.@:".contains(c);
-    if s.is_empty() || s.len() > 15 || s.starts_with('.') || !s.chars().all(fine) {
+    if s.is_empty() || s.len() > 15 || s.starts_with(['.', '-']) || !s.chars().all(fine) {
         return Err(
-            "a name has 1 to 15 letters, digits or -_.@: and does not start with a dot".into(),
+            "a name has 1 to 15 letters, digits or -_.@: and starts with neither dot nor hyphen"
+                .into(),
         );
     }
     Ok(s.into())

@@ -81,6 +81,7 @@ pub async fn boot_virtual(
     operator: &Operator,
     name: Option<&str>,
 ) -> Result<ClientView, Error> {
+    operator.lab_takes_name(name).await?;
     // Its boot plane first: the computer asks as soon as it has power.
     lab_up(state, operator).await?;
     operator.lab_boot(name).await

@@ -306,7 +306,7 @@ fn killed_in_the_middle_nothing_is_made_twice() {
         // Another moment each time; the outcome may be any, and must be told as it is.
         thread::sleep(Duration::from_millis(u64::from(round) * 2));
         drop(session);
-        server = server.kill_and_launch();
+        server = Server::launch(server.kill(), true);
         let session = server.login();
         let key = format!("k{round}");
         let again = keyed(&session, "POST", CLIENTS, &key, &pc(round));

@@ -118,12 +118,11 @@ impl Server {
         Server::launch(dir, true)
     }
 
-    /// Kills it as a crash would, and starts it on the same data directory.
-    pub fn kill_and_launch(mut self) -> Server {
+    /// Kills it as a crash would.
+    pub fn kill(mut self) -> TempDir {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
-        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().expect("temp dir"));
-        Server::launch(dir, true)
+        std::mem::replace(&mut self.dir, tempfile::tempdir().expect("temp dir"))
     }
 
     /// A request; the headers are `name: value`.

@@ -5,6 +5,8 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use rules::name as check_name;
+
 use crate::{
     Area, Audit, By, Error, EventBus, Result, audit::Change, images::Images, now, random_text,
 };

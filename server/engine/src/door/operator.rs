@@ -227,6 +227,16 @@ impl Operator {
         self.attempt("job.cancel", target("job", job), cancel).await
     }
 
+    /// Whether a virtual computer can be called so, before the lab is made for it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], or [`Error::Conflict`] when it is a real one's.
+    pub async fn lab_takes_name(&self, name: Option<&str>) -> Result<()> {
+        let Some(name) = name else { return Ok(()) };
+        let check = async { self.engine.lab().takes_name(name) };
+        self.attempt("lab.boot", target("lab", name), check).await
+    }
+
     /// Makes the lab's network when it is not there; the caller serves it.
     ///
     /// # Errors
