@@ -164,7 +164,7 @@ fn a_key_is_of_one_request_and_of_one_caller() {
         "/api/v1/tokens",
         json!({"name": "ci", "role": "operator", "expires_in_days": 1}),
     );
-    let token = token.value()["token"]
+    let token = token.value()["secret"]
         .as_str()
         .expect("a token")
         .to_string();

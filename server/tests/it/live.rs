@@ -170,7 +170,7 @@ async fn it_closes_when_an_administrator_takes_session_role_token_or_account_awa
     let token = ada.json("POST", "/api/v1/tokens", token).value();
     let ci = Session {
         server: &server,
-        access: token["token"].as_str().expect("a token").into(),
+        access: token["secret"].as_str().expect("a token").into(),
         refresh: String::new(),
     };
     let (mut all, mut some) = (reader(&ci, "?topics=audit").await, reader(&ci, "").await);
@@ -188,7 +188,7 @@ async fn it_closes_when_an_administrator_takes_session_role_token_or_account_awa
         Err(Error::Http(answer)) => assert_eq!(answer.status(), 403),
         other => panic!("{:?}", other.map(|_| "open")),
     }
-    let id = token["id"].as_str().expect("an id");
+    let id = token["token"]["id"].as_str().expect("an id");
     let gone = admin.send("DELETE", &format!("/api/v1/tokens/{id}"), &[], b"");
     assert_eq!(gone.status, 204, "{gone:?}");
     assert_eq!(end(&mut back).await.0, 4401);

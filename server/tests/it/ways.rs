@@ -90,6 +90,9 @@ fn page_rest_and_command_line_leave_the_same_trace() {
     assert_eq!(some.lines().collect::<Vec<_>>(), first);
     for query in ["limit=0", "limit=-1", "limit=x", "cursor=00"] {
         let refused = session.get(&format!("/api/v1/audit/export?{query}"));
-        assert_eq!((refused.status, refused.code().as_str()), (400, "NSB-HTTP-400"));
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (400, "NSB-HTTP-400")
+        );
     }
 }
