@@ -27,6 +27,9 @@ use uuid::Uuid;
 const DEFAULT_URL: &str = "http://127.0.0.1:3000";
 /// The name of one change, the same when it is sent twice.
 const KEY: &str = "idempotency-key";
+/// How often, and how long apart, it is asked after a change that is still under way.
+const ASK_AGAIN: u32 = 30;
+const PAUSE: Duration = Duration::from_secs(1);
 /// A command waits this long for the server to accept it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Members of a body that nobody shall read over a shoulder.
@@ -270,10 +273,17 @@ impl Server {
             None => self.run(change.method, &change.path, bearer, &headers, ()),
             Some(text) => self.run(change.method, &change.path, bearer, &headers, text),
         };
-        let answer = match send()? {
-            Err(e) if change.repeatable && broke(&e) => send()?,
-            answer => answer,
-        };
+        let mut answer = send()?;
+        if change.repeatable && answer.as_ref().is_err_and(broke) {
+            answer = send()?;
+            for _ in 0..ASK_AGAIN {
+                if !answer.as_ref().is_ok_and(is_under_way) {
+                    break;
+                }
+                std::thread::sleep(PAUSE);
+                answer = send()?;
+            }
+        }
         self.granted(answer)
     }
 
@@ -417,6 +427,12 @@ impl Server {
             hint,
         }
     }
+}
+
+/// Whether the server is still at the change that is asked about once more: of all that it answers with
+/// 409, only that can be waited for.
+fn is_under_way(answer: &Response<Body>) -> bool {
+    answer.status() == StatusCode::CONFLICT && answer.headers().contains_key("retry-after")
 }
 
 /// Whether a connection that was there broke: the request may have got through, the answer did not.

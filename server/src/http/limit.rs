@@ -177,7 +177,7 @@ mod tests {
         assert!(limits.strangers.len() >= 1000);
         // Each has had its one request back within a fiftieth of a second.
         let soon = std::time::Instant::now();
-        while limits.strangers.len() > 0 && soon.elapsed() < Duration::from_secs(5) {
+        while !limits.strangers.is_empty() && soon.elapsed() < Duration::from_secs(5) {
             limits.forget();
             std::thread::yield_now();
         }

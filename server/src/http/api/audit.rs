@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use engine::{Admin, audit::AuditFilter};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderValue, header};
 use serde::Deserialize;
 use std::num::NonZeroUsize;
@@ -140,6 +140,8 @@ async fn export(As(admin): As<Admin>, Query(query): Query<ExportQuery>) -> Respo
             })
         }
     });
+    // Packing looks once more after the end, which the stream does not bear by itself.
+    let lines = lines.fuse();
     let mut response = Body::from_stream(lines).into_response();
     for (name, value) in [
         (header::CONTENT_TYPE, "application/x-ndjson"),
