@@ -10,7 +10,7 @@ mod planes;
 mod serve;
 mod tasks;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser, error::ErrorKind};
 use cli::{Cli, Command, exit};
 use std::process::ExitCode;
 
@@ -23,6 +23,12 @@ fn main() -> ExitCode {
     let Command::Serve(args) = command else {
         return cli::run(command, &reach, &manner);
     };
+    if manner.dry_run {
+        let what = "`serve` changes nothing that could be shown first: leave `--dry-run` out";
+        Cli::command()
+            .error(ErrorKind::ArgumentConflict, what)
+            .exit();
+    }
     match serve::main(args, reach.data) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {

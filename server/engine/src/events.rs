@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::watch, time::Instant};
-use types::{Event, Position, ServerFrame, Subject, Topics};
+use types::{Event, Position, Role, ServerFrame, Subject, Topics};
 use uuid::Uuid;
 
 /// Events that are kept: a reader that is further behind has to take a snapshot.
@@ -43,6 +43,8 @@ pub struct Change {
     seq: u64,
     at: Instant,
     subject: Subject,
+    /// The least role that may see it.
+    reader: Role,
     event: Event,
     frame: OnceLock<Bytes>,
 }
@@ -87,11 +89,16 @@ impl Default for EventBus {
 impl EventBus {
     /// Tells an event to all who listen and gives its number. Never waits for a reader.
     pub fn publish(&self, event: Event) -> u64 {
+        self.publish_to(event.topic().role(), event)
+    }
+
+    /// As [`EventBus::publish`], to those who have at least this role.
+    pub fn publish_to(&self, reader: Role, event: Event) -> u64 {
         let subject = event.subject();
         let seq = {
             let ring = self.shared.ring.write();
             let mut ring = ring.unwrap_or_else(PoisonError::into_inner);
-            ring.push(event, subject, Instant::now())
+            ring.push(event, (subject, reader), Instant::now())
         };
         // Two that publish at once may come here in either order.
         self.shared.newest.send_if_modified(|newest| {
@@ -114,6 +121,7 @@ impl EventBus {
     /// Everything about these topics from now on.
     pub fn subscribe(&self, topics: Topics) -> Reader {
         Reader {
+            role: Role::Admin,
             newest: self.shared.newest.subscribe(),
             at: self.seq(),
             bus: self.clone(),
@@ -142,7 +150,7 @@ impl EventBus {
 }
 
 impl Ring {
-    fn push(&mut self, event: Event, subject: Subject, at: Instant) -> u64 {
+    fn push(&mut self, event: Event, about: (Subject, Role), at: Instant) -> u64 {
         self.seq += 1;
         let old = |c: &Arc<Change>| at.duration_since(c.at) > KEPT_FOR;
         while self.kept.len() >= KEPT || self.kept.front().is_some_and(old) {
@@ -151,7 +159,8 @@ impl Ring {
         self.kept.push_back(Arc::new(Change {
             seq: self.seq,
             at,
-            subject,
+            subject: about.0,
+            reader: about.1,
             event,
             frame: OnceLock::new(),
         }));
@@ -171,6 +180,7 @@ pub struct Reader {
     bus: EventBus,
     newest: watch::Receiver<u64>,
     topics: Topics,
+    role: Role,
     at: u64,
 }
 
@@ -183,6 +193,11 @@ pub enum Next {
 }
 
 impl Reader {
+    /// Only what this role may see.
+    pub fn seen_by(self, role: Role) -> Reader {
+        Reader { role, ..self }
+    }
+
     /// Waits for what is new. What is not taken waits in the ring and nowhere else. Dropping the
     /// future loses nothing.
     pub async fn next(&mut self) -> Next {
@@ -213,7 +228,8 @@ impl Reader {
 
     fn take(&mut self) -> Option<Vec<Arc<Change>>> {
         let (seq, changes) = self.bus.ring(|ring| {
-            let wanted = |c: &&Arc<Change>| self.topics.has(c.event.topic());
+            let wanted =
+                |c: &&Arc<Change>| self.topics.has(c.event.topic()) && c.reader <= self.role;
             let changes: Vec<_> = ring.since(self.at)?.filter(wanted).cloned().collect();
             Some((ring.seq, changes))
         })?;

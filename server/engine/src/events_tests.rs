@@ -126,7 +126,7 @@ async fn who_comes_back_in_time_finds_what_it_missed() {
 fn old_events_are_let_go() {
     let (mut ring, start) = (Ring::default(), Instant::now());
     let mut push = |n: u128, at| {
-        ring.push(image(n), image(n).subject(), at);
+        ring.push(image(n), (image(n).subject(), Role::Viewer), at);
         (0..n as u64)
             .filter(|seq| ring.since(*seq).is_some())
             .count()
@@ -165,7 +165,7 @@ async fn a_reader_that_takes_nothing_costs_nothing_and_is_told_that_it_is_lost()
 #[test]
 fn an_event_is_written_once_for_all_readers() {
     let mut ring = Ring::default();
-    ring.push(image(1), image(1).subject(), Instant::now());
+    ring.push(image(1), (image(1).subject(), Role::Viewer), Instant::now());
     let change = ring.kept.front().expect("kept");
     let (one, other) = (change.frame(), change.frame());
     assert_eq!(one.as_ptr(), other.as_ptr());

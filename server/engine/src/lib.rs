@@ -8,6 +8,7 @@ pub mod door;
 mod error;
 mod events;
 pub mod export;
+pub mod idempotency;
 pub mod images;
 pub mod jobs;
 pub mod lab;
@@ -27,6 +28,7 @@ pub use counters::Counters;
 pub use door::{Admin, Caller, Operator, Viewer};
 pub use error::{Area, Error, Result};
 pub use events::{Change, EventBus, Next, Reader};
+pub use idempotency::Idempotency;
 pub use images::Images;
 pub use jobs::Jobs;
 pub use lab::Lab;
@@ -77,6 +79,7 @@ struct Parts {
     secrets: secrets::Secrets,
     jobs: Jobs,
     users: Users,
+    idempotency: Idempotency,
     networks: Networks,
     images: Images,
     clients: Clients,
@@ -124,6 +127,7 @@ impl Engine {
             &keys,
             config.admin_password.as_deref(),
         )?;
+        let idempotency = Idempotency::open(store.clone(), &config.data_dir.join("keys"))?;
         let networks = Networks::new(events.clone());
         let storage: Arc<dyn StorageBackend> = Arc::new(EmbeddedStorage::open(&config.data_dir)?);
         let images = Images::open(
@@ -170,6 +174,7 @@ impl Engine {
                 secrets,
                 jobs,
                 users,
+                idempotency,
                 networks,
                 images,
                 clients,
@@ -230,6 +235,10 @@ impl Engine {
     /// Accounts and sessions.
     pub fn users(&self) -> &Users {
         &self.parts.users
+    }
+    /// Changes that were asked for under a key.
+    pub fn idempotency(&self) -> &Idempotency {
+        &self.parts.idempotency
     }
     /// The boot networks and how they are.
     pub fn networks(&self) -> &Networks {

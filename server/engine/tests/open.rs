@@ -158,7 +158,7 @@ async fn what_was_seen_waits_until_it_is_folded() {
     boots.fold(std::future::ready(())).await;
     assert_eq!(boots.newest(MAC).unwrap().state, BootState::Booting);
     assert_eq!(
-        (boots.in_progress(), boots.history(MAC).unwrap().len()),
+        (boots.in_progress(), boots.history(MAC).await.unwrap().len()),
         (1, 1)
     );
     // And whoever folds next goes on.

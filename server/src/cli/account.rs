@@ -33,7 +33,7 @@ pub fn login(user: Option<String>, console: &Console) -> Result<(), CliError> {
     }
     params.password = question::secret("Password: ")?;
     let base = console.server.base();
-    let tokens: TokenView = console.server.knock(&change(&params)?)?;
+    let tokens: TokenView = console.server.knock(change(&params)?)?;
     let _lock = kept.lock()?;
     kept.put(base, SignIn::new(params.username.clone(), tokens))?;
     console.say(&format!("Signed in at {base} as {}.", params.username));

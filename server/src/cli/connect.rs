@@ -22,8 +22,14 @@ use ureq::{
     http::{Request, Response, StatusCode},
     unversioned::resolver::DefaultResolver,
 };
+use uuid::Uuid;
 
 const DEFAULT_URL: &str = "http://127.0.0.1:3000";
+/// The name of one change, the same when it is sent twice.
+const KEY: &str = "idempotency-key";
+/// How often, and how long apart, it is asked after a change that is still under way.
+const ASK_AGAIN: u32 = 30;
+const PAUSE: Duration = Duration::from_secs(1);
 /// A command waits this long for the server to accept it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Members of a body that nobody shall read over a shoulder.
@@ -38,6 +44,8 @@ pub struct Change {
     pub body: Option<Value>,
     /// Only made on this revision.
     pub if_match: Option<u64>,
+    /// Whether the server takes a key for it, with which it can be sent twice and is made once.
+    repeatable: bool,
 }
 
 impl Change {
@@ -48,7 +56,14 @@ impl Change {
             path: path.into(),
             body: None,
             if_match: None,
+            repeatable: true,
         }
+    }
+
+    /// One that the server takes no key for: its answer holds a secret.
+    pub fn once(mut self) -> Change {
+        self.repeatable = false;
+        self
     }
 
     /// With this as JSON.
@@ -215,8 +230,8 @@ impl Server {
     ///
     /// # Errors
     /// As [`Server::get`].
-    pub fn knock<T: DeserializeOwned>(&self, change: &Change) -> Result<T, CliError> {
-        self.json(self.submit(change, None)?)
+    pub fn knock<T: DeserializeOwned>(&self, change: Change) -> Result<T, CliError> {
+        self.json(self.submit(&change.once(), None)?)
     }
 
     /// `POST` of a file's bytes, with its length announced.
@@ -240,19 +255,36 @@ impl Server {
         self.json(self.send("POST", path, bearer.as_deref(), &headers, body)?)
     }
 
+    /// Sends a change under a key of its own. When the connection breaks before the answer, nobody here
+    /// knows whether it was made: it is sent once more with the same key, and the server makes it once.
     fn submit(&self, change: &Change, bearer: Option<&str>) -> Result<Response<Body>, CliError> {
         let mut headers = Vec::new();
         if let Some(revision) = change.if_match {
             headers.push(("if-match", format!("\"{revision}\"")));
         }
-        match &change.body {
-            None => self.send(change.method, &change.path, bearer, &headers, ()),
-            Some(body) => {
-                headers.push(("content-type", "application/json".into()));
-                let text = body.to_string();
-                self.send(change.method, &change.path, bearer, &headers, text)
+        if change.repeatable {
+            headers.push((KEY, Uuid::now_v7().to_string()));
+        }
+        let text = change.body.as_ref().map(Value::to_string);
+        if text.is_some() {
+            headers.push(("content-type", "application/json".into()));
+        }
+        let send = || match &text {
+            None => self.run(change.method, &change.path, bearer, &headers, ()),
+            Some(text) => self.run(change.method, &change.path, bearer, &headers, text),
+        };
+        let mut answer = send()?;
+        if change.repeatable && answer.as_ref().is_err_and(broke) {
+            answer = send()?;
+            for _ in 0..ASK_AGAIN {
+                if !answer.as_ref().is_ok_and(is_under_way) {
+                    break;
+                }
+                std::thread::sleep(PAUSE);
+                answer = send()?;
             }
         }
+        self.granted(answer)
     }
 
     fn send(
@@ -263,6 +295,18 @@ impl Server {
         headers: &[(&str, String)],
         body: impl AsSendBody,
     ) -> Result<Response<Body>, CliError> {
+        self.granted(self.run(method, path, bearer, headers, body)?)
+    }
+
+    /// One request; within it what became of the connection.
+    fn run(
+        &self,
+        method: &str,
+        path: &str,
+        bearer: Option<&str>,
+        headers: &[(&str, String)],
+        body: impl AsSendBody,
+    ) -> Result<Result<Response<Body>, ureq::Error>, CliError> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base));
@@ -273,11 +317,18 @@ impl Server {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         let request = request.body(body).map_err(|e| self.bad_address(&e))?;
-        let response = self.agent.run(request).map_err(|e| self.unreachable(e))?;
-        if response.status().is_success() {
-            return Ok(response);
+        Ok(self.agent.run(request))
+    }
+
+    fn granted(
+        &self,
+        answer: Result<Response<Body>, ureq::Error>,
+    ) -> Result<Response<Body>, CliError> {
+        let response = answer.map_err(|e| self.unreachable(e))?;
+        match response.status().is_success() {
+            true => Ok(response),
+            false => Err(CliError::Problem(Box::new(problem(response)))),
         }
-        Err(CliError::Problem(Box::new(problem(response))))
     }
 
     /// The bearer token for the next request; the kept one is swapped when it has run out.
@@ -310,7 +361,7 @@ impl Server {
             refresh_token: old.refresh_token,
         };
         let change = Change::new("POST", "/api/v1/auth/refresh").body(&params)?;
-        match self.knock::<TokenView>(&change) {
+        match self.knock::<TokenView>(change) {
             Ok(tokens) => {
                 let access = tokens.access_token.clone();
                 kept.put(&self.base, SignIn::new(old.username, tokens))?;
@@ -376,6 +427,22 @@ impl Server {
             hint,
         }
     }
+}
+
+/// Whether the server is still at the change that is asked about once more: of all that it answers with
+/// 409, only that can be waited for.
+fn is_under_way(answer: &Response<Body>) -> bool {
+    answer.status() == StatusCode::CONFLICT && answer.headers().contains_key("retry-after")
+}
+
+/// Whether a connection that was there broke: the request may have got through, the answer did not.
+fn broke(e: &ureq::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let ureq::Error::Io(e) = e else { return false };
+    matches!(
+        e.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
+    )
 }
 
 fn config() -> ureq::config::Config {

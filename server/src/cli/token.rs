@@ -68,7 +68,7 @@ pub fn run(command: TokenCommand, console: &Console) -> Result<(), CliError> {
                 expires_in_days: days,
             };
             let path = Query::of(PATH).with("user", user).path();
-            let change = Change::new("POST", path).body(&params)?;
+            let change = Change::new("POST", path).once().body(&params)?;
             let Some(new) = console.change::<NewTokenView>(change)? else {
                 return Ok(());
             };

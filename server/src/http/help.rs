@@ -318,6 +318,42 @@ const SPECIAL: &[(&str, &str, &str, &str)] = &[
         "Send it again.",
     ),
     (
+        "NSB-KEY-001",
+        "The Idempotency-Key can't be used",
+        "A key has 1 to 255 visible characters, and a request has one.",
+        "Make a new UUID for each change, and send it again with the same one when no answer came.",
+    ),
+    (
+        "NSB-KEY-002",
+        "The key belongs to another request",
+        "Within a day a key stands for one change: method, address, `If-Match` and body. This request differs from the first one with that key. Nothing was changed.",
+        "Use a new key for a new change.",
+    ),
+    (
+        "NSB-KEY-003",
+        "The first request with that key has not ended",
+        "The change is under way, asked for by an earlier request with the same key.",
+        "Wait as long as `Retry-After` says, then ask again with the same key: you get its answer.",
+    ),
+    (
+        "NSB-KEY-004",
+        "Nobody knows what the first request did",
+        "The server ended or failed between the beginning of the change and its answer. It may have been made or not, so it is not made again under this key.",
+        "Look whether it was made (`nsboot audit ls` shows changes). If not, make it with a new key.",
+    ),
+    (
+        "NSB-KEY-005",
+        "This operation takes no key",
+        "What answers with a secret (sign-in, new API token) is not kept, and neither is the upload of a disk. So a key could promise nothing.",
+        "Send it without. Before you repeat it, look what is there: `nsboot token ls`, `nsboot image ls`.",
+    ),
+    (
+        "NSB-KEY-006",
+        "Too many changes are under way under keys",
+        "Keys are bounded, and all that there is room for belong to changes that have not ended.",
+        "Wait as long as `Retry-After` says, then ask again.",
+    ),
+    (
         "NSB-LAB-010",
         "Not with that firmware yet",
         "Virtual computers boot with BIOS firmware in this version.",

@@ -6,7 +6,7 @@ use axum_extra::extract::cookie::{Cookie, SameSite};
 use engine::{By, Operator, Viewer};
 use http::HeaderValue;
 use types::{
-    LoginParams, SESSION_COOKIE, SetupParams, Snapshot, SystemInfoView, TokenView, Topics,
+    LoginParams, Role, SESSION_COOKIE, SetupParams, Snapshot, SystemInfoView, TokenView, Topics,
 };
 
 /// The pages' view of the server.
@@ -42,8 +42,8 @@ impl Host for PageHost {
         })
     }
 
-    fn snapshot(&self) -> Snapshot {
-        views::snapshot(&self.0, Topics::default())
+    fn snapshot(&self, role: Role) -> Snapshot {
+        views::snapshot(&self.0, Topics::default(), role)
     }
 
     fn system(&self) -> SystemInfoView {

@@ -10,6 +10,7 @@ pub mod front;
 mod guard;
 mod help;
 mod host;
+mod idempotency;
 pub mod limit;
 pub mod listener;
 pub mod metrics;
@@ -79,7 +80,8 @@ pub fn router(state: AppState, door: Door) -> Router {
     let v1 = Router::from(api::routes())
         .route("/ws", get(events::upgrade))
         .fallback(problem::not_found)
-        .method_not_allowed_fallback(problem::method_not_allowed);
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(from_fn_with_state(state.clone(), idempotency::once));
     Router::new()
         .nest("/api/v1", v1)
         .route("/api/{*rest}", axum::routing::any(problem::not_found))

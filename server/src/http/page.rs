@@ -114,9 +114,9 @@ impl PageQuery {
     ///
     /// # Errors
     /// The limit is out of range, the cursor is not one of ours, or why `read` failed.
-    pub fn newest<T, K: ToString + FromStr>(
+    pub async fn newest<T, K: ToString + FromStr>(
         self,
-        read: impl FnOnce(Option<K>, usize) -> engine::Result<Vec<T>>,
+        read: impl AsyncFnOnce(Option<K>, usize) -> engine::Result<Vec<T>>,
         key: impl Fn(&T) -> K,
     ) -> ApiResult<ListView<T>> {
         let limit = limit(self.limit)?;
@@ -127,7 +127,7 @@ impl PageQuery {
                 Some(key.ok_or_else(bad_cursor)?)
             }
         };
-        let mut items = read(before, limit + 1)?;
+        let mut items = read(before, limit + 1).await?;
         let more = items.len() > limit;
         items.truncate(limit);
         let last = items.last().filter(|_| more);
@@ -243,20 +243,20 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_list_read_from_its_end_goes_on_where_a_page_ended() {
-        let read = |before: Option<u32>, n: usize| {
+    #[tokio::test]
+    async fn a_list_read_from_its_end_goes_on_where_a_page_ended() {
+        let read = async |before: Option<u32>, n: usize| {
             Ok((0..before.unwrap_or(7)).rev().take(n).collect::<Vec<_>>())
         };
         let page = |cursor| PageQuery {
             limit: Some(4),
             cursor,
         };
-        let first = page(None).newest(read, |n| *n).unwrap();
+        let first = page(None).newest(read, |n| *n).await.unwrap();
         assert_eq!(first.items, [6, 5, 4, 3]);
-        let rest = page(first.next).newest(read, |n| *n).unwrap();
+        let rest = page(first.next).newest(read, |n| *n).await.unwrap();
         assert_eq!((rest.items, rest.next), (vec![2, 1, 0], None));
-        let bad = page(Some(encode("x"))).newest(read, |n| *n);
+        let bad = page(Some(encode("x"))).newest(read, |n| *n).await;
         assert_eq!(bad.unwrap_err().0.code, "NSB-HTTP-400");
     }
 }

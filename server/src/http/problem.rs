@@ -117,30 +117,44 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         Json::<T>::from_request(req, state)
             .await
             .map(|Json(t)| Body(t))
-            .map_err(|e| {
-                let status = e.status().as_u16();
-                let (code, hint) = match &e {
-                    JsonRejection::MissingJsonContentType(_) => (
-                        "NSB-HTTP-415",
-                        "Send JSON with `Content-Type: application/json`.",
-                    ),
-                    JsonRejection::JsonSyntaxError(_) => {
-                        ("NSB-HTTP-400", "The body has to be one JSON object.")
-                    }
-                    JsonRejection::JsonDataError(_) => {
-                        ("NSB-HTTP-422", "Correct the field that the detail names.")
-                    }
-                    _ if status == 413 => {
-                        ("NSB-HTTP-413", "Send less; JSON bodies may have 64 KiB.")
-                    }
-                    _ => ("NSB-HTTP-400", "Send the request again."),
-                };
-                ApiError::from(
-                    Problem::new(status, code, "The body of the request can't be used", hint)
-                        .detail(e.body_text()),
-                )
+            .map_err(|e| match &e {
+                JsonRejection::MissingJsonContentType(_) => unusable(
+                    e.status(),
+                    "NSB-HTTP-415",
+                    "Send JSON with `Content-Type: application/json`.",
+                    e.body_text(),
+                ),
+                JsonRejection::JsonSyntaxError(_) => unusable(
+                    e.status(),
+                    "NSB-HTTP-400",
+                    "The body has to be one JSON object.",
+                    e.body_text(),
+                ),
+                JsonRejection::JsonDataError(_) => unusable(
+                    e.status(),
+                    "NSB-HTTP-422",
+                    "Correct the field that the detail names.",
+                    e.body_text(),
+                ),
+                _ => unusable_body(e.status(), e.body_text()),
             })
     }
+}
+
+/// A body that is too large, or did not come whole.
+pub fn unusable_body(status: StatusCode, detail: String) -> ApiError {
+    let (code, hint) = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ("NSB-HTTP-413", "Send less; JSON bodies may have 64 KiB.")
+        }
+        _ => ("NSB-HTTP-400", "Send the request again."),
+    };
+    unusable(status, code, hint, detail)
+}
+
+fn unusable(status: StatusCode, code: &str, hint: &str, detail: String) -> ApiError {
+    let title = "The body of the request can't be used";
+    ApiError::from(Problem::new(status.as_u16(), code, title, hint).detail(detail))
 }
 
 /// The query of the request.

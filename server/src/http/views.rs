@@ -3,10 +3,10 @@
 use super::{AppState, site};
 use engine::{Error, Operator};
 use std::path::Path;
-use types::{ClientView, Snapshot, SystemInfoView, Topic, Topics};
+use types::{ClientView, Role, Snapshot, SystemInfoView, Topic, Topics};
 
-/// Everything about these topics, as of now.
-pub fn snapshot(state: &AppState, topics: Topics) -> Snapshot {
+/// Everything about these topics that this role may see, as of now.
+pub fn snapshot(state: &AppState, topics: Topics, role: Role) -> Snapshot {
     let engine = &state.engine;
     let mut snapshot = Snapshot {
         page_build: site::BUILD.clone(),
@@ -24,8 +24,8 @@ pub fn snapshot(state: &AppState, topics: Topics) -> Snapshot {
             Topic::Images => snapshot.images = engine.images().list(),
             Topic::Leases => snapshot.leases = engine.leases().list(),
             Topic::Networks => snapshot.networks = engine.networks().list(),
-            Topic::Jobs => snapshot.jobs = engine.jobs().running(),
             Topic::Settings => snapshot.trial = engine.settings().trial(),
+            Topic::Jobs => snapshot.jobs = engine.jobs().running(role),
             // Has no state: the past is read by REST.
             Topic::Audit => {}
             // In `clients` each computer has its newest boot.
@@ -83,6 +83,7 @@ pub async fn boot_virtual(
     operator: &Operator,
     name: Option<&str>,
 ) -> Result<ClientView, Error> {
+    operator.lab_takes_name(name).await?;
     // Its boot plane first: the computer asks as soon as it has power.
     lab_up(state, operator).await?;
     operator.lab_boot(name).await

@@ -45,6 +45,13 @@ impl Key for () {
     fn write(&self, _: &mut Vec<u8>) {}
 }
 
+/// A hash.
+impl Key for [u8; 32] {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+}
+
 impl Key for String {
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.as_bytes());

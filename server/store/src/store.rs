@@ -9,6 +9,7 @@ use crate::{
 use redb::DatabaseError;
 use std::{
     io,
+    panic::resume_unwind,
     path::Path,
     sync::{Arc, atomic::Ordering::Relaxed, mpsc},
     thread::JoinHandle,
@@ -160,6 +161,26 @@ impl Store {
     /// When the new file can't be written; the old one stays in use then.
     pub fn rewrite(&self) -> Result<()> {
         self.db.rewrite()
+    }
+
+    /// As [`Store::read`], for what goes through more than a few rows: on a thread that may wait for the
+    /// disk, so that nobody else's request waits with it.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn read_long<T, E, F>(self: &Arc<Self>, read: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&ReadTx) -> Result<T, E> + Send + 'static,
+    {
+        let store = self.clone();
+        match tokio::task::spawn_blocking(move || store.read(read)).await {
+            Ok(done) => done,
+            Err(e) if e.is_panic() => resume_unwind(e.into_panic()),
+            // The runtime is going away, and the server with it.
+            Err(_) => Err(Error::Closed.into()),
+        }
     }
 
     /// What the writer did so far.

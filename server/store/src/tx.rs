@@ -1,7 +1,7 @@
 //! Reading, and the buffered changes of one closure.
 
 use crate::{Error, Key, Record, Result, codec};
-use redb::{ReadTransaction, TableDefinition, TableError};
+use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, TableDefinition, TableError};
 use std::collections::BTreeMap;
 
 pub(crate) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -61,7 +61,7 @@ pub trait Read {
         for (key, bytes) in self.raw_scan(R::TABLE, &prefix)? {
             match decode::<R>(&key, &bytes) {
                 Ok(record) => readable.push(record),
-                Err(error) => tracing::warn!(%error, "a stored row is left out"),
+                Err(error) => left_out(&error),
             }
         }
         Ok(readable)
@@ -94,58 +94,100 @@ pub struct ReadTx {
 }
 
 impl ReadTx {
-    /// Up to `limit` rows before the key `before` (from the end without it), the last first.
+    /// Up to `limit` rows before the key `before` (from the end without it), the last first. Rows that
+    /// can't be read are left out, as [`Read::list_readable`] does.
     ///
     /// # Errors
-    /// When the database or a row can't be read.
+    /// When the database can't be read.
     pub fn newest<R: Record>(&self, before: Option<&R::Key>, limit: usize) -> Result<Vec<R>> {
-        let table = match self.tx.open_table(Table::new(R::TABLE)) {
-            Ok(t) => t,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(e) => return Err(Error::backend("opening a table", e)),
+        let Some(table) = self.table(R::TABLE)? else {
+            return Ok(Vec::new());
         };
-        let failed = |e| Error::backend("listing records", e);
         let end = before.map(Key::bytes);
         let rows = match &end {
             Some(end) => table.range::<&[u8]>(..end.as_slice()),
             None => table.range::<&[u8]>(..),
         };
-        let rows = rows.map_err(failed)?.rev().take(limit);
-        rows.map(|row| {
-            let (key, value) = row.map_err(failed)?;
-            decode::<R>(key.value(), value.value())
-        })
-        .collect()
+        let rows = rows.map_err(unlisted)?.rev();
+        rows.filter_map(readable).take(limit).collect()
     }
 
-    /// Up to `limit` rows from the key `from` on, in the order of the keys.
+    /// Up to `limit` rows from the key `from` on, in the order of the keys; else as
+    /// [`ReadTx::newest`].
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn list_from<R: Record>(&self, from: &R::Key, limit: usize) -> Result<Vec<R>> {
+        let Some(table) = self.table(R::TABLE)? else {
+            return Ok(Vec::new());
+        };
+        let rows = table.range::<&[u8]>(from.bytes().as_slice()..);
+        let rows = rows.map_err(unlisted)?;
+        rows.filter_map(readable).take(limit).collect()
+    }
+
+    /// As [`ReadTx::list_from`], for whoever has to know that a row can't be read.
     ///
     /// # Errors
     /// When the database or a row can't be read.
-    pub fn list_from<R: Record>(&self, from: &R::Key, limit: usize) -> Result<Vec<R>> {
-        let table = match self.tx.open_table(Table::new(R::TABLE)) {
-            Ok(t) => t,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(e) => return Err(Error::backend("opening a table", e)),
+    pub fn list_all_from<R: Record>(&self, from: &R::Key, limit: usize) -> Result<Vec<R>> {
+        let Some(table) = self.table(R::TABLE)? else {
+            return Ok(Vec::new());
         };
-        let failed = |e| Error::backend("listing records", e);
         let rows = table.range::<&[u8]>(from.bytes().as_slice()..);
-        let rows = rows.map_err(failed)?.take(limit);
-        rows.map(|row| {
-            let (key, value) = row.map_err(failed)?;
-            decode::<R>(key.value(), value.value())
-        })
-        .collect()
+        rows.map_err(unlisted)?.take(limit).map(decoded).collect()
     }
+
+    /// None for a table without rows: it begins with its first one.
+    fn table(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>> {
+        match self.tx.open_table(Table::new(name)) {
+            Ok(table) => Ok(Some(table)),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(e) => Err(Error::backend("opening a table", e)),
+        }
+    }
+}
+
+/// A row as redb gives it.
+type Row<'a> = std::result::Result<
+    (
+        AccessGuard<'a, &'static [u8]>,
+        AccessGuard<'a, &'static [u8]>,
+    ),
+    redb::StorageError,
+>;
+
+fn unlisted(e: redb::StorageError) -> Error {
+    Error::backend("listing records", e)
+}
+
+fn decoded<R: Record>(row: Row<'_>) -> Result<R> {
+    let (key, value) = row.map_err(unlisted)?;
+    decode::<R>(key.value(), value.value())
+}
+
+/// None, with a warning, for a row that can't be read.
+fn readable<R: Record>(row: Row<'_>) -> Option<Result<R>> {
+    match decoded(row) {
+        Err(error @ Error::Record { .. }) => {
+            left_out(&error);
+            None
+        }
+        read => Some(read),
+    }
+}
+
+fn left_out(error: &Error) {
+    tracing::warn!(%error, "a stored row is left out");
 }
 
 impl Read for ReadTx {
     fn raw_get(&self, table: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let table = match self.tx.open_table(Table::new(table)) {
-            Ok(t) => t,
-            // A table begins with its first row.
-            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-            Err(e) => return Err(Error::backend("opening a table", e)),
+        let Some(table) = self.table(table)? else {
+            return Ok(None);
         };
         let row = table.get(key);
         Ok(row
@@ -154,15 +196,12 @@ impl Read for ReadTx {
     }
 
     fn raw_scan(&self, table: &'static str, prefix: &[u8]) -> Result<Rows> {
-        let table = match self.tx.open_table(Table::new(table)) {
-            Ok(t) => t,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(e) => return Err(Error::backend("opening a table", e)),
+        let Some(table) = self.table(table)? else {
+            return Ok(Vec::new());
         };
-        let failed = |e| Error::backend("listing records", e);
         let mut rows = Vec::new();
-        for row in table.range::<&[u8]>(prefix..).map_err(failed)? {
-            let (key, value) = row.map_err(failed)?;
+        for row in table.range::<&[u8]>(prefix..).map_err(unlisted)? {
+            let (key, value) = row.map_err(unlisted)?;
             if !key.value().starts_with(prefix) {
                 break;
             }

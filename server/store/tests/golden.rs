@@ -41,6 +41,7 @@ fn every_record_has_the_bytes_it_always_had() {
     check("audit", &samples::audit());
     check("audit-head", &samples::audit_head());
     check("job", &samples::job());
+    check("idempotency", &samples::idempotency());
 }
 
 fn unhex(golden: &str) -> Vec<u8> {
@@ -106,6 +107,7 @@ fn each_kind_has_its_own_number_and_table() {
         of::<store::AuditRecord>(),
         of::<store::AuditHeadRecord>(),
         of::<store::JobRecord>(),
+        of::<store::IdempotencyRecord>(),
     ];
     assert!(distinct(&all.map(|(kind, _)| kind)) && distinct(&all.map(|(_, table)| table)));
 }

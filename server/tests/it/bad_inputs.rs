@@ -604,6 +604,7 @@ fn bad_settings_stop_the_start_and_leave_no_trace() {
         (&["--listen", "127.0.0.1:99999"], "NSB-CONFIG-001", 2),
         (&["--config", "/nonexistent.toml"], "NSB-CONFIG-004", 2),
         (&["--colour", "red"], "unexpected argument", 2),
+        (&["--dry-run"], "leave `--dry-run` out", 2),
     ];
     for (flags, says, exit) in flags {
         refused_start(flags, None, says, *exit);

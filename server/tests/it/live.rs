@@ -111,17 +111,10 @@ async fn it_closes_when_the_session_ends() {
         session.send("POST", "/api/v1/auth/logout", &[], b"").status,
         204
     );
-    // Not only when it is looked at the next time, which is every five seconds.
-    let ended = tokio::time::timeout(Duration::from_secs(1), async {
-        while let Some(Ok(message)) = socket.next().await {
-            if let Message::Close(Some(frame)) = message {
-                return Some((u16::from(frame.code), frame.reason.to_string()));
-            }
-        }
-        None
-    });
-    let said = ended.await.expect("at once");
-    assert_eq!(said, Some((4401, "the session has ended".into())));
+    assert_eq!(
+        end(&mut socket).await,
+        (4401, "the session has ended".into())
+    );
     // Another sign-in of the same user is not disturbed, and that one does not come back.
     let other = server.login();
     assert!(matches!(
@@ -132,6 +125,127 @@ async fn it_closes_when_the_session_ends() {
         Err(Error::Http(answer)) => assert_eq!(answer.status(), 401),
         other => panic!("{:?}", other.map(|_| "open")),
     }
+}
+
+/// How a socket is closed, within a second: not only when it is looked at the next time, which is
+/// every five.
+async fn end(socket: &mut Socket) -> (u16, String) {
+    let ended = tokio::time::timeout(Duration::from_secs(1), async {
+        while let Some(Ok(message)) = socket.next().await {
+            if let Message::Close(Some(frame)) = message {
+                return Some((u16::from(frame.code), frame.reason.to_string()));
+            }
+        }
+        None
+    });
+    ended.await.expect("at once").expect("with a word")
+}
+
+/// An account of this role, and its sign-in.
+fn account<'a>(admin: &Session<'a>, name: &str, role: &str) -> Session<'a> {
+    let body = json!({"username": name, "password": "correct horse", "role": role});
+    assert_eq!(admin.json("POST", "/api/v1/users", body).status, 201);
+    let body = json!({"username": name, "password": "correct horse"});
+    let tokens = admin
+        .server
+        .json("POST", "/api/v1/auth/login", &body)
+        .value();
+    Session {
+        server: admin.server,
+        access: tokens["access_token"].as_str().expect("signed in").into(),
+        refresh: String::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_closes_when_an_administrator_takes_session_role_token_or_account_away() {
+    let server = Server::start();
+    let admin = server.login();
+    // A lower role ends the account's sign-ins.
+    let ada = account(&admin, "ada", "admin");
+    let mut lowered = reader(&ada, "?topics=jobs,audit").await;
+    next(&mut lowered).await;
+    // A token goes on with what its owner still may, and this connection was told more.
+    let token = json!({"name": "ci", "role": "admin"});
+    let token = ada.json("POST", "/api/v1/tokens", token).value();
+    let ci = Session {
+        server: &server,
+        access: token["secret"].as_str().expect("a token").into(),
+        refresh: String::new(),
+    };
+    let (mut all, mut some) = (reader(&ci, "?topics=audit").await, reader(&ci, "").await);
+    next(&mut all).await;
+    next(&mut some).await;
+    let lower = json!({"role": "viewer"});
+    assert_eq!(admin.json("PATCH", "/api/v1/users/ada", lower).status, 200);
+    assert_eq!(end(&mut lowered).await.0, 4401);
+    assert_eq!(end(&mut all).await.0, 4403);
+    assert_eq!(end(&mut some).await.0, 4403);
+    // It comes back for what it still may see, and for no more.
+    let mut back = reader(&ci, "").await;
+    next(&mut back).await;
+    match open(&server, "?topics=audit", &[bearer(&ci)]).await {
+        Err(Error::Http(answer)) => assert_eq!(answer.status(), 403),
+        other => panic!("{:?}", other.map(|_| "open")),
+    }
+    let id = token["token"]["id"].as_str().expect("an id");
+    let gone = admin.send("DELETE", &format!("/api/v1/tokens/{id}"), &[], b"");
+    assert_eq!(gone.status, 204, "{gone:?}");
+    assert_eq!(end(&mut back).await.0, 4401);
+
+    // Somebody's sign-ins are ended, and an account is removed.
+    for (name, method, path) in [
+        ("bob", "DELETE", "/api/v1/users/bob/sessions"),
+        ("eve", "DELETE", "/api/v1/users/eve"),
+    ] {
+        let somebody = account(&admin, name, "operator");
+        let mut socket = reader(&somebody, "").await;
+        next(&mut socket).await;
+        let done = admin.send(method, path, &[], b"");
+        assert!(done.status < 300, "{done:?}");
+        assert_eq!(end(&mut socket).await.0, 4401, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_administrators_job_is_neither_told_nor_shown_to_others() {
+    let server = Server::start();
+    let admin = server.login();
+    let viewer = account(&admin, "eve", "viewer");
+    let mut socket = reader(&viewer, "?topics=jobs,clients").await;
+    next(&mut socket).await;
+    let job = admin
+        .send("POST", "/api/v1/audit/actions/verify", &[], b"")
+        .value();
+    let id = job["id"].as_str().expect("an id");
+    let at = format!("/api/v1/jobs/{id}");
+    add(&admin, "after", 1);
+    // What it hears next is the computer.
+    let ServerFrame::Delta { event, .. } = next(&mut socket).await else {
+        panic!("deltas follow");
+    };
+    assert_eq!(event.topic(), Topic::Clients, "{event:?}");
+    assert_eq!(admin.get(&at).status, 200);
+    assert_eq!(admin.items("/api/v1/jobs").len(), 1);
+    let hidden = viewer.get(&at);
+    assert_eq!(
+        (hidden.status, hidden.code().as_str()),
+        (404, "NSB-JOB-004")
+    );
+    assert!(viewer.items("/api/v1/jobs").is_empty());
+    let operator = account(&admin, "bob", "operator");
+    let cancel = operator.send("POST", &format!("{at}/actions/cancel"), &[], b"");
+    assert_eq!(cancel.status, 404, "{cancel:?}");
+    // The page asks by the same door.
+    let body = format!("id={id}");
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("accept", "application/json"),
+    ];
+    let page = viewer.send("POST", "/fn/jobs/show", &headers, body.as_bytes());
+    assert_eq!(page.status, 404, "{page:?}");
+    let list = viewer.send("POST", "/fn/activity/list", &headers, b"show=all");
+    assert!(list.status == 200 && !list.text().contains(id), "{list:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,9 +1,11 @@
 //! The server as other programs meet it: a real process, real HTTP, its own data directory.
 
 mod api;
+mod arguments;
 mod auth;
 mod bad_inputs;
 mod cli;
+mod idempotency;
 mod imports;
 mod live;
 mod operations;

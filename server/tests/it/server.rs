@@ -237,6 +237,8 @@ fn send(
         policy: header("content-security-policy").unwrap_or_default(),
         location: header("location"),
         request_id: header("x-request-id"),
+        replayed: header("idempotency-replayed").is_some_and(|v| v == "true"),
+        retry_after: header("retry-after"),
         headers: response.headers().clone(),
         body: response.body_mut().read_to_vec().expect("body"),
     })
@@ -309,6 +311,8 @@ pub struct Answer {
     pub policy: String,
     pub location: Option<String>,
     pub request_id: Option<String>,
+    pub replayed: bool,
+    pub retry_after: Option<String>,
     pub headers: ureq::http::HeaderMap,
     pub body: Vec<u8>,
 }

@@ -1,7 +1,11 @@
 //! How the server stands with a service manager, and how it ends.
 
-use crate::{live, server::Server};
+use crate::{
+    api, live,
+    server::{Server, Session},
+};
 use futures_util::StreamExt;
+use serde_json::Value;
 use std::{
     io::{Read, Write},
     net::TcpStream,
@@ -150,4 +154,85 @@ async fn a_stop_takes_less_than_8_s_with_a_websocket_and_an_upload_open() {
         images.len() == 1 && images[0]["state"] == "failed" && files == 0,
         "{images:?}, {files} files"
     );
+}
+
+/// An image whose file has grown so long that reading it takes a while; nothing of that is on the disk.
+fn long_image(server: &Server) -> (std::path::PathBuf, u64) {
+    let image = api::upload(&server.login(), "disk", &[7; 1 << 20]);
+    let id = image["id"].as_str().expect("an id");
+    let file = server.data().join(format!("images/{id}.raw"));
+    (file, 1 << 20)
+}
+
+fn set_len(file: &Path, len: u64) {
+    let file = std::fs::OpenOptions::new().write(true).open(file);
+    file.expect("the image").set_len(len).expect("cut or grown");
+}
+
+/// Begins to check the image, and waits until some of it is read.
+fn begin_check(server: &Server) -> String {
+    let session = server.login();
+    let job = session.send("POST", "/api/v1/images/disk/actions/verify", &[], b"");
+    assert_eq!(job.status, 202, "{job:?}");
+    let at = job.location.expect("where it is");
+    let job = until(&session, &at, |j| j["done"].as_u64() > Some(0));
+    assert_eq!(job["state"], "running", "it goes on: {job}");
+    at
+}
+
+fn until(session: &Session<'_>, at: &str, is: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let job = session.get(at).value();
+        if is(&job) {
+            return job;
+        }
+        assert!(Instant::now() < deadline, "{job}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn is_over(job: &Value) -> bool {
+    !matches!(job["state"].as_str(), Some("queued" | "running"))
+}
+
+#[test]
+fn a_job_that_a_stop_cuts_short_goes_on_after_the_restart() {
+    let server = Server::start();
+    let (file, len) = long_image(&server);
+    set_len(&file, 1 << 40);
+    let at = begin_check(&server);
+    let begun = Instant::now();
+    let (status, dir) = server.stop();
+    assert!(status.success() && begun.elapsed() < LIMIT, "{status}");
+    set_len(&file, len);
+    let server = Server::launch(dir, true);
+    let session = server.login();
+    let job = until(&session, &at, is_over);
+    assert_eq!(
+        (&job["state"], &job["done"]),
+        (&"succeeded".into(), &len.into())
+    );
+    assert!(job["log"].to_string().contains("restarted"), "{job}");
+}
+
+#[test]
+fn a_job_that_cannot_end_well_after_a_crash_says_so() {
+    let server = Server::start();
+    let (file, _) = long_image(&server);
+    set_len(&file, 1 << 40);
+    let at = begin_check(&server);
+    let server = {
+        let killed = server.kill();
+        // What is there now is not what was imported.
+        set_len(&file, 4096);
+        Server::launch(killed, true)
+    };
+    let session = server.login();
+    let job = until(&session, &at, is_over);
+    assert_eq!(job["state"], "failed", "{job}");
+    assert_eq!(job["problem"]["code"], "NSB-IMAGE-002", "{job}");
+    // And it is over: once more does not run it again.
+    let server = server.restart();
+    assert_eq!(server.login().get(&at).value(), job);
 }

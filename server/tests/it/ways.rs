@@ -85,4 +85,14 @@ fn page_rest_and_command_line_leave_the_same_trace() {
     let numbers: Vec<u64> = lines.iter().map(|l| l["seq"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
     assert!(!export.contains(PASSWORD) && !export.contains(&session.access));
+    let some = session.get("/api/v1/audit/export?limit=2").text();
+    let first: Vec<&str> = export.lines().take(2).collect();
+    assert_eq!(some.lines().collect::<Vec<_>>(), first);
+    for query in ["limit=0", "limit=-1", "limit=x", "cursor=00"] {
+        let refused = session.get(&format!("/api/v1/audit/export?{query}"));
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (400, "NSB-HTTP-400")
+        );
+    }
 }

@@ -30,7 +30,7 @@ pub async fn activity(
     let show = super::Show::read(&show, viewer.me().role);
     let mut items = Vec::new();
     if show.has_jobs() {
-        let jobs = viewer.jobs(job, LINES + 1)?;
+        let jobs = viewer.jobs(job, LINES + 1).await?;
         items.extend(jobs.into_iter().map(Item::Job));
     }
     if let Some(result) = show.entries() {
@@ -38,7 +38,7 @@ pub async fn activity(
             result: result.map(Into::into),
             ..Default::default()
         };
-        let entries = crate::ssr::admin()?.audit(&filter, entry, LINES + 1)?;
+        let entries = crate::ssr::admin()?.audit(filter, entry, LINES + 1).await?;
         items.extend(entries.into_iter().map(Item::Entry));
     }
     items.sort_by_key(|i| std::cmp::Reverse(i.at()));

@@ -7,7 +7,7 @@ use types::{BootView, ClientId};
 /// The last boots of a computer, newest first.
 #[server(prefix = "/fn", endpoint = "clients/boots")]
 pub async fn boots(id: ClientId) -> Result<Vec<BootView>, Fault> {
-    Ok(crate::ssr::viewer()?.client_boots(&id.to_string())?)
+    Ok(crate::ssr::viewer()?.client_boots(&id.to_string()).await?)
 }
 
 /// Changes name, image and mode.

@@ -43,4 +43,5 @@ fuzz_target!(|body: &[u8]| {
     check::<store::AuditRecord>(&bytes);
     check::<store::AuditHeadRecord>(&bytes);
     check::<store::JobRecord>(&bytes);
+    check::<store::IdempotencyRecord>(&bytes);
 });

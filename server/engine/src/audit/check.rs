@@ -2,7 +2,7 @@
 
 use super::{Audit, chained, hex};
 use crate::{Error, Result};
-use store::{AuditHeadRecord, AuditRecord, Read};
+use store::{AuditHeadRecord, AuditRecord, Read, ReadTx};
 use types::{AuditCheckView, AuditView, Timestamp};
 
 /// Entries read from the database at a time.
@@ -66,49 +66,49 @@ impl Audit {
     /// `before` when it is given.
     ///
     /// # Errors
-    /// When the database or an entry can't be read.
-    pub(crate) fn list(
+    /// When the database can't be read. An entry that can't be is left out with a warning.
+    pub(crate) async fn list(
         &self,
-        filter: &AuditFilter,
+        filter: AuditFilter,
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<AuditView>> {
-        self.inner.store.read(|tx| {
+        let read = move |tx: &ReadTx| {
             let mut found = Vec::new();
             let mut before = before;
             while found.len() < limit {
                 let rows = tx.newest::<AuditRecord>(before.as_ref(), CHUNK)?;
                 let Some(last) = rows.last() else { break };
                 before = Some(last.seq);
-                for row in &rows {
-                    let entry = entry(row)?;
+                for entry in rows.iter().filter_map(entry) {
                     if filter.takes(&entry) && found.len() < limit {
                         found.push(entry);
                     }
                 }
             }
             Ok(found)
-        })
+        };
+        self.inner.store.read_long(read).await
     }
 
     /// Entries from the number `from` on that the filter takes, in their order, and the number to
     /// go on from; None at the end. For export: a piece at a time, whatever the length of the log.
     ///
     /// # Errors
-    /// When the database or an entry can't be read.
-    pub(crate) fn export(
+    /// As [`Audit::list`].
+    pub(crate) async fn export(
         &self,
-        filter: &AuditFilter,
+        filter: AuditFilter,
         from: u64,
     ) -> Result<(Vec<AuditView>, Option<u64>)> {
-        self.inner.store.read(|tx| {
+        let read = move |tx: &ReadTx| {
             let rows = tx.list_from::<AuditRecord>(&from, CHUNK)?;
             let next = rows.last().filter(|_| rows.len() == CHUNK);
             let next = next.map(|r| r.seq + 1);
-            let entries: Result<Vec<_>> = rows.iter().map(entry).collect();
-            let wanted = entries?.into_iter().filter(|e| filter.takes(e));
-            Ok((wanted.collect(), next))
-        })
+            let entries = rows.iter().filter_map(entry);
+            Ok((entries.filter(|e| filter.takes(e)).collect(), next))
+        };
+        self.inner.store.read_long(read).await
     }
 
     /// Begins a check of all that is there now.
@@ -116,18 +116,22 @@ impl Audit {
     /// # Errors
     /// When the database can't be read.
     pub(crate) fn check(&self) -> Result<Check> {
-        let (head, last) = self.inner.store.read(|tx| {
-            let head: Option<AuditHeadRecord> = tx.get(&())?;
-            let last = tx.newest::<AuditRecord>(None, 1)?;
-            Ok::<_, Error>((head.unwrap_or_default(), last.first().map_or(0, |r| r.seq)))
+        let (head, behind) = self.inner.store.read(|tx| {
+            let head: AuditHeadRecord = tx.get(&())?.unwrap_or_default();
+            let behind = tx.list_all_from::<AuditRecord>(&(head.seq + 1), 1);
+            Ok::<_, Error>((head, behind))
         })?;
-        // Entries behind the end: the end was put back, or was lost.
-        let fault = (last > head.seq).then(|| {
-            format!(
-                "the log is said to end at {}, and there is {last}",
-                head.seq
-            )
-        });
+        // The end was put back, or was lost.
+        let fault = match behind {
+            Ok(behind) => behind.first().map(|r| {
+                format!(
+                    "the log is said to end at {}, and there is {}",
+                    head.seq, r.seq
+                )
+            }),
+            Err(e @ store::Error::Record { .. }) => Some(e.to_string()),
+            Err(e) => return Err(e.into()),
+        };
         Ok(Check {
             audit: self.clone(),
             head,
@@ -156,7 +160,7 @@ impl Check {
             .audit
             .inner
             .store
-            .read(|tx| tx.list_from::<AuditRecord>(&self.next, CHUNK));
+            .read(|tx| tx.list_all_from::<AuditRecord>(&self.next, CHUNK));
         let rows = match read {
             Ok(rows) => rows,
             Err(e @ store::Error::Record { .. }) => {
@@ -207,9 +211,16 @@ impl Check {
     }
 }
 
-fn entry(record: &AuditRecord) -> Result<AuditView> {
-    let mut entry: AuditView = serde_json::from_str(&record.body)
-        .map_err(|e| Error::Internal(format!("audit entry {} can't be read: {e}", record.seq)))?;
-    entry.hash = hex(&record.hash);
-    Ok(entry)
+/// None, with a warning, for one whose text can't be read; [`Check`] tells of it, too.
+fn entry(record: &AuditRecord) -> Option<AuditView> {
+    match serde_json::from_str::<AuditView>(&record.body) {
+        Ok(entry) => Some(AuditView {
+            hash: hex(&record.hash),
+            ..entry
+        }),
+        Err(error) => {
+            tracing::warn!(seq = record.seq, %error, "an audit entry is left out");
+            None
+        }
+    }
 }

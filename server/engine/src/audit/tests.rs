@@ -1,5 +1,5 @@
 use super::*;
-use store::SettingRecord;
+use store::{Record, SettingRecord};
 
 struct Fixture {
     _dir: tempfile::TempDir,
@@ -67,12 +67,17 @@ async fn an_entry_stands_with_its_change_or_not_at_all() {
         });
         assert_eq!(write.await.is_err(), refuse);
         let kept: Option<SettingRecord> = f.store.read(|tx| tx.get(&"a".to_string())).unwrap();
-        let entries = f.audit.list(&AuditFilter::default(), None, 10).unwrap();
+        let entries = f
+            .audit
+            .list(AuditFilter::default(), None, 10)
+            .await
+            .unwrap();
         assert_eq!((kept.is_none(), entries.is_empty()), (refuse, refuse));
     }
     let entry = f
         .audit
-        .list(&AuditFilter::default(), None, 1)
+        .list(AuditFilter::default(), None, 1)
+        .await
         .unwrap()
         .remove(0);
     assert_eq!(entry.before, Some(serde_json::json!({ "mode": "keep" })));
@@ -142,63 +147,74 @@ async fn lists_are_filtered_and_paged_from_the_newest_on() {
     let to = target("user", None, "mallory");
     f.audit.refused(&unknown, "auth.login", to, &refused);
     f.add(1).await; // the queue is in order: the refusal is written by now
-    let all = f.audit.list(&AuditFilter::default(), None, 3).unwrap();
+    let all = f.audit.list(AuditFilter::default(), None, 3).await.unwrap();
     assert_eq!(all.iter().map(|e| e.seq).collect::<Vec<_>>(), [7, 6, 5]);
-    let rest = f.audit.list(&AuditFilter::default(), Some(5), 9).unwrap();
+    let rest = f
+        .audit
+        .list(AuditFilter::default(), Some(5), 9)
+        .await
+        .unwrap();
     assert_eq!(rest.iter().map(|e| e.seq).collect::<Vec<_>>(), [4, 3, 2, 1]);
-    let by = |filter: AuditFilter| f.audit.list(&filter, None, 9).unwrap().len();
+    let by = async |filter: AuditFilter| f.audit.list(filter, None, 9).await.unwrap().len();
     let some = |s: &str| Some(s.to_string());
     let none = AuditFilter::default;
     assert_eq!(
         by(AuditFilter {
             result: some("refused"),
             ..none()
-        }),
+        })
+        .await,
         1
     );
     assert_eq!(
         by(AuditFilter {
             result: some("NSB-AUTH-010"),
             ..none()
-        }),
+        })
+        .await,
         1
     );
     assert_eq!(
         by(AuditFilter {
             actor: some("Mallory"),
             ..none()
-        }),
+        })
+        .await,
         1
     );
     assert_eq!(
         by(AuditFilter {
             action: some("client"),
             ..none()
-        }),
+        })
+        .await,
         6
     );
     assert_eq!(
         by(AuditFilter {
             action: some("cli"),
             ..none()
-        }),
+        })
+        .await,
         0
     );
     assert_eq!(
         by(AuditFilter {
             target: some("pc-0"),
             ..none()
-        }),
+        })
+        .await,
         2
     );
     assert_eq!(
         by(AuditFilter {
             since: Some(now().plus_seconds(9)),
             ..none()
-        }),
+        })
+        .await,
         0
     );
-    let (exported, next) = f.audit.export(&none(), 1).unwrap();
+    let (exported, next) = f.audit.export(none(), 1).await.unwrap();
     assert_eq!((exported.len(), next), (7, None));
 }
 
@@ -220,7 +236,62 @@ async fn a_flood_of_refusals_does_not_fill_the_log() {
         &Error::Forbidden("no"),
     );
     f.add(1).await;
-    let kept = f.audit.list(&AuditFilter::default(), None, 1000).unwrap();
+    let kept = f
+        .audit
+        .list(AuditFilter::default(), None, 1000)
+        .await
+        .unwrap();
     assert_eq!(kept.len(), REFUSALS_PER_MINUTE as usize + 2);
     assert_eq!(kept[1].action, "user.remove");
+}
+
+/// What a damaged row of the log looks like: bytes that are no entry.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Damaged(u64);
+
+impl Record for Damaged {
+    const KIND: u8 = 255;
+    const SCHEMA: u16 = 1;
+    const TABLE: &'static str = AuditRecord::TABLE;
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.0
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_entry_is_left_out_of_lists_and_told_by_the_check() {
+    let f = fixture();
+    f.add(600).await;
+    assert!(f.check().intact);
+    // The newest one, one in the middle, and one whose text is no entry.
+    f.store
+        .write(|tx| {
+            tx.put(&Damaged(600))?;
+            tx.put(&Damaged(300))?;
+            let old: AuditRecord = tx.get(&299)?.expect("it is there");
+            tx.put(&AuditRecord {
+                body: "{}".into(),
+                ..old
+            })
+        })
+        .await
+        .unwrap();
+    let all = f
+        .audit
+        .list(AuditFilter::default(), None, 1000)
+        .await
+        .unwrap();
+    assert_eq!(all.len(), 597);
+    assert_eq!((all[0].seq, all[596].seq), (599, 1));
+    let (mut exported, mut from) = (Vec::new(), Some(1));
+    while let Some(at) = from {
+        let (piece, next) = f.audit.export(AuditFilter::default(), at).await.unwrap();
+        exported.extend(piece.iter().map(|e| e.seq));
+        from = next;
+    }
+    assert!(exported.len() == 597 && exported.is_sorted());
+    let found = f.check();
+    assert!(!found.intact && found.fault.is_some(), "{found:?}");
 }

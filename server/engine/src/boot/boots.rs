@@ -18,7 +18,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use store::{BootKey, BootRecord, ClientRecord, Read, Store};
+use store::{BootKey, BootRecord, ClientRecord, Read, ReadTx, Store};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use types::{
     BootId, BootState, BootView, Cause, ClientId, ClientState, Event, Hop, MacAddr, OverlayMode,
@@ -315,12 +315,10 @@ impl Boots {
     ///
     /// # Errors
     /// Of the store.
-    pub fn history(&self, mac: MacAddr) -> Result<Vec<BootView>> {
-        let records: Vec<BootRecord> = self
-            .inner
-            .needs
-            .store
-            .read(|tx| tx.list_readable(Some(&mac)))?;
+    pub async fn history(&self, mac: MacAddr) -> Result<Vec<BootView>> {
+        let store = &self.inner.needs.store;
+        let read = move |tx: &ReadTx| tx.list_readable::<BootRecord>(Some(&mac));
+        let records = store.read_long(read).await?;
         Ok(records.into_iter().rev().map(BootView::from).collect())
     }
 
@@ -328,8 +326,10 @@ impl Boots {
     ///
     /// # Errors
     /// Of the store.
-    pub fn list(&self) -> Result<Vec<BootView>> {
-        let mut all: Vec<BootRecord> = self.inner.needs.store.read(|tx| tx.list_readable(None))?;
+    pub async fn list(&self) -> Result<Vec<BootView>> {
+        let store = &self.inner.needs.store;
+        let read = |tx: &ReadTx| tx.list_readable::<BootRecord>(None);
+        let mut all = store.read_long(read).await?;
         all.sort_by_key(|boot| std::cmp::Reverse(boot.id));
         Ok(all.into_iter().map(BootView::from).collect())
     }
@@ -338,8 +338,8 @@ impl Boots {
     ///
     /// # Errors
     /// Of the store.
-    pub fn get(&self, id: BootId) -> Result<Option<BootView>> {
-        Ok(self.list()?.into_iter().find(|b| b.id == id))
+    pub async fn get(&self, id: BootId) -> Result<Option<BootView>> {
+        Ok(self.list().await?.into_iter().find(|b| b.id == id))
     }
 }
 

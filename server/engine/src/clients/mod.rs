@@ -6,6 +6,8 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use rules::name as check_name;
+
 use crate::{
     Area, Audit, By, Error, EventBus, Result, Settings, audit::Change, images::Images, now,
     secrets::Secrets,

@@ -5,7 +5,7 @@ use store::ClientRecord;
 use types::{ClientId, MacAddr};
 
 /// A name is a host name label (RFC 1123 section 2.1): it becomes the computer's name.
-pub(super) fn name(name: &str) -> Result<()> {
+pub(crate) fn name(name: &str) -> Result<()> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let message = if name.is_empty() {
         "a name is needed"

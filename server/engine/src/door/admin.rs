@@ -152,25 +152,25 @@ impl Admin {
     ///
     /// # Errors
     /// When the database can't be read.
-    pub fn audit(
+    pub async fn audit(
         &self,
-        filter: &AuditFilter,
+        filter: AuditFilter,
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<AuditView>> {
-        self.engine.audit().list(filter, before, limit)
+        self.engine.audit().list(filter, before, limit).await
     }
 
     /// A piece of the audit log in its order, and the number to go on from.
     ///
     /// # Errors
     /// When the database can't be read.
-    pub fn audit_export(
+    pub async fn audit_export(
         &self,
-        filter: &AuditFilter,
+        filter: AuditFilter,
         from: u64,
     ) -> Result<(Vec<AuditView>, Option<u64>)> {
-        self.engine.audit().export(filter, from)
+        self.engine.audit().export(filter, from).await
     }
 
     /// What a change of settings would touch; nothing is changed.

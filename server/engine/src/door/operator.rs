@@ -217,12 +217,24 @@ impl Operator {
         let id: Option<JobId> = job.parse().ok();
         let cancel = async {
             let id = id.ok_or_else(|| Error::not_found(Area::Job, job))?;
+            // One that the caller may not see is not there for them.
+            self.job(job)?;
             if self.by.role < Some(self.engine.jobs().role(id)?) {
                 return Err(Error::Forbidden("your role does not allow this"));
             }
             self.engine.jobs().cancel(&self.by, id).await
         };
         self.attempt("job.cancel", target("job", job), cancel).await
+    }
+
+    /// Whether a virtual computer can be called so, before the lab is made for it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], or [`Error::Conflict`] when it is a real one's.
+    pub async fn lab_takes_name(&self, name: Option<&str>) -> Result<()> {
+        let Some(name) = name else { return Ok(()) };
+        let check = async { self.engine.lab().takes_name(name) };
+        self.attempt("lab.boot", target("lab", name), check).await
     }
 
     /// Makes the lab's network when it is not there; the caller serves it.

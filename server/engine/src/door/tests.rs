@@ -50,13 +50,14 @@ impl House {
         Ok(caller(identity))
     }
 
-    fn refusals(&self) -> Vec<String> {
+    async fn refusals(&self) -> Vec<String> {
         let filter = AuditFilter {
             result: Some("refused".into()),
             ..AuditFilter::default()
         };
-        let found = self.engine.as_itself("test").audit(&filter, None, 99);
-        found.unwrap().into_iter().map(|e| e.action).collect()
+        let itself = self.engine.as_itself("test");
+        let found = itself.audit(filter, None, 99);
+        found.await.unwrap().into_iter().map(|e| e.action).collect()
     }
 }
 
@@ -99,7 +100,7 @@ async fn a_role_opens_its_own_doors_and_those_below() {
     }
     // The queue is in order: with this entry those before it are there.
     house.user("flush", Role::Viewer).await;
-    assert_eq!(house.refusals(), ["auth.role"; 3]);
+    assert_eq!(house.refusals().await, ["auth.role"; 3]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -256,7 +257,7 @@ async fn what_is_refused_is_written_down_and_no_secret_is() {
     };
     assert!(admin.create_user(weak).await.is_err());
     let new = admin.create_token(token("ci", Role::Viewer)).await.unwrap();
-    let log = admin.audit(&AuditFilter::default(), None, 99).unwrap();
+    let log = admin.audit(AuditFilter::default(), None, 99).await.unwrap();
     let text = serde_json::to_string(&log).unwrap();
     for secret in [
         PASSWORD,
@@ -268,7 +269,7 @@ async fn what_is_refused_is_written_down_and_no_secret_is() {
         assert!(!text.contains(secret), "{secret}");
     }
     assert_eq!(
-        house.refusals(),
+        house.refusals().await,
         ["user.create", "client.remove", "auth.login"]
     );
     let by_ada = log.iter().find(|e| e.action == "token.create").unwrap();

@@ -4,7 +4,7 @@ use super::{Viewer, target};
 use crate::{Area, Error, Identity, Result};
 use types::{
     ApiTokenView, BootId, BootNetworkView, BootView, ChangePasswordParams, ClientView,
-    CreateTokenParams, ImageView, JobId, JobView, LabView, LeaseView, MeView, NewTokenView,
+    CreateTokenParams, ImageView, JobId, JobView, LabView, LeaseView, MeView, NewTokenView, Role,
     SessionId, SessionView, SettingsRevisionView, SettingsView, TokenId, UserId,
 };
 
@@ -54,27 +54,27 @@ impl Viewer {
     ///
     /// # Errors
     /// [`Error::NotFound`], or when the database can't be read.
-    pub fn client_boots(&self, text: &str) -> Result<Vec<BootView>> {
+    pub async fn client_boots(&self, text: &str) -> Result<Vec<BootView>> {
         let mac = self.engine.clients().require(text)?.mac;
-        self.engine.boots().history(mac)
+        self.engine.boots().history(mac).await
     }
 
     /// Every boot that is kept.
     ///
     /// # Errors
     /// When the database can't be read.
-    pub fn boots(&self) -> Result<Vec<BootView>> {
-        self.engine.boots().list()
+    pub async fn boots(&self) -> Result<Vec<BootView>> {
+        self.engine.boots().list().await
     }
 
     /// One boot.
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub fn boot(&self, text: &str) -> Result<BootView> {
+    pub async fn boot(&self, text: &str) -> Result<BootView> {
         let id: Option<BootId> = text.parse().ok();
         let found = match id {
-            Some(id) => self.engine.boots().get(id)?,
+            Some(id) => self.engine.boots().get(id).await?,
             None => None,
         };
         found.ok_or_else(|| Error::not_found(Area::Boot, text))
@@ -109,12 +109,13 @@ impl Viewer {
         self.engine.lab().view()
     }
 
-    /// Jobs, the newest first, those before `before` when it is given; without items and log.
+    /// Jobs that the caller may see, the newest first, those before `before` when it is given;
+    /// without items and log.
     ///
     /// # Errors
     /// When the database can't be read.
-    pub fn jobs(&self, before: Option<JobId>, limit: usize) -> Result<Vec<JobView>> {
-        self.engine.jobs().list(before, limit)
+    pub async fn jobs(&self, before: Option<JobId>, limit: usize) -> Result<Vec<JobView>> {
+        self.engine.jobs().list(self.role(), before, limit).await
     }
 
     /// One job, whole.
@@ -124,7 +125,11 @@ impl Viewer {
     pub fn job(&self, text: &str) -> Result<JobView> {
         let id: Option<JobId> = text.parse().ok();
         let id = id.ok_or_else(|| Error::not_found(Area::Job, text))?;
-        self.engine.jobs().get(id)
+        self.engine.jobs().show(self.role(), id)
+    }
+
+    fn role(&self) -> Role {
+        self.by.role.unwrap_or(Role::Viewer)
     }
 
     /// One's own sign-ins, the newest first.

@@ -20,10 +20,10 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use store::{JobItemRecord, JobLineRecord, JobRecord, Read, Store, Tx};
+use store::{JobItemRecord, JobLineRecord, JobRecord, Read, ReadTx, Store, Tx};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use types::{Event, JobId, JobState, JobUnit, JobView};
+use types::{Event, JobId, JobState, JobUnit, JobView, Role};
 use uuid::Uuid;
 
 /// Finished jobs that are kept; the oldest go first.
@@ -95,24 +95,39 @@ impl Jobs {
         }
     }
 
-    /// The newest jobs, those before the id `before` when it is given; without items and log.
+    /// The newest jobs that `role` may see, those before the id `before` when it is given; without
+    /// items and log.
     ///
     /// # Errors
     /// When the database can't be read.
-    pub(crate) fn list(&self, before: Option<JobId>, limit: usize) -> Result<Vec<JobView>> {
-        let stored: Vec<JobRecord> = self
-            .inner
-            .store
-            .read(|tx| tx.newest(before.as_ref(), limit))?;
+    pub(crate) async fn list(
+        &self,
+        role: Role,
+        mut before: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<JobView>> {
+        let read = move |tx: &ReadTx| {
+            let mut found = Vec::new();
+            while found.len() < limit {
+                let rows: Vec<JobRecord> = tx.newest(before.as_ref(), limit)?;
+                let Some(last) = rows.last() else { break };
+                before = Some(last.id);
+                found.extend(rows.into_iter().filter(|r| reader(r) <= role));
+            }
+            found.truncate(limit);
+            Ok::<_, Error>(found)
+        };
+        let stored = self.inner.store.read_long(read).await?;
         let live = self.inner.live();
         let newest = |r: &JobRecord| live.get(&r.id).map_or_else(|| view(r), |l| view(&l.record));
         Ok(stored.iter().map(|r| brief(newest(r))).collect())
     }
 
-    /// Those that are not over; without items and log.
-    pub fn running(&self) -> Vec<JobView> {
+    /// Those that are not over and that `role` may see; without items and log.
+    pub fn running(&self, role: Role) -> Vec<JobView> {
         let live = self.inner.live();
-        let mut all: Vec<_> = live.values().map(|l| brief(view(&l.record))).collect();
+        let seen = live.values().filter(|l| reader(&l.record) <= role);
+        let mut all: Vec<_> = seen.map(|l| brief(view(&l.record))).collect();
         all.sort_by_key(|j| j.id);
         all
     }
@@ -122,12 +137,27 @@ impl Jobs {
     /// # Errors
     /// [`Error::NotFound`].
     pub(crate) fn get(&self, id: JobId) -> Result<JobView> {
+        self.record(id).map(|r| view(&r))
+    }
+
+    /// One job, whole, for somebody who may see it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also for one that `role` may not see.
+    pub(crate) fn show(&self, role: Role, id: JobId) -> Result<JobView> {
+        let record = self.record(id)?;
+        match reader(&record) <= role {
+            true => Ok(view(&record)),
+            false => Err(Error::not_found(Area::Job, id)),
+        }
+    }
+
+    fn record(&self, id: JobId) -> Result<JobRecord> {
         if let Some(live) = self.inner.live().get(&id) {
-            return Ok(view(&live.record));
+            return Ok(live.record.clone());
         }
         let stored: Option<JobRecord> = self.inner.store.read(|tx| tx.get(&id))?;
-        let stored = stored.ok_or_else(|| Error::not_found(Area::Job, id))?;
-        Ok(view(&stored))
+        stored.ok_or_else(|| Error::not_found(Area::Job, id))
     }
 
     /// Writes a job down, with its audit entry, and gives what runs it its handle. Whoever calls it
@@ -235,7 +265,7 @@ impl Jobs {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub(crate) fn role(&self, id: JobId) -> Result<types::Role> {
+    pub(crate) fn role(&self, id: JobId) -> Result<Role> {
         let stored: Option<JobRecord> = self.inner.store.read(|tx| tx.get(&id))?;
         let stored = stored.ok_or_else(|| Error::not_found(Area::Job, id))?;
         Ok(record::from_json::<Work>(&stored.work)?.role())
@@ -260,7 +290,8 @@ impl Inner {
 
     fn tell(&self, record: &JobRecord) {
         let job = brief(view(record));
-        self.events.publish(Event::JobChanged { job });
+        self.events
+            .publish_to(reader(record), Event::JobChanged { job });
     }
 
     /// Changes a live job; tells and stores it, but not more often than is of use.
@@ -300,6 +331,11 @@ impl Inner {
             Ok::<_, Error>(())
         }));
     }
+}
+
+/// The least role that may see a job. What can't be read, of a newer version perhaps, is not for all.
+fn reader(record: &JobRecord) -> Role {
+    record::from_json::<Work>(&record.work).map_or(Role::Admin, |w| w.reader())
 }
 
 /// Takes away what is finished and old, or too many.

@@ -3,7 +3,8 @@
 use crate::{By, Engine, EngineConfig};
 use std::path::Path;
 use types::{
-    ClientView, CreateClientParams, JobState, JobView, MacAddr, OverlayMode, UpdateClientParams,
+    ClientView, CreateClientParams, JobId, JobState, JobView, MacAddr, OverlayMode, Role,
+    UpdateClientParams,
 };
 
 fn open(dir: &Path) -> Engine {
@@ -18,7 +19,7 @@ async fn over(engine: &Engine, job: &JobView) -> JobView {
     let mut events = engine.events().subscribe(types::Topics::default());
     loop {
         let now = engine.jobs().get(job.id).unwrap();
-        if now.state.is_over() && engine.jobs().running().is_empty() {
+        if now.state.is_over() && engine.jobs().running(Role::Admin).is_empty() {
             return now;
         }
         // Each step of a job is told; what was told before we listened is in `now`.
@@ -78,7 +79,7 @@ async fn a_bulk_change_tells_each_item_and_refuses_another_count() {
     assert_eq!(failed.state, JobState::Failed);
     let problem = failed.items[0].problem.as_ref().unwrap();
     assert_eq!(problem.code, "NSB-IMAGE-004");
-    let audit = itself.audit(&Default::default(), None, 100).unwrap();
+    let audit = itself.audit(Default::default(), None, 100).await.unwrap();
     let updates = audit.iter().filter(|e| e.action == "client.update");
     assert_eq!(updates.count(), 3, "each computer has its own entry");
 }
@@ -206,9 +207,9 @@ async fn a_job_can_be_cancelled_once_and_what_breaks_off_has_failed() {
     let failed = over(&engine, &view).await;
     assert_eq!(failed.state, JobState::Failed);
     assert!(failed.problem.is_some());
-    let newest = itself.jobs(None, 1).unwrap();
+    let newest = itself.jobs(None, 1).await.unwrap();
     assert_eq!(newest[0].title, "broken off");
-    assert_eq!(itself.jobs(Some(newest[0].id), 9).unwrap().len(), 1);
+    assert_eq!(itself.jobs(Some(newest[0].id), 9).await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -232,7 +233,7 @@ async fn jobs_wait_for_their_turn_and_too_many_are_refused() {
         events.next().await;
     }
     drop(held);
-    let last = itself.jobs(None, 1).unwrap().remove(0);
+    let last = itself.jobs(None, 1).await.unwrap().remove(0);
     assert_eq!(over(&engine, &last).await.state, JobState::Succeeded);
     // Whoever goes away while a job is written down leaves none that nobody runs.
     drop(itself.verify_audit());
@@ -241,6 +242,60 @@ async fn jobs_wait_for_their_turn_and_too_many_are_refused() {
     tokio::task::yield_now().await;
     gone.abort();
     let _ = gone.await;
-    let newest = itself.jobs(None, 1).unwrap().remove(0);
+    let newest = itself.jobs(None, 1).await.unwrap().remove(0);
     assert_eq!(over(&engine, &newest).await.state, JobState::Succeeded);
+}
+
+/// What a damaged row of the table looks like: bytes that are no job.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Damaged(JobId);
+
+impl store::Record for Damaged {
+    const KIND: u8 = 255;
+    const SCHEMA: u16 = 1;
+    const TABLE: &'static str = "jobs";
+    type Key = JobId;
+
+    fn key(&self) -> JobId {
+        self.0
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_job_is_left_out_and_an_administrators_is_seen_by_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let itself = engine.as_itself("test");
+    let one = client(&engine, 1).await;
+    let everybodys = itself.update_clients(&[one.name], 1, keep()).await.unwrap();
+    over(&engine, &everybodys).await;
+    let mut viewers = engine
+        .events()
+        .subscribe(types::Topics::default())
+        .seen_by(Role::Viewer);
+    let own = itself.verify_audit().await.unwrap();
+    over(&engine, &own).await;
+    let broken = JobId(uuid::Uuid::now_v7());
+    let write = engine.store().write(move |tx| tx.put(&Damaged(broken)));
+    write.await.unwrap();
+
+    let jobs = engine.jobs();
+    let ids = async |role, before, limit| {
+        let found = jobs.list(role, before, limit).await.unwrap();
+        found.into_iter().map(|j| j.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(Role::Admin, None, 9).await, [own.id, everybodys.id]);
+    for role in [Role::Viewer, Role::Operator] {
+        assert_eq!(ids(role, None, 1).await, [everybodys.id], "a whole page");
+        assert!(jobs.show(role, own.id).is_err());
+        assert_eq!(jobs.show(role, everybodys.id).unwrap().id, everybodys.id);
+    }
+    // Nor is it told to them: the next thing that they hear is something else.
+    client(&engine, 2).await;
+    let crate::Next::Changes(told) = viewers.next().await else {
+        panic!("nothing was lost");
+    };
+    let is_job =
+        |c: &std::sync::Arc<crate::Change>| matches!(c.event(), types::Event::JobChanged { .. });
+    assert!(!told.is_empty() && !told.iter().any(is_job));
 }

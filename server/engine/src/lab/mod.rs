@@ -122,6 +122,22 @@ impl Lab {
         Ok(was_up)
     }
 
+    /// Whether a virtual computer can be called so: for those who make the network before they boot it.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the name is that of a real computer, [`Error::Invalid`] for what is none.
+    pub(crate) fn takes_name(&self, name: &str) -> Result<()> {
+        match self.inner.clients.find(name) {
+            Some(known) if !known.is_virtual => Err(Error::conflict(
+                Area::Lab,
+                format!("{name} is a real computer"),
+                "Choose another name for the virtual one.",
+            )),
+            Some(_) => Ok(()),
+            None => crate::clients::check_name(name),
+        }
+    }
+
     /// Powers a virtual computer on: the known one of that name, else a new one.
     /// The lab's network is made when it is not there; its boot plane must be served.
     ///
@@ -129,6 +145,7 @@ impl Lab {
     /// [`Error::Conflict`] when it runs, or the name is that of a real computer;
     /// [`Error::Unavailable`] when the lab can't be used here.
     pub(crate) async fn boot(&self, by: &By, name: Option<&str>) -> Result<ClientView> {
+        name.map_or(Ok(()), |name| self.takes_name(name))?;
         self.up().await?;
         let up = self.inner.changing.lock().await;
         let client = self.client(by, name).await?;
@@ -191,14 +208,8 @@ impl Lab {
             Some(name) => name.to_owned(),
             None => self.free_name(),
         };
+        self.takes_name(&name)?;
         if let Some(known) = clients.find(&name) {
-            if !known.is_virtual {
-                return Err(Error::conflict(
-                    Area::Lab,
-                    format!("{name} is a real computer"),
-                    "Choose another name for the virtual one.",
-                ));
-            }
             return Ok(clients.view(&known));
         }
         let image = self.inner.images.find(SELF_TEST);

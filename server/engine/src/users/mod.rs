@@ -25,6 +25,7 @@ use std::{
 };
 use store::{Read, SessionRecord, Store, TokenRecord, UserRecord};
 use throttle::Throttle;
+pub(crate) use token::load_or_make;
 use token::{Claims, Tokens};
 use tokio::sync::watch;
 use types::{LoginParams, MeView, Role, SessionId, Timestamp, TokenId, TokenView, UserId};

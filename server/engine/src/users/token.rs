@@ -128,8 +128,8 @@ fn claims(audience: &str, sub: UserId, sid: SessionId, now: Timestamp, seconds: 
     }
 }
 
-/// Reads the key, or makes one that is on disk before anything is signed with it.
-fn load_or_make(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>> {
+/// Reads a key, or makes one that is on disk before anything is done with it.
+pub(crate) fn load_or_make(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     match read_private(path)? {
         Some(bytes) if bytes.len() == KEY_BYTES => key.copy_from_slice(&bytes),
@@ -138,7 +138,7 @@ fn load_or_make(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>> {
                 doing: format!("reading the key {}", path.display()),
                 source: std::io::Error::new(
                     ErrorKind::InvalidData,
-                    "it does not have 32 bytes; remove the file, and everyone signs in again",
+                    "it does not have 32 bytes; remove the file, and a new one is made: who had signed in does so again",
                 ),
             });
         }

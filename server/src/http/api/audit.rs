@@ -16,6 +16,7 @@ use engine::{Admin, audit::AuditFilter};
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderValue, header};
 use serde::Deserialize;
+use std::num::NonZeroUsize;
 use types::{AuditView, JobView, ListView, Timestamp};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -76,25 +77,65 @@ async fn list(
         cursor: query.cursor.take(),
     };
     let filter = query.into();
-    page.newest(
-        |before, limit| admin.audit(&filter, before, limit),
-        |e| e.seq,
-    )
-    .map(Json)
+    let read = async |before, limit| admin.audit(filter, before, limit).await;
+    page.newest(read, |e| e.seq).await.map(Json)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ExportQuery {
+    /// Entries at most, the oldest first; all of them when it is not given.
+    #[param(value_type = Option<usize>, minimum = 1)]
+    limit: Option<NonZeroUsize>,
+    /// The actor's name.
+    actor: Option<String>,
+    /// An action such as `client.update`, or a noun such as `client`.
+    action: Option<String>,
+    /// The target's name or id.
+    target: Option<String>,
+    /// `ok`, a problem's code, or `refused` for any code.
+    result: Option<String>,
+    /// Not before this moment.
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+    /// Before this moment.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
+}
+
+impl From<ExportQuery> for AuditFilter {
+    fn from(q: ExportQuery) -> Self {
+        AuditFilter {
+            actor: q.actor,
+            action: q.action,
+            target: q.target,
+            result: q.result,
+            since: q.since,
+            until: q.until,
+        }
+    }
 }
 
 /// All entries in their order, one JSON object a line.
-#[utoipa::path(get, path = "/audit/export", tag = "audit", params(AuditQuery),
+#[utoipa::path(get, path = "/audit/export", tag = "audit", params(ExportQuery),
     responses((status = 200, content_type = "application/x-ndjson", body = String)),
     security(("bearer" = ["admin"])))]
-async fn export(As(admin): As<Admin>, Query(filter): Query<AuditQuery>) -> Response {
-    let filter = AuditFilter::from(filter);
-    let lines = stream::unfold(Some(1), move |from| {
+async fn export(As(admin): As<Admin>, Query(query): Query<ExportQuery>) -> Response {
+    let most = query.limit.map_or(usize::MAX, NonZeroUsize::get);
+    let filter = AuditFilter::from(query);
+    // Where to go on, and how many are still wanted.
+    let lines = stream::unfold(Some((1, most)), move |place| {
         let (admin, filter) = (admin.clone(), filter.clone());
         async move {
-            let from = from?;
-            Some(match admin.audit_export(&filter, from) {
-                Ok((entries, next)) => (Ok(text(&entries)), next),
+            let (from, left) = place?;
+            Some(match admin.audit_export(filter, from).await {
+                Ok((mut entries, next)) => {
+                    entries.truncate(left);
+                    let left = left - entries.len();
+                    let next = next.filter(|_| left > 0);
+                    (Ok(text(&entries)), next.map(|from| (from, left)))
+                }
                 Err(e) => (Err(e), None),
             })
         }

@@ -30,7 +30,7 @@ async fn list(
     As(viewer): As<Viewer>,
     Query(page): Query<ListQuery>,
 ) -> ApiResult<Json<ListView<BootView>>> {
-    page.page(viewer.boots()?, key).map(Json)
+    page.page(viewer.boots().await?, key).map(Json)
 }
 
 /// The boots of a computer.
@@ -41,12 +41,13 @@ async fn of_client(
     Path(client): Path<String>,
     Query(page): Query<ListQuery>,
 ) -> ApiResult<Json<ListView<BootView>>> {
-    page.page(viewer.client_boots(&client)?, key).map(Json)
+    page.page(viewer.client_boots(&client).await?, key)
+        .map(Json)
 }
 
 /// One boot, hop by hop.
 #[utoipa::path(get, path = "/boots/{boot}", tag = "boots", params(("boot" = String, Path)),
     responses((status = 200, body = BootView)), security(("bearer" = ["viewer"])))]
 async fn show(As(viewer): As<Viewer>, Path(boot): Path<String>) -> ApiResult<Json<BootView>> {
-    Ok(Json(viewer.boot(&boot)?))
+    Ok(Json(viewer.boot(&boot).await?))
 }

@@ -32,8 +32,8 @@ async fn list(
     As(viewer): As<Viewer>,
     Query(page): Query<PageQuery>,
 ) -> ApiResult<Json<ListView<JobView>>> {
-    page.newest(|before, limit| viewer.jobs(before, limit), |j| j.id)
-        .map(Json)
+    let read = async |before, limit| viewer.jobs(before, limit).await;
+    page.newest(read, |j| j.id).await.map(Json)
 }
 
 /// One job, with its items and the newest lines of its log.

@@ -82,7 +82,12 @@ pub async fn upgrade(
     let answer = upgrade
         .max_message_size(MAX_INCOMING)
         .on_upgrade(move |socket| async move {
-            serve(socket, &state, &caller, topics, query.since.as_deref()).await;
+            let asked = Asked {
+                topics,
+                role: caller.identity.role,
+                since: query.since,
+            };
+            serve(socket, &state, &caller, &asked).await;
         });
     Ok(answer)
 }
@@ -101,22 +106,25 @@ fn no_upgrade(rejection: WebSocketUpgradeRejection) -> ApiError {
 
 type End = (u16, &'static str);
 
-/// Serves one reader until it goes, may not read any more, or the server stops.
-async fn serve(
-    socket: WebSocket,
-    state: &AppState,
-    caller: &Caller,
+/// What a reader gets.
+struct Asked {
     topics: Topics,
-    since: Option<&str>,
-) {
+    /// What it may see, as of the beginning; when that becomes less, the connection ends.
+    role: Role,
+    /// Where an earlier connection stopped.
+    since: Option<String>,
+}
+
+/// Serves one reader until it goes, may not read any more, or the server stops.
+async fn serve(socket: WebSocket, state: &AppState, caller: &Caller, asked: &Asked) {
     let _open = state.engine.counters().ws_connections.enter();
     let (mut sink, mut stream) = socket.split();
     let heard = AtomicBool::new(true);
     // The first to end decides; what is on its way to a slow reader delays none of the others.
     let end = tokio::select! {
-        end = pump(&mut sink, state, topics, since, &heard) => end,
+        end = pump(&mut sink, state, asked, &heard) => end,
         end = listen(&mut stream, &heard) => end,
-        end = permission_ends(state, caller, topics) => Some(end),
+        end = permission_ends(state, caller) => Some(end),
         _ = state.stopping.cancelled() => Some((close_code::AWAY, "the server stops")),
     };
     // With none the reader is gone: there is nobody to say goodbye to.
@@ -133,11 +141,10 @@ async fn serve(
 async fn pump(
     sink: &mut SplitSink<WebSocket, Message>,
     state: &AppState,
-    topics: Topics,
-    since: Option<&str>,
+    asked: &Asked,
     heard: &AtomicBool,
 ) -> Option<End> {
-    let mut reader = begin(sink, state, topics, since).await?;
+    let mut reader = begin(sink, state, asked).await?;
     let mut ping = interval(PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut unanswered = 0;
@@ -150,7 +157,7 @@ async fn pump(
                     }
                     flush(sink).await?;
                 }
-                Next::Lost => snapshot(sink, state, topics, &mut reader).await?,
+                Next::Lost => snapshot(sink, state, asked, &mut reader).await?,
             },
             _ = ping.tick() => {
                 unanswered = if heard.swap(false, Ordering::Relaxed) { 0 } else { unanswered + 1 };
@@ -168,12 +175,11 @@ async fn pump(
 async fn begin(
     sink: &mut SplitSink<WebSocket, Message>,
     state: &AppState,
-    topics: Topics,
-    since: Option<&str>,
+    asked: &Asked,
 ) -> Option<Reader> {
-    let events = state.engine.events();
+    let (events, topics) = (state.engine.events(), asked.topics);
     // A place that we can't read is one that we have nothing for: the reader gets the state.
-    let place = since.and_then(|s| s.parse().ok());
+    let place = asked.since.as_ref().and_then(|s| s.parse().ok());
     if let Some(reader) = place.and_then(|p| events.resume(topics, &p)) {
         let resumed = ServerFrame::Resumed {
             run: events.run().into(),
@@ -181,10 +187,10 @@ async fn begin(
             topics,
         };
         send(sink, &resumed).await?;
-        return Some(reader);
+        return Some(reader.seen_by(asked.role));
     }
-    let mut reader = events.subscribe(topics);
-    snapshot(sink, state, topics, &mut reader).await?;
+    let mut reader = events.subscribe(topics).seen_by(asked.role);
+    snapshot(sink, state, asked, &mut reader).await?;
     Some(reader)
 }
 
@@ -192,7 +198,7 @@ async fn begin(
 async fn snapshot(
     sink: &mut SplitSink<WebSocket, Message>,
     state: &AppState,
-    topics: Topics,
+    asked: &Asked,
     reader: &mut Reader,
 ) -> Option<()> {
     // The number first: what changes while we look is in the snapshot and comes once more.
@@ -200,8 +206,8 @@ async fn snapshot(
     let frame = ServerFrame::Snapshot {
         run: state.engine.events().run().into(),
         seq,
-        topics,
-        snapshot: Box::new(views::snapshot(state, topics)),
+        topics: asked.topics,
+        snapshot: Box::new(views::snapshot(state, asked.topics, asked.role)),
     };
     send(sink, &frame).await
 }
@@ -217,13 +223,13 @@ async fn listen(stream: &mut SplitStream<WebSocket>, heard: &AtomicBool) -> Opti
     }
 }
 
-/// Waits until the caller may not read these topics any more.
-async fn permission_ends(state: &AppState, caller: &Caller, topics: Topics) -> End {
+/// Waits until the caller may not read any more what this connection tells.
+async fn permission_ends(state: &AppState, caller: &Caller) -> End {
     let mut changes = state.engine.users().changes();
     loop {
         changes.mark_unchanged();
         let now = state.engine.users().again(&caller.identity);
-        if let Some(end) = verdict(now.ok().map(|who| who.role), topics) {
+        if let Some(end) = verdict(now.ok().map(|who| who.role), caller.identity.role) {
             return end;
         }
         // Both outcomes are a reason to look again.
@@ -232,10 +238,11 @@ async fn permission_ends(state: &AppState, caller: &Caller, topics: Topics) -> E
 }
 
 /// What becomes of a reader whose session gives it this role now.
-fn verdict(role: Option<Role>, topics: Topics) -> Option<End> {
+fn verdict(role: Option<Role>, at_first: Role) -> Option<End> {
     match role {
         None => Some((SESSION_ENDED, "the session has ended")),
-        Some(role) if role < topics.role() => {
+        // Also where the topics are still allowed: some events are for higher roles.
+        Some(role) if role < at_first => {
             Some((ROLE_TOO_LOW, "the role does not allow this any more"))
         }
         Some(_) => None,

@@ -175,6 +175,21 @@ pub fn job() -> JobRecord {
     }
 }
 
+pub fn idempotency() -> IdempotencyRecord {
+    IdempotencyRecord {
+        id: [0x34; 32],
+        caller: format!("user:{}", id(5)),
+        role: Role::Operator,
+        fingerprint: [0x56; 32],
+        created_at: AT,
+        answer: Some(KeptAnswerRecord {
+            status: 201,
+            headers: vec![("etag".into(), "\"1\"".into())],
+            body: b"{}".to_vec(),
+        }),
+    }
+}
+
 pub fn setting() -> SettingRecord {
     SettingRecord {
         key: "clients.unknown".into(),
