@@ -42,6 +42,7 @@ fn every_record_has_the_bytes_it_always_had() {
     check("audit-head", &samples::audit_head());
     check("job", &samples::job());
     check("idempotency", &samples::idempotency());
+    check("settings_revision", &samples::settings_revision());
 }
 
 fn unhex(golden: &str) -> Vec<u8> {
@@ -108,6 +109,7 @@ fn each_kind_has_its_own_number_and_table() {
         of::<store::AuditHeadRecord>(),
         of::<store::JobRecord>(),
         of::<store::IdempotencyRecord>(),
+        of::<store::SettingsRevisionRecord>(),
     ];
     assert!(distinct(&all.map(|(kind, _)| kind)) && distinct(&all.map(|(_, table)| table)));
 }

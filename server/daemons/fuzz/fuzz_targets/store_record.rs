@@ -43,5 +43,6 @@ fuzz_target!(|body: &[u8]| {
     check::<store::AuditRecord>(&bytes);
     check::<store::AuditHeadRecord>(&bytes);
     check::<store::JobRecord>(&bytes);
+    check::<store::SettingsRevisionRecord>(&bytes);
     check::<store::IdempotencyRecord>(&bytes);
 });

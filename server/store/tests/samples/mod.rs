@@ -190,6 +190,22 @@ pub fn idempotency() -> IdempotencyRecord {
     }
 }
 
+pub fn settings_revision() -> SettingsRevisionRecord {
+    SettingsRevisionRecord {
+        number: 7,
+        at: AT,
+        actor: "{}".into(),
+        changes: vec![SettingChangeRecord {
+            key: "clients.unknown".into(),
+            before: None,
+            after: Some("adopt".into()),
+        }],
+        state: RevisionState::Undone,
+        note: Some("undone by change 8".into()),
+        undoes: Some(6),
+    }
+}
+
 pub fn setting() -> SettingRecord {
     SettingRecord {
         key: "clients.unknown".into(),
