@@ -139,3 +139,39 @@ async fn a_list_inside_a_change_holds_what_the_commit_will_hold() {
     let after: Result<Vec<SettingRecord>, Error> = store.read(|tx| tx.list());
     assert_eq!(after.unwrap().len(), 3);
 }
+
+/// So are changes that are made meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_written_anew_has_every_row_and_nothing_that_was_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nsboot.redb");
+    let store = Arc::new(Store::open(&path).unwrap());
+    let put = |key: &str, value: &str| {
+        let record = setting(key, value);
+        store.write::<_, Error, _>(move |tx| tx.put(&record))
+    };
+    put("gone", "a-word-of-the-past").await.unwrap();
+    put("gone", "new").await.unwrap();
+    let in_file = |path: &std::path::Path| {
+        let bytes = std::fs::read(path).unwrap();
+        let word = b"a-word-of-the-past";
+        bytes.windows(word.len()).any(|w| w == word)
+    };
+    assert!(in_file(&path), "a freed page keeps its content");
+    let rewriting = tokio::task::spawn_blocking({
+        let store = store.clone();
+        move || (0..5).try_for_each(|_| store.rewrite())
+    });
+    for n in 0..200 {
+        put(&format!("key-{n:03}"), "value").await.unwrap();
+    }
+    rewriting.await.unwrap().unwrap();
+    store.rewrite().unwrap();
+    assert!(!in_file(&path) && !dir.path().join("nsboot.redb.new").exists());
+    let all: Vec<SettingRecord> = store.read(|tx| tx.list()).unwrap();
+    assert_eq!(all.len(), 201);
+    drop(store);
+    let store = Store::open(&path).unwrap();
+    let all: Vec<SettingRecord> = store.read(|tx| tx.list()).unwrap();
+    assert_eq!(all.len(), 201);
+}
