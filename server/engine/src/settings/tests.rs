@@ -67,9 +67,12 @@ impl Apply for World {
     }
 }
 
-fn actions(engine: &Engine) -> Vec<(String, String)> {
+async fn actions(engine: &Engine) -> Vec<(String, String)> {
     let admin = engine.as_itself("test");
-    let all = admin.audit(&AuditFilter::default(), None, 100).unwrap();
+    let all = admin
+        .audit(AuditFilter::default(), None, 100)
+        .await
+        .unwrap();
     all.into_iter()
         .rev()
         .map(|e| (e.action, e.result))
@@ -285,7 +288,10 @@ async fn a_network_change_that_nobody_confirms_goes_back() {
     assert_eq!(revision.state, RevisionState::Reverted);
     assert!(revision.note.is_some_and(|n| n.contains("in time")));
     let ok = |a: &str| (a.to_string(), "ok".to_string());
-    assert_eq!(actions(&e), [ok("setting.update"), ok("setting.revert")]);
+    assert_eq!(
+        actions(&e).await,
+        [ok("setting.update"), ok("setting.revert")]
+    );
     assert_eq!(
         admin.undo_settings(1).await.unwrap_err().code(),
         "NSB-SETTING-002"
@@ -314,7 +320,7 @@ async fn a_server_that_ends_in_a_trial_starts_with_what_was_before() {
     let admin = e.as_itself("test");
     let revision = admin.settings_revision(2).unwrap();
     assert_eq!(revision.state, RevisionState::Reverted);
-    assert_eq!(actions(&e).last().unwrap().0, "setting.revert");
+    assert_eq!(actions(&e).await.last().unwrap().0, "setting.revert");
 }
 
 #[tokio::test]
@@ -332,7 +338,7 @@ async fn what_can_not_take_effect_is_taken_back_at_once() {
         (view.trial, e.settings().values().listen.port()),
         (None, 3000)
     );
-    let done: Vec<_> = actions(&e);
+    let done: Vec<_> = actions(&e).await;
     assert_eq!(done[1], ("setting.revert".to_string(), "ok".to_string()));
 }
 

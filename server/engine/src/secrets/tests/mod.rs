@@ -89,10 +89,11 @@ fn shown(engine: &Engine) -> SecretsView {
     engine.as_itself("test").secrets()
 }
 
-fn actions(engine: &Engine) -> Vec<String> {
+async fn actions(engine: &Engine) -> Vec<String> {
     let entries = engine
         .as_itself("test")
-        .audit(&AuditFilter::default(), None, 99);
+        .audit(AuditFilter::default(), None, 99)
+        .await;
     entries.unwrap().into_iter().map(|e| e.action).collect()
 }
 
@@ -105,7 +106,8 @@ async fn a_secret_is_the_same_after_a_restart_and_nowhere_in_the_file() {
     let events = format!("{:?}", engine.clients().list());
     let audit = engine
         .as_itself("test")
-        .audit(&AuditFilter::default(), None, 99);
+        .audit(AuditFilter::default(), None, 99)
+        .await;
     let audit = format!("{audit:?}");
     drop(engine);
     let engine = place.open();
@@ -134,7 +136,7 @@ async fn a_database_of_the_first_format_is_sealed_and_written_anew() {
     assert_eq!(secrets_of(engine.clients()), before);
     let keys = shown(&engine).keys;
     assert_eq!((keys.len(), keys[0].secrets), (1, 40));
-    assert_eq!(actions(&engine)[0], "secrets.seal");
+    assert_eq!(actions(&engine).await[0], "secrets.seal");
     let file = place.database();
     for (id, secret) in &before {
         assert!(!holds(&file, secret), "{id}: still in the file");
@@ -147,10 +149,10 @@ async fn a_database_of_the_first_format_is_sealed_and_written_anew() {
             .exists()
     );
     // Nothing is left to do: the next start writes nothing.
-    let entries = actions(&engine).len();
+    let entries = actions(&engine).await.len();
     drop(engine);
     let engine = place.open();
-    assert_eq!(actions(&engine).len(), entries);
+    assert_eq!(actions(&engine).await.len(), entries);
     assert_eq!(secrets_of(engine.clients()), before);
 }
 
@@ -259,7 +261,7 @@ async fn a_lost_key_costs_new_secrets_and_no_boot_and_may_come_back() {
     ));
     let new = engine.clients().disk_secret_or_new(&first).await.unwrap();
     assert_ne!(new.expose(), before[0].1);
-    assert_eq!(actions(&engine)[0], "client.new_secret");
+    assert_eq!(actions(&engine).await[0], "client.new_secret");
     let now = engine.clients().get(before[0].0).unwrap();
     assert_eq!(now.revision, first.revision, "its view is the same");
     // Asking twice makes one; an older copy of the row is no reason for another.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    Audit, By, EventBus, Images, UnknownClients,
+    Audit, By, EventBus, Images, Settings, Sources,
     storage::{EmbeddedStorage, StorageBackend},
 };
 use store::recorder::Recorder;
@@ -32,7 +32,11 @@ async fn a_rotation_leaves_one_new_key_and_every_secret() {
         (1, 26, 0)
     );
     assert_ne!(view.keys[0].id, first);
-    assert!(actions(&engine).contains(&"secrets.rotate".to_string()));
+    assert!(
+        actions(&engine)
+            .await
+            .contains(&"secrets.rotate".to_string())
+    );
     // The handle holds the engine, too.
     drop((engine, admin));
     assert!(
@@ -87,8 +91,13 @@ fn on_disk(disk: &Recorder, keys: &Path) -> Result<(Clients, Secrets)> {
     let storage: Arc<dyn StorageBackend> = Arc::new(EmbeddedStorage::open(keys)?);
     let images = Images::open(store.clone(), events.clone(), audit.clone(), storage)?;
     let secrets = Secrets::open(keys, None)?;
-    let unknown = UnknownClients::Discover;
-    let clients = Clients::open(store, events, audit, images, secrets.clone(), unknown)?;
+    let settings = Settings::open(
+        store.clone(),
+        audit.clone(),
+        events.clone(),
+        Sources::default(),
+    )?;
+    let clients = Clients::open(store, events, audit, images, settings, secrets.clone())?;
     Ok((clients, secrets))
 }
 
