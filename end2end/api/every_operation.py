@@ -125,6 +125,21 @@ def clients(admin):
     ask("GET", "/networks", admin)
 
 
+def settings(admin):
+    ask("GET", "/settings", admin)
+    ask("POST", "/settings/actions/preview", admin, {"values": {"clients.unknown": "adopt"}})
+    number = ask("PATCH", "/settings", admin, {"values": {"clients.unknown": "adopt"}})["revision"]
+    ask("GET", "/settings/revisions", admin)
+    ask("GET", "/settings/revisions/{revision}", admin, revision=number)
+    ask("POST", "/settings/revisions/{revision}/actions/undo", admin, revision=number)
+    # No such interface: nothing is served, and the change waits to be confirmed all the same.
+    network = {"boot.nsb-none0": {"mode": "off"}}
+    trial = ask("PATCH", "/settings", admin, {"values": network})["trial"]
+    ask("POST", "/settings/actions/confirm", admin, {"revision": trial["revision"]})
+    ask("GET", "/secrets", admin)
+    ask("POST", "/secrets/actions/rotate", admin)
+
+
 def system(admin):
     ask("GET", "/system/info", admin)
     ask("GET", "/system/tasks", admin)
@@ -167,7 +182,7 @@ def everything():
     ask("POST", "/auth/setup", body={"code": code, "username": NAME, "password": PASSWORD})
     pair = ask("POST", "/auth/login", body={"username": NAME, "password": PASSWORD})
     token = ask("POST", "/auth/refresh", body={"refresh_token": pair["refresh_token"]})["access_token"]
-    for part in (accounts, images, clients, system):
+    for part in (accounts, images, clients, settings, system):
         part(token)
     left_out = lab(token)
     removals(token)

@@ -40,9 +40,9 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> Error {
         }
         _ => "Choose another port, or stop the program that uses it.",
     };
-    Error::Unavailable {
-        area: Area::Setting,
-        message: format!("cannot listen on {address}: {error}"),
-        hint: hint.into(),
-    }
+    Error::conflict(
+        Area::Setting,
+        format!("cannot listen on {address}: {error}"),
+        hint,
+    )
 }

@@ -1,7 +1,7 @@
 //! Which other sites' pages may use the REST API: those of the setting `http.allowed_origins`, and with
 //! a token only. Cookies of theirs do not count.
 
-use super::AppState;
+use super::{AppState, idempotency};
 use http::{HeaderName, HeaderValue, Method, header, request::Parts};
 use std::time::Duration;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -29,7 +29,7 @@ pub fn layer(state: &AppState) -> CorsLayer {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::IF_MATCH,
-            HeaderName::from_static("idempotency-key"),
+            idempotency::KEY,
             super::REQUEST_ID,
         ])
         .expose_headers([
@@ -37,6 +37,7 @@ pub fn layer(state: &AppState) -> CorsLayer {
             header::LOCATION,
             header::RETRY_AFTER,
             super::REQUEST_ID,
+            idempotency::REPLAYED,
             HeaderName::from_static("ratelimit-limit"),
             HeaderName::from_static("ratelimit-remaining"),
             HeaderName::from_static("ratelimit-reset"),

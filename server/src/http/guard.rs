@@ -3,6 +3,7 @@
 
 use super::{
     AppState, cors,
+    listener::ConnectedAt,
     problem::{ApiError, ApiResult},
 };
 use axum::{
@@ -85,16 +86,20 @@ const VIEWER_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 's
      img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Adds the headers that hold for every answer. Pages set their own Content-Security-Policy.
-pub async fn headers(request: Request, next: Next) -> Response {
+pub async fn headers(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let api = request.uri().path().starts_with("/api/");
     let path = request.uri().path();
     let docs = path.starts_with("/api/docs/") || path.starts_with("/help/");
     let had_body = !request.body().is_end_stream();
+    let connected = request.extensions().get::<ConnectedAt>().copied();
     let mut response = next.run(request).await;
+    let settings = state.engine.settings();
+    let outdated = connected.is_some_and(|c| settings.is_older_than_trial(c.0));
     let refused = response.status().is_client_error() || response.status().is_server_error();
     let headers = response.headers_mut();
     // What is left of a refused body is not read, so no other request can follow it: say so.
-    if refused && had_body {
+    // And who may have to confirm a network change needs another connection for it.
+    if (refused && had_body) || outdated {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     for (name, value) in [

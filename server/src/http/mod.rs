@@ -99,7 +99,7 @@ pub fn router(state: AppState, door: Door) -> Router {
         .layer(cors::layer(&state))
         // Answers that are small or packed already stay as they are.
         .layer(CompressionLayer::new())
-        .layer(from_fn(guard::headers))
+        .layer(from_fn_with_state(state.clone(), guard::headers))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(state.clone(), metrics::time))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))

@@ -181,13 +181,13 @@ fn a_place_that_is_taken_is_refused_and_one_port_serves_another_address() {
     let refused = admin.change(first, json!({"http.listen": at(port)}));
     assert_eq!(
         (refused.status, refused.code().as_str()),
-        (503, "NSB-SETTING-005"),
+        (409, "NSB-SETTING-002"),
         "{refused:?}"
     );
     assert!(refused.text().contains("another port"), "{refused:?}");
     // TEST-NET-1: no address of this box.
     let nowhere = admin.change(first, json!({"http.listen": format!("192.0.2.1:{first}")}));
-    assert_eq!(nowhere.status, 503, "{nowhere:?}");
+    assert_eq!(nowhere.status, 409, "{nowhere:?}");
     let view = admin.ask(first, "GET", PATH, &Value::Null).unwrap().value();
     assert_eq!(view["trial"], Value::Null);
     assert_eq!(setting(&view, "http.listen")["saved"], at(first));
@@ -212,7 +212,13 @@ fn a_connection_from_before_proves_nothing_and_ends() {
     // An interface that is not there: the plane says so, and the page goes on.
     let network = json!({"mode": "full", "range": "10.77.0.100-10.77.0.199"});
     let params = json!({"values": {"boot.nsb-none9": network}, "confirm_within_seconds": 60});
-    let view = session.json("PATCH", PATH, params).value();
+    let answer = session.json("PATCH", PATH, params);
+    assert_eq!(
+        answer.header("connection").as_deref(),
+        Some("close"),
+        "by an old one, too"
+    );
+    let view = answer.value();
     assert_eq!(view["trial"]["revision"], 1, "{view}");
     assert_eq!(old.read(&mut answer).unwrap(), 0, "it is closed");
     let networks = session.items("/api/v1/networks");

@@ -59,7 +59,7 @@ struct Keys {
 fn on(disk: &Recorder) -> Keys {
     let dir = tempfile::tempdir().unwrap();
     // The key file outlives what these tests break.
-    std::fs::write(dir.path().join("idempotency.key"), [7; 32]).unwrap();
+    crate::secrets::write_private(&dir.path().join("idempotency.key"), &[7; 32]).unwrap();
     let store = Arc::new(disk.open().unwrap());
     Keys {
         keys: Idempotency::open(store, dir.path()).unwrap(),

@@ -84,6 +84,12 @@ impl Settings {
         self.inner.trial.borrow().as_ref().map(Trial::view)
     }
 
+    /// Whether a connection made at that moment proves nothing about the change on trial.
+    pub fn is_older_than_trial(&self, connected: Instant) -> bool {
+        let trial = self.inner.trial.borrow();
+        trial.as_ref().is_some_and(|t| connected <= t.began)
+    }
+
     /// A change on trial may stay. `connected` is when the caller's connection was made.
     ///
     /// # Errors
