@@ -6,6 +6,7 @@ mod tests;
 
 use super::{
     AppState,
+    limit::ReaderSeat,
     problem::{ApiError, ApiResult, Query, bad_query, unauthorized},
     views,
 };
@@ -44,6 +45,11 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(5);
 /// Readers send nothing but pongs.
 const MAX_INCOMING: usize = 4096;
+/// What is read of them at a time. A buffer of this size stays with each reader, so it is as small as
+/// a pong allows; without it, it has 128 KiB.
+const READ_PIECE: usize = 512;
+/// When to come again, for one who finds all seats taken.
+const FULL_RETRY_SECONDS: u32 = 10;
 
 /// Close codes of our own, named after the HTTP status.
 const SESSION_ENDED: u16 = 4401;
@@ -79,12 +85,27 @@ pub async fn upgrade(
         Role::Admin => state.engine.as_admin(&caller).map(drop)?,
     }
     let upgrade = upgrade.map_err(no_upgrade)?;
+    let seat = state.limits.reader().ok_or_else(no_seat)?;
     let answer = upgrade
         .max_message_size(MAX_INCOMING)
+        .read_buffer_size(READ_PIECE)
         .on_upgrade(move |socket| async move {
+            let _seat: ReaderSeat = seat;
             serve(socket, &state, &caller, topics, query.since.as_deref()).await;
         });
     Ok(answer)
+}
+
+fn no_seat() -> ApiError {
+    let mut problem = Problem::new(
+        503,
+        "NSB-HTTP-503",
+        "As many readers are connected as the server takes",
+        "Close WebSockets that nobody reads and come again later; REST answers meanwhile. \
+         `nsboot_ws_connections` at /metrics counts them.",
+    );
+    problem.retry_after_seconds = Some(FULL_RETRY_SECONDS);
+    problem.into()
 }
 
 fn no_upgrade(rejection: WebSocketUpgradeRejection) -> ApiError {

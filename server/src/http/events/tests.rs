@@ -21,6 +21,10 @@ struct Stage {
 
 impl Stage {
     fn open() -> Stage {
+        Stage::with(Limits::new())
+    }
+
+    fn with(limits: Limits) -> Stage {
         let dir = tempfile::tempdir().expect("temp dir");
         let config = EngineConfig {
             data_dir: dir.path().join("data"),
@@ -33,7 +37,7 @@ impl Stage {
             planes: Planes::new(engine.clone(), tasks.clone()),
             metrics: Metrics::new(engine.clone(), tasks.clone()),
             log_level: LogLevel::detached(),
-            limits: Limits::new(),
+            limits,
             tasks,
             engine,
             started_at: now(),
@@ -54,10 +58,17 @@ impl Stage {
     }
 
     async fn connect(&self, query: &str) -> WebSocketStream<UnixStream> {
+        self.try_connect(query).await.expect("open")
+    }
+
+    async fn try_connect(
+        &self,
+        query: &str,
+    ) -> Result<WebSocketStream<UnixStream>, tungstenite::Error> {
         let stream = UnixStream::connect(self.dir.path().join("s")).await;
         let address = format!("ws://localhost/api/v1/ws{query}");
         let opened = client_async(address, stream.expect("connected")).await;
-        opened.expect("open").0
+        opened.map(|(socket, _)| socket)
     }
 }
 
@@ -154,6 +165,32 @@ async fn what_changed_often_meanwhile_is_told_once() {
             "{frame:?}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_more_than_there_are_seats_is_told_and_gets_in_once_one_left() {
+    let stage = Stage::with(Limits::with_readers(1));
+    let mut first = stage.connect("").await;
+    next(&mut first).await.expect("served");
+    let refused = stage.try_connect("").await.err();
+    let Some(tungstenite::Error::Http(answer)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["retry-after"], "10");
+    first.close(None).await.expect("closed");
+    assert_eq!(next(&mut first).await, None);
+    // The seat is given back by the server's side of it, soon after.
+    let again = async {
+        loop {
+            match stage.try_connect("").await {
+                Ok(socket) => break socket,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let mut again = timeout(Duration::from_secs(60), again).await.expect("free");
+    assert!(next(&mut again).await.expect("open").contains("snapshot"));
 }
 
 #[test]
