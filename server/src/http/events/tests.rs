@@ -9,7 +9,13 @@ use crate::{
 };
 use engine::{Engine, EngineConfig, EventBus, now};
 use tokio::net::{UnixListener, UnixStream};
-use tokio_tungstenite::{WebSocketStream, client_async, tungstenite};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{
+        self,
+        protocol::frame::coding::{Data, OpCode},
+    },
+};
 use tokio_util::sync::CancellationToken;
 use types::{Event, ImageId, Position};
 use uuid::Uuid;
@@ -191,6 +197,36 @@ async fn one_more_than_there_are_seats_is_told_and_gets_in_once_one_left() {
     };
     let mut again = timeout(Duration::from_secs(60), again).await.expect("free");
     assert!(next(&mut again).await.expect("open").contains("snapshot"));
+}
+
+#[tokio::test]
+async fn a_long_text_goes_in_pieces_and_is_one_message() {
+    for length in [
+        0,
+        1,
+        socket::PIECE,
+        socket::PIECE + 1,
+        5 * socket::PIECE / 2,
+    ] {
+        let text: Bytes = "ü".repeat(length).into();
+        let mut sent: Vec<Message> = Vec::new();
+        feed_text(&mut sent, text.clone())
+            .await
+            .expect("a Vec takes all");
+        let (mut whole, count) = (Vec::new(), sent.len());
+        for (n, message) in sent.into_iter().enumerate() {
+            let Message::Frame(frame) = message else {
+                panic!("{message:?}");
+            };
+            let header = frame.header();
+            assert_eq!(header.is_final, n + 1 == count, "{length}: {n} of {count}");
+            let code = if n == 0 { Data::Text } else { Data::Continue };
+            assert_eq!(header.opcode, OpCode::Data(code), "{length}: {n}");
+            assert!(frame.payload().len() <= socket::PIECE);
+            whole.extend_from_slice(frame.payload());
+        }
+        assert_eq!(whole, text, "{length}");
+    }
 }
 
 #[test]
