@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Measures each hot path beside its peer, keeps the raw rounds in docs/bench/, writes docs/benchmarks.md.
-# Usage: scripts/bench.sh [iscsi dhcp tftp boot ws size]   All by default; needs root and the peers' packages.
+# Usage: scripts/bench.sh [iscsi dhcp tftp boot ws api durable ws_idle size]   All by default; needs root and the peers' packages.
 . "$(dirname "$0")/lib.sh"
 ROUNDS=${ROUNDS:-5}
-WANTED=${*:-iscsi dhcp tftp boot ws size}
+WANTED=${*:-iscsi dhcp tftp boot ws api durable ws_idle size}
 PEERS="tgt libiscsi-bin kea-dhcp4-server kea-admin dnsmasq-base tftpd-hpa"
 for p in $PEERS; do
   dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' && continue
@@ -21,6 +21,9 @@ measure() {
     tftp) end2end/bench/tftp.sh "$BIN" "$ROUNDS" ;;
     boot) NSBOOT_BIN=$BIN SELFTEST_IMAGE=$(scripts/selftest-image.sh) python3 end2end/bench/boot.py "$ROUNDS" ;;
     ws) end2end/bench/ws.sh "$BIN" "$ROUNDS" ;;
+    api) end2end/bench/api.sh "$BIN" "$ROUNDS" ;;
+    durable) end2end/bench/durable.sh "$ROUNDS" ;;
+    ws_idle) end2end/bench/ws_idle.sh "$BIN" ;;
     size) NSBOOT_BIN=$BIN python3 end2end/bench/size.py ;;
     *) echo "there is no bench $1" >&2; return 2 ;;
   esac

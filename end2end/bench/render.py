@@ -69,6 +69,58 @@ if data := load("ws"):
     table(["readers", "p50", "p95", "p99", "bar for p95", "answer p95"],
           [(f"{c['readers']:,}", f"{mid(c['rounds'], 'p50'):.1f}", f"**{mid(c['rounds'], 'p95'):.1f}**", f"{mid(c['rounds'], 'p99'):.1f}",
             f"< {bars[c['readers']]}", f"{mid(c['rounds'], 'answer', 'p95'):.1f}") for c in data["cases"]])
+if data := load("api"):
+    mid = lambda rounds, *path: statistics.median(r[path[0]][path[1]] for r in rounds)
+    fills = ", ".join(f"{f['writes_per_second']:,.0f} a second for {f['writes']:,}" for f in data["fills"])
+    print(f"## The API\n\n`make bench` (`end2end/bench/api.sh`), milliseconds, median of {len(data['mixed'])} rounds. Mixed: {data['rate']:,} requests a second for "
+          f"{data['seconds']} s over {data['few']:,} computers, each counted from the moment it was due; a change is answered when it is durable. "
+          f"Pages of 500 out of {data['many']:,} computers: {data['page_callers']} connections, one request after the other. "
+          f"By {data['callers']} callers the computers were made at {fills}.\n")
+    def kind(title, rounds, name, bar=""):
+        return (title, f"{mid(rounds, name, 'p50'):.1f}", f"**{mid(rounds, name, 'p95'):.1f}**", f"{mid(rounds, name, 'p99'):.1f}",
+                f"{max(r[name]['worst'] for r in rounds):.1f}", bar)
+    def errors(rounds):
+        return f"{sum(r['errors'] for r in rounds):,} of {sum(r['requests'] for r in rounds):,}"
+    mixed, pages = data["mixed"], data["pages"]
+    table(["work", "p50", "p95", "p99", "worst of all rounds", "bar for p95"], [
+        kind(f"{data['rate']:,} mixed requests a second", mixed, "all", "< 10"),
+        kind("60 %: one computer", mixed, "one"), kind("20 %: a page of 100", mixed, "page"),
+        kind("10 %: a filtered list", mixed, "filtered"), kind("10 %: a change", mixed, "change"),
+        kind(f"a page of {data['many']:,}", pages, "plain", "< 50"),
+        kind(f"a page of {data['many']:,}, filtered and sorted", pages, "filtered_sorted", "< 50")])
+    print(f"Not answered as it should be, 429 included: {errors(mixed)} mixed requests and {errors(pages)} pages; the bar is 0.\n")
+    idle = data["idle_rss_bytes"]
+    print("## Start and idle memory\n\n`make bench` (`end2end/bench/api.sh`). The start lasts from before the binary is executed until `/readyz` says yes; "
+          "idle is 10 s after it.\n")
+    table(["what", "figure", "bar"], [
+        (f"start with {data['many']:,} computers, median of {len(data['starts'])}", f"**{statistics.median(data['starts']):.0f} ms**", "< 1,000 ms"),
+        ("the same, the longest", f"{max(data['starts']):.0f} ms", ""),
+        ("idle with an empty database", f"**{idle['empty'] / 2**20:.1f} MiB**", "< 60 MiB"),
+        (f"idle with {data['many']:,} computers", f"{idle['many'] / 2**20:.1f} MiB", "")])
+if data := load("durable"):
+    print(f"## Durable writes\n\n`make bench` (`end2end/bench/durable.sh`), a second, median of {len(data['cases'][0]['rounds'])} rounds in turn. "
+          "Each caller waits until its small record is synced before it writes the next. A sync is 4 KiB in place and `fdatasync`, one after the other; "
+          "a commit takes more than one.\n")
+    mid = lambda c, name: statistics.median(r[name] for r in c["rounds"])
+    table(["disk", "its syncs", "one sync", "writes of 1 caller", f"of {data['callers']} callers", "ratio", "bar", "writes a commit"],
+          [(c["case"], f"{mid(c, 'syncs'):,.0f}", f"{1000 / mid(c, 'syncs'):.2f} ms", f"{mid(c, 'one'):,.0f}", f"{mid(c, 'many'):,.0f}",
+            f"**{mid(c, 'ratio'):.1f}**", "≥ 10", f"{mid(c, 'many_writes_per_commit'):.1f}") for c in data["cases"]])
+if data := load("ws_idle"):
+    first, second = data["rounds"]
+    print(f"## {data['sockets']:,} idle readers: WebSocket\n\n`make bench` and `make test-long` (`end2end/bench/ws_idle.sh`), {data['clients']} computers in the snapshot; "
+          "all are opened, told a change and closed, twice on one server.\n")
+    def both(name, show, bar=""):
+        return name, show(first), show(second), bar
+    mib = lambda key: lambda r: f"{r[key] / 2**20:.0f} MiB"
+    table(["what", "first", "second", "bar"], [
+        both("until all are open", lambda r: f"{r['open_seconds']:.1f} s"),
+        both("REST meanwhile, p95", lambda r: f"**{r['rest']['p95']:.1f} ms**", "< 100 ms"),
+        both("told the change", lambda r: f"{r['told']:,}", f"{data['sockets']:,}"),
+        both("the change at the last reader", lambda r: f"{r['change']['worst']:.0f} ms"),
+        both("the server's memory, all open", mib("rss_open_bytes"), "the second adds less than half as much again"),
+        ("that is for each reader", f"**{first['bytes_each'] / 1024:.1f} KiB**", "", "< 64 KiB"),
+        both("memory after they left", mib("rss_after_bytes")),
+        both("open files before and after", lambda r: f"{r['files_before']}, {r['files_after']}", "no more after")])
 if data := load("size"):
     print("## Size\n\n`make bench` (`end2end/bench/size.py`).\n")
     def row(name, files):

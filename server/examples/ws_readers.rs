@@ -4,8 +4,13 @@
 //! arrival, over all readers and changes. That includes the change itself, with its sync to disk,
 //! whose answer times stand beside it.
 
+mod parts {
+    pub mod spread;
+}
+
 use futures_util::StreamExt;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use parts::spread::spread;
 use serde_json::{Value, json};
 use std::{
     error::Error,
@@ -141,16 +146,6 @@ async fn text(socket: &mut Socket) -> Result<String, Fault> {
             _ => {}
         }
     }
-}
-
-fn spread(values: &mut [f64]) -> Value {
-    values.sort_by(f64::total_cmp);
-    let at = |part: f64| {
-        let last = values.len().saturating_sub(1);
-        let value = values.get((last as f64 * part).round() as usize);
-        (value.copied().unwrap_or(f64::NAN) * 100.0).round() / 100.0
-    };
-    json!({"p50": at(0.5), "p95": at(0.95), "p99": at(0.99), "worst": at(1.0)})
 }
 
 /// REST with a bearer token.

@@ -312,6 +312,12 @@ const SPECIAL: &[(&str, &str, &str, &str)] = &[
         "Please report it with the request's id and the lines of the log that carry it.",
     ),
     (
+        "NSB-HTTP-503",
+        "All seats of the WebSocket are taken",
+        "The server takes 16,384 readers, fewer where the limit of open files (`LimitNOFILE`) is below 21,846. REST answers meanwhile.",
+        "Close those that nobody reads, or raise the limit of open files; `nsboot_ws_connections` at /metrics counts them.",
+    ),
+    (
         "NSB-IMAGE-010",
         "The upload was cut off",
         "The connection ended before the whole disk was there. Nothing of it was kept.",

@@ -1,5 +1,6 @@
-//! How often one caller may ask. Generous: it is there for scripts that run away and strangers that
-//! hammer, and no page or command comes near it. The box itself, by its local socket, is not held up.
+//! How often one caller may ask, and how many may listen. Generous: it is there for scripts that run
+//! away and strangers that hammer, and no page or command comes near it. The box itself, by its local
+//! socket, is not held up when it asks.
 
 use super::{AppState, Door, auth::peer};
 use axum::{
@@ -14,6 +15,7 @@ use governor::{
     middleware::{StateInformationMiddleware, StateSnapshot},
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
+use nix::sys::resource::{Resource, getrlimit};
 use std::{
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
@@ -21,6 +23,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Requests a second of one account or token, on average.
 const SIGNED_IN: NonZeroU32 = NonZeroU32::new(2000).unwrap();
@@ -28,6 +31,8 @@ const SIGNED_IN: NonZeroU32 = NonZeroU32::new(2000).unwrap();
 const STRANGER: NonZeroU32 = NonZeroU32::new(50).unwrap();
 /// What may come at once, in seconds of the average.
 const BURST_SECONDS: u32 = 4;
+/// WebSockets at a time. Each costs some KiB, and none of the listener's seats: those are for requests.
+const READERS: usize = 16_384;
 /// How often those that have been quiet are forgotten.
 pub const FORGET: Duration = Duration::from_secs(60);
 
@@ -38,19 +43,39 @@ const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 type Keyed<K> = DefaultKeyedRateLimiter<K, StateInformationMiddleware>;
 
-/// What each caller has left. Cheap to clone.
+/// What each caller has left, and the seats of readers. Cheap to clone.
 #[derive(Clone)]
 pub struct Limits {
     signed_in: Arc<Keyed<String>>,
     strangers: Arc<Keyed<IpAddr>>,
+    readers: Arc<Semaphore>,
 }
 
+/// One reader's seat on the WebSocket, until it is dropped.
+pub struct ReaderSeat(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
+
 impl Limits {
+    /// By the limit of open files as it is now, so raise that before.
     pub fn new() -> Limits {
+        Limits::with_readers(READERS.min(files() / 4 * 3))
+    }
+
+    /// With seats for so many readers.
+    pub fn with_readers(readers: usize) -> Limits {
         Limits {
             signed_in: Arc::new(keyed(SIGNED_IN)),
             strangers: Arc::new(keyed(STRANGER)),
+            readers: Arc::new(Semaphore::new(readers)),
         }
+    }
+
+    /// A seat on the WebSocket; none when all are taken.
+    pub fn reader(&self) -> Option<ReaderSeat> {
+        self.readers
+            .clone()
+            .try_acquire_owned()
+            .ok()
+            .map(ReaderSeat)
     }
 
     /// Forgets those who have all of their quota again: without it memory would grow with each
@@ -70,6 +95,13 @@ impl Limits {
             _ => check(&self.strangers, &network(from)),
         }
     }
+}
+
+/// How many files may be open: of these, readers leave a quarter to requests and disks.
+fn files() -> usize {
+    // Without an answer, what Linux gives to everyone.
+    let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
+    usize::try_from(soft).unwrap_or(usize::MAX)
 }
 
 fn keyed<K: Hash + Eq + Clone>(per_second: NonZeroU32) -> Keyed<K> {

@@ -26,7 +26,8 @@ use tower::ServiceExt;
 const HEADER_LIMIT: Duration = Duration::from_secs(15);
 /// A connection whose peer acknowledges nothing for this long is closed.
 const STUCK: Duration = Duration::from_secs(30);
-/// Connections at a time on one listener; more wait in the backlog.
+/// Connections at a time on one listener; more wait in the backlog. One that became a WebSocket has
+/// left its seat: how many of those there are is bounded by `limit`.
 const MAX_CONNECTIONS: usize = 4096;
 /// Pause after a failed accept, which is mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -9,6 +9,7 @@ use redb::StorageBackend;
 use std::{
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 /// What a disk writes at once or not at all, bytes.
@@ -44,6 +45,7 @@ struct State {
     log: Vec<Op>,
     /// The disk breaks once so many operations were recorded.
     breaks_at: Option<usize>,
+    sync_takes: Duration,
 }
 
 impl State {
@@ -87,6 +89,11 @@ impl Recorder {
     /// From the operation of this number on, every write and sync fails.
     pub fn break_at(&self, ops: usize) {
         self.lock().breaks_at = Some(ops);
+    }
+
+    /// From now on each sync takes so long, as on a disk that has to turn or to share.
+    pub fn sync_takes(&self, time: Duration) {
+        self.lock().sync_takes = time;
     }
 
     /// What happened so far.
@@ -176,6 +183,9 @@ impl StorageBackend for Recorder {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        // Others may read and write meanwhile.
+        let takes = self.lock().sync_takes;
+        std::thread::sleep(takes);
         self.lock().record(Op::Sync)
     }
 

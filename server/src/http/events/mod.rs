@@ -1,36 +1,31 @@
 //! `/api/v1/ws`: a snapshot with its number, then what changes. `docs/websocket.md` is the contract.
 //! What is kept for readers, and how much, is `engine::events`'; this is one connection.
 
+mod socket;
 #[cfg(test)]
 mod tests;
 
 use super::{
     AppState,
+    limit::ReaderSeat,
     problem::{ApiError, ApiResult, Query, bad_query, unauthorized},
     views,
 };
-use axum::{
-    Extension,
-    extract::{
-        State, WebSocketUpgrade,
-        ws::{
-            CloseFrame, Message, Utf8Bytes, WebSocket, close_code,
-            rejection::WebSocketUpgradeRejection,
-        },
-    },
-    response::Response,
-};
+use axum::{Extension, extract::State, response::Response};
+use bytes::Bytes;
 use engine::{Caller, Next, Reader};
 use futures_util::{
     Sink, SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
 use serde::Deserialize;
+use socket::{Socket, Upgrade, feed_text};
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 use types::{Problem, Role, ServerFrame, Topics};
 
 /// A reader that says nothing to two of these is gone.
@@ -42,9 +37,13 @@ const SEND_LIMIT: Duration = Duration::from_secs(10);
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// A session that simply runs out is noticed within this long; one that is ended, at once.
 const LOOK: Duration = Duration::from_secs(5);
-/// Readers send nothing but pongs.
-const MAX_INCOMING: usize = 4096;
+/// When to come again, for one who finds all seats taken.
+const FULL_RETRY_SECONDS: u32 = 10;
 
+/// Close codes of RFC 6455 section 7.4.1.
+const NORMAL: u16 = 1000;
+const AWAY: u16 = 1001;
+const POLICY: u16 = 1008;
 /// Close codes of our own, named after the HTTP status.
 const SESSION_ENDED: u16 = 4401;
 const ROLE_TOO_LOW: u16 = 4403;
@@ -64,7 +63,7 @@ pub async fn upgrade(
     State(state): State<AppState>,
     caller: Option<Extension<Caller>>,
     Query(query): Query<WsQuery>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    upgrade: Result<Upgrade, ApiError>,
 ) -> ApiResult<Response> {
     let Extension(caller) = caller.ok_or_else(unauthorized)?;
     let topics: Topics = match &query.topics {
@@ -78,30 +77,29 @@ pub async fn upgrade(
         Role::Operator => state.engine.as_operator(&caller).map(drop)?,
         Role::Admin => state.engine.as_admin(&caller).map(drop)?,
     }
-    let upgrade = upgrade.map_err(no_upgrade)?;
-    let answer = upgrade
-        .max_message_size(MAX_INCOMING)
-        .on_upgrade(move |socket| async move {
-            let asked = Asked {
-                topics,
-                role: caller.identity.role,
-                since: query.since,
-            };
-            serve(socket, &state, &caller, &asked).await;
-        });
-    Ok(answer)
+    let upgrade = upgrade?;
+    let seat = state.limits.reader().ok_or_else(no_seat)?;
+    Ok(upgrade.serve(move |socket| async move {
+        let _seat: ReaderSeat = seat;
+        let asked = Asked {
+            topics,
+            role: caller.identity.role,
+            since: query.since,
+        };
+        serve(socket, &state, &caller, &asked).await;
+    }))
 }
 
-fn no_upgrade(rejection: WebSocketUpgradeRejection) -> ApiError {
-    ApiError::from(
-        Problem::new(
-            rejection.status().as_u16(),
-            "NSB-HTTP-426",
-            "This address is for WebSockets",
-            "Open it as ws://HOST/api/v1/ws with a WebSocket client of version 13.",
-        )
-        .detail(rejection.body_text()),
-    )
+fn no_seat() -> ApiError {
+    let mut problem = Problem::new(
+        503,
+        "NSB-HTTP-503",
+        "As many readers are connected as the server takes",
+        "Close WebSockets that nobody reads and come again later; REST answers meanwhile. \
+         `nsboot_ws_connections` at /metrics counts them.",
+    );
+    problem.retry_after_seconds = Some(FULL_RETRY_SECONDS);
+    problem.into()
 }
 
 type End = (u16, &'static str);
@@ -116,7 +114,7 @@ struct Asked {
 }
 
 /// Serves one reader until it goes, may not read any more, or the server stops.
-async fn serve(socket: WebSocket, state: &AppState, caller: &Caller, asked: &Asked) {
+async fn serve(socket: Socket, state: &AppState, caller: &Caller, asked: &Asked) {
     let _open = state.engine.counters().ws_connections.enter();
     let (mut sink, mut stream) = socket.split();
     let heard = AtomicBool::new(true);
@@ -125,12 +123,12 @@ async fn serve(socket: WebSocket, state: &AppState, caller: &Caller, asked: &Ask
         end = pump(&mut sink, state, asked, &heard) => end,
         end = listen(&mut stream, &heard) => end,
         end = permission_ends(state, caller) => Some(end),
-        _ = state.stopping.cancelled() => Some((close_code::AWAY, "the server stops")),
+        _ = state.stopping.cancelled() => Some((AWAY, "the server stops")),
     };
     // With none the reader is gone: there is nobody to say goodbye to.
     if let Some((code, reason)) = end {
         let goodbye = Message::Close(Some(CloseFrame {
-            code,
+            code: code.into(),
             reason: reason.into(),
         }));
         let _ = timeout(CLOSE_LIMIT, sink.send(goodbye)).await;
@@ -139,7 +137,7 @@ async fn serve(socket: WebSocket, state: &AppState, caller: &Caller, asked: &Ask
 
 /// Sends all that the reader asked for, and pings.
 async fn pump(
-    sink: &mut SplitSink<WebSocket, Message>,
+    sink: &mut SplitSink<Socket, Message>,
     state: &AppState,
     asked: &Asked,
     heard: &AtomicBool,
@@ -153,7 +151,7 @@ async fn pump(
             next = reader.next() => match next {
                 Next::Changes(changes) => {
                     for change in changes {
-                        feed(sink, text(change.frame())?).await?;
+                        feed(sink, change.frame()).await?;
                     }
                     flush(sink).await?;
                 }
@@ -162,10 +160,10 @@ async fn pump(
             _ = ping.tick() => {
                 unanswered = if heard.swap(false, Ordering::Relaxed) { 0 } else { unanswered + 1 };
                 if unanswered == 2 {
-                    return Some((close_code::POLICY, "no answer to two pings"));
+                    return Some((POLICY, "no answer to two pings"));
                 }
-                feed(sink, Message::Ping(Default::default())).await?;
-                flush(sink).await?;
+                let ping = sink.send(Message::Ping(Bytes::new()));
+                timeout(SEND_LIMIT, ping).await.ok()?.ok()?;
             }
         }
     }
@@ -173,7 +171,7 @@ async fn pump(
 
 /// The first frame: the state, or word that the reader goes on from where it stopped.
 async fn begin(
-    sink: &mut SplitSink<WebSocket, Message>,
+    sink: &mut SplitSink<Socket, Message>,
     state: &AppState,
     asked: &Asked,
 ) -> Option<Reader> {
@@ -196,7 +194,7 @@ async fn begin(
 
 /// Sends the whole state; the reader goes on from there.
 async fn snapshot(
-    sink: &mut SplitSink<WebSocket, Message>,
+    sink: &mut SplitSink<Socket, Message>,
     state: &AppState,
     asked: &Asked,
     reader: &mut Reader,
@@ -213,10 +211,10 @@ async fn snapshot(
 }
 
 /// Hears that the reader is there, or goes.
-async fn listen(stream: &mut SplitStream<WebSocket>, heard: &AtomicBool) -> Option<End> {
+async fn listen(stream: &mut SplitStream<Socket>, heard: &AtomicBool) -> Option<End> {
     loop {
         match stream.next().await {
-            Some(Ok(Message::Close(_))) | None => return Some((close_code::NORMAL, "")),
+            Some(Ok(Message::Close(_))) | None => return Some((NORMAL, "")),
             Some(Ok(_)) => heard.store(true, Ordering::Relaxed),
             Some(Err(_)) => return None,
         }
@@ -252,18 +250,14 @@ fn verdict(role: Option<Role>, at_first: Role) -> Option<End> {
 /// None when the reader is gone.
 async fn send(sink: &mut (impl Sink<Message> + Unpin), frame: &ServerFrame) -> Option<()> {
     let json = serde_json::to_vec(frame).ok()?;
-    feed(sink, text(json.into())?).await?;
+    feed(sink, json.into()).await?;
     flush(sink).await
 }
 
-async fn feed(sink: &mut (impl Sink<Message> + Unpin), message: Message) -> Option<()> {
-    timeout(SEND_LIMIT, sink.feed(message)).await.ok()?.ok()
+async fn feed(sink: &mut (impl Sink<Message> + Unpin), json: Bytes) -> Option<()> {
+    timeout(SEND_LIMIT, feed_text(sink, json)).await.ok()?.ok()
 }
 
 async fn flush(sink: &mut (impl Sink<Message> + Unpin)) -> Option<()> {
     timeout(SEND_LIMIT, sink.flush()).await.ok()?.ok()
-}
-
-fn text(json: bytes::Bytes) -> Option<Message> {
-    Utf8Bytes::try_from(json).ok().map(Message::Text)
 }

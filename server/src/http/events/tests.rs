@@ -9,7 +9,13 @@ use crate::{
 };
 use engine::{Engine, EngineConfig, EventBus, now};
 use tokio::net::{UnixListener, UnixStream};
-use tokio_tungstenite::{WebSocketStream, client_async, tungstenite};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{
+        self,
+        protocol::frame::coding::{Data, OpCode},
+    },
+};
 use tokio_util::sync::CancellationToken;
 use types::{Event, ImageId, Position};
 use uuid::Uuid;
@@ -21,6 +27,10 @@ struct Stage {
 
 impl Stage {
     fn open() -> Stage {
+        Stage::with(Limits::new())
+    }
+
+    fn with(limits: Limits) -> Stage {
         let dir = tempfile::tempdir().expect("temp dir");
         let config = EngineConfig {
             data_dir: dir.path().join("data"),
@@ -33,7 +43,7 @@ impl Stage {
             planes: Planes::new(engine.clone(), tasks.clone()),
             metrics: Metrics::new(engine.clone(), tasks.clone()),
             log_level: LogLevel::detached(),
-            limits: Limits::new(),
+            limits,
             tasks,
             engine,
             started_at: now(),
@@ -54,10 +64,17 @@ impl Stage {
     }
 
     async fn connect(&self, query: &str) -> WebSocketStream<UnixStream> {
+        self.try_connect(query).await.expect("open")
+    }
+
+    async fn try_connect(
+        &self,
+        query: &str,
+    ) -> Result<WebSocketStream<UnixStream>, tungstenite::Error> {
         let stream = UnixStream::connect(self.dir.path().join("s")).await;
         let address = format!("ws://localhost/api/v1/ws{query}");
         let opened = client_async(address, stream.expect("connected")).await;
-        opened.expect("open").0
+        opened.map(|(socket, _)| socket)
     }
 }
 
@@ -153,6 +170,62 @@ async fn what_changed_often_meanwhile_is_told_once() {
             matches!(frame, ServerFrame::Delta { seq, .. } if seq == n),
             "{frame:?}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_more_than_there_are_seats_is_told_and_gets_in_once_one_left() {
+    let stage = Stage::with(Limits::with_readers(1));
+    let mut first = stage.connect("").await;
+    next(&mut first).await.expect("served");
+    let refused = stage.try_connect("").await.err();
+    let Some(tungstenite::Error::Http(answer)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["retry-after"], "10");
+    first.close(None).await.expect("closed");
+    assert_eq!(next(&mut first).await, None);
+    // The seat is given back by the server's side of it, soon after.
+    let again = async {
+        loop {
+            match stage.try_connect("").await {
+                Ok(socket) => break socket,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let mut again = timeout(Duration::from_secs(60), again).await.expect("free");
+    assert!(next(&mut again).await.expect("open").contains("snapshot"));
+}
+
+#[tokio::test]
+async fn a_long_text_goes_in_pieces_and_is_one_message() {
+    for length in [
+        0,
+        1,
+        socket::PIECE,
+        socket::PIECE + 1,
+        5 * socket::PIECE / 2,
+    ] {
+        let text: Bytes = "ü".repeat(length).into();
+        let mut sent: Vec<Message> = Vec::new();
+        feed_text(&mut sent, text.clone())
+            .await
+            .expect("a Vec takes all");
+        let (mut whole, count) = (Vec::new(), sent.len());
+        for (n, message) in sent.into_iter().enumerate() {
+            let Message::Frame(frame) = message else {
+                panic!("{message:?}");
+            };
+            let header = frame.header();
+            assert_eq!(header.is_final, n + 1 == count, "{length}: {n} of {count}");
+            let code = if n == 0 { Data::Text } else { Data::Continue };
+            assert_eq!(header.opcode, OpCode::Data(code), "{length}: {n}");
+            assert!(frame.payload().len() <= socket::PIECE);
+            whole.extend_from_slice(frame.payload());
+        }
+        assert_eq!(whole, text, "{length}");
     }
 }
 
