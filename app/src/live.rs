@@ -169,6 +169,12 @@ impl Live {
                 self.trial.set(trial);
             }
             Event::AuditAdded { entry } => self.entry.set(Some(entry)),
+            Event::NetworkRemoved {
+                interface,
+                namespace,
+            } => self.networks.update(|all| {
+                all.retain(|n| n.interface != interface || n.namespace != namespace);
+            }),
             Event::NetworkChanged { network } => self.networks.update(|all| {
                 let same = |n: &&mut BootNetworkView| {
                     n.interface == network.interface && n.namespace == network.namespace

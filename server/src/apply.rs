@@ -3,9 +3,9 @@
 use crate::{http::front::Front, planes::Planes};
 use engine::{
     Area, Error, Result,
-    settings::{Apply, Values},
+    settings::{Applied, Apply, Values},
 };
-use std::{io, net::SocketAddr, pin::Pin};
+use std::{io, net::SocketAddr};
 
 /// What a change of settings reaches.
 pub struct Surroundings {
@@ -13,22 +13,40 @@ pub struct Surroundings {
     pub planes: Planes,
 }
 
+impl Surroundings {
+    async fn serve_networks(&self, values: &Values) {
+        if self.planes.keep_only(&values.boot).await {
+            self.front.renew();
+        }
+    }
+
+    async fn listen(&self, address: SocketAddr) -> Result<()> {
+        let moved = self.front.move_to(address).await;
+        moved.map_err(|e| cannot_listen(address, &e))
+    }
+}
+
 impl Apply for Surroundings {
-    fn apply<'a>(
-        &'a self,
-        now: &'a Values,
-        next: &'a Values,
-    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
+    fn apply<'a>(&'a self, next: &'a Values) -> Applied<'a> {
         Box::pin(async move {
-            if now.listen != next.listen {
-                let moved = self.front.move_to(next.listen).await;
-                moved.map_err(|e| cannot_listen(next.listen, &e))?;
-            }
-            if now.boot != next.boot {
-                self.planes.keep_only(&next.boot).await;
-                self.front.renew();
-            }
+            // First what may fail.
+            self.listen(next.listen).await?;
+            self.serve_networks(next).await;
             Ok(())
+        })
+    }
+
+    fn go_back<'a>(&'a self, to: &'a Values, fallback: SocketAddr) -> Applied<'a> {
+        Box::pin(async move {
+            // First what must not go on: a network that nobody wanted to keep.
+            self.serve_networks(to).await;
+            match self.listen(to.listen).await {
+                Err(error) if fallback != to.listen => {
+                    tracing::warn!(%error, %fallback, "the page is elsewhere");
+                    self.listen(fallback).await
+                }
+                done => done,
+            }
         })
     }
 }

@@ -89,8 +89,9 @@ impl Planes {
         }
     }
 
-    /// Starts the plane of a network; one that runs on that interface already stays as it is.
-    pub fn start(&self, network: BootNetworkConfig) {
+    /// Starts the plane of a network; one that runs on that interface already stays as it is. Whether
+    /// it was started.
+    pub fn start(&self, network: BootNetworkConfig) -> bool {
         let mut planes = self
             .inner
             .planes
@@ -98,7 +99,7 @@ impl Planes {
             .unwrap_or_else(PoisonError::into_inner);
         let scope = network.scope();
         if planes.contains_key(&scope) || self.inner.tasks.is_stopping() {
-            return;
+            return false;
         }
         let (engine, wanted) = (self.inner.engine.clone(), network.clone());
         let name = format!("boot-plane/{scope}");
@@ -107,6 +108,7 @@ impl Planes {
             async move { serve(&engine, &network, &stop).await }
         });
         planes.insert(scope, Handle { task, network });
+        true
     }
 
     /// Ends the planes of the lab and waits until their sockets are closed.
@@ -115,16 +117,18 @@ impl Planes {
     }
 
     /// Serves these networks and the lab's, and no others. One that is as it was goes on untouched.
-    pub async fn keep_only(&self, networks: &[BootNetworkConfig]) {
-        self.stop(|handle| !handle.network.is_lab && !networks.contains(&handle.network))
-            .await;
+    /// Whether anything was changed.
+    pub async fn keep_only(&self, networks: &[BootNetworkConfig]) -> bool {
+        let other = |handle: &Handle| !handle.network.is_lab && !networks.contains(&handle.network);
+        let mut changed = self.stop(other).await;
         for network in networks {
-            self.start(network.clone());
+            changed |= self.start(network.clone());
         }
+        changed
     }
 
-    /// Ends planes and waits until their sockets are closed.
-    async fn stop(&self, which: impl Fn(&Handle) -> bool) {
+    /// Ends planes and waits until their sockets are closed. Whether there were any.
+    async fn stop(&self, which: impl Fn(&Handle) -> bool) -> bool {
         let stopped: Vec<Handle> = {
             let mut planes = self
                 .inner
@@ -137,12 +141,13 @@ impl Planes {
                 .collect()
         };
         stopped.iter().for_each(|handle| handle.task.stop());
-        for handle in stopped {
+        for handle in &stopped {
             handle.task.ended().await;
-            let over = "this network is not served any more".to_string();
+            let network = &handle.network;
             let networks = self.inner.engine.networks();
-            networks.set(view(&handle.network, None, Some(over)));
+            networks.remove(network.namespace.as_deref(), &network.interface);
         }
+        !stopped.is_empty()
     }
 }
 

@@ -151,7 +151,7 @@ async fn run(
         tasks: tasks.clone(),
         metrics: Metrics::new(engine.clone(), tasks.clone()),
         log_level,
-        limits: limits(&tasks),
+        limits: limits(&tasks, &engine),
     };
     if let Some(file) = lab_image {
         bring_lab_image(&tasks, &engine, file);
@@ -162,8 +162,13 @@ async fn run(
             tracing::warn!(error = %e, "the virtual lab is not up");
         }
     }
+    // Before the first request: a change must be able to take effect.
+    let surroundings = Surroundings {
+        front: front.clone(),
+        planes,
+    };
+    keep_settings(&tasks, &engine, surroundings);
     serve_page(&tasks, &front, &state);
-    keep_settings(&tasks, &engine, Surroundings { front, planes });
     let socket = engine.config().data_dir.join(SOCKET_NAME);
     serve_local(&tasks, &socket, &state);
     announce(at, &engine);
@@ -194,16 +199,17 @@ fn fold_boots(tasks: &Tasks, engine: &Engine) {
     });
 }
 
-/// How often callers may ask, and the task that forgets those who were quiet.
-fn limits(tasks: &Tasks) -> Limits {
+/// How often callers may ask, and the task that forgets those who were quiet, and old keys of requests.
+fn limits(tasks: &Tasks, engine: &Engine) -> Limits {
     let limits = Limits::new();
-    let kept = limits.clone();
+    let (kept, engine) = (limits.clone(), engine.clone());
     tasks.spawn("request-limits", move |stop| {
-        let limits = kept.clone();
+        let (limits, keys) = (kept.clone(), engine.idempotency().clone());
         async move {
             let mut due = tokio::time::interval(limit::FORGET);
             while stop.run_until_cancelled(due.tick()).await.is_some() {
                 limits.forget();
+                keys.forget_old();
             }
             Ok::<(), Infallible>(())
         }
@@ -295,7 +301,10 @@ fn serve_page(tasks: &Tasks, front: &Front, state: &AppState) {
     let (front, state) = (front.clone(), state.clone());
     tasks.spawn("http", move |stop| {
         let (front, router) = (front.clone(), router(state.clone(), Door::Network));
-        async move { front.serve(router, stop).await }
+        async move {
+            front.serve(router, stop).await;
+            Ok::<(), Infallible>(())
+        }
     });
 }
 

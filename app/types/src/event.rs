@@ -34,6 +34,12 @@ pub enum Event {
     NetworkChanged {
         network: BootNetworkView,
     },
+    /// It is not served any more.
+    NetworkRemoved {
+        interface: String,
+        /// A named network namespace; None is the host's own.
+        namespace: Option<String>,
+    },
     /// Without its items and log lines: those are read when somebody looks.
     JobChanged {
         job: JobView,
@@ -75,7 +81,7 @@ impl Event {
             Event::BootChanged { .. } => Topic::Boots,
             Event::ImageChanged { .. } | Event::ImageRemoved { .. } => Topic::Images,
             Event::LeaseChanged { .. } => Topic::Leases,
-            Event::NetworkChanged { .. } => Topic::Networks,
+            Event::NetworkChanged { .. } | Event::NetworkRemoved { .. } => Topic::Networks,
             Event::JobChanged { .. } => Topic::Jobs,
             Event::SettingsChanged { .. } => Topic::Settings,
             Event::AuditAdded { .. } => Topic::Audit,
@@ -94,6 +100,10 @@ impl Event {
             Event::NetworkChanged { network } => {
                 Subject::Network(network.interface.clone(), network.namespace.clone())
             }
+            Event::NetworkRemoved {
+                interface,
+                namespace,
+            } => Subject::Network(interface.clone(), namespace.clone()),
             Event::JobChanged { job } => Subject::Job(job.id),
             Event::SettingsChanged { .. } => Subject::Settings,
             Event::AuditAdded { entry } => Subject::Audit(entry.seq),

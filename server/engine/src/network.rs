@@ -77,6 +77,24 @@ impl Networks {
         self.events.publish(Event::NetworkChanged { network: view });
     }
 
+    /// Takes out a network that is not served any more, and tells the page.
+    pub fn remove(&self, namespace: Option<&str>, interface: &str) {
+        let here =
+            |v: &BootNetworkView| v.interface == interface && v.namespace.as_deref() == namespace;
+        let removed = {
+            let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+            let before = views.len();
+            views.retain(|v| !here(v));
+            before != views.len()
+        };
+        if removed {
+            self.events.publish(Event::NetworkRemoved {
+                interface: interface.into(),
+                namespace: namespace.map(Into::into),
+            });
+        }
+    }
+
     /// Changes the network of a scope name, if there is one, and tells the page when it differs.
     pub fn update(&self, scope: &str, change: impl FnOnce(&mut BootNetworkView)) {
         let found = self
@@ -134,5 +152,9 @@ mod tests {
         networks.update("lab2/br0", |v| v.leases_active = 9);
         let active: Vec<u32> = networks.list().iter().map(|v| v.leases_active).collect();
         assert_eq!(active, [0, 3]);
+        networks.remove(None, "br0");
+        networks.remove(None, "br0");
+        let left: Vec<_> = networks.list().into_iter().map(|v| v.namespace).collect();
+        assert_eq!((left, events.seq()), (vec![Some("lab1".to_string())], 4));
     }
 }

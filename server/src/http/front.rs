@@ -7,12 +7,16 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 use tokio::{
     net::TcpListener,
     sync::{Mutex as AsyncMutex, Notify, mpsc, oneshot},
 };
 use tokio_util::sync::CancellationToken;
+
+/// From a place that can't be had to the next try.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The listener's handle. Cheap to clone.
 #[derive(Clone)]
@@ -42,6 +46,13 @@ struct Place {
 struct Move {
     to: SocketAddr,
     done: oneshot::Sender<io::Result<()>>,
+}
+
+/// What comes after a listener.
+enum Next {
+    There(TcpListener),
+    Nowhere,
+    End,
 }
 
 type Serving<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -74,77 +85,103 @@ impl Front {
         self.place(|p| p.at)
     }
 
-    /// Serves until `stop`.
-    ///
-    /// # Errors
-    /// When the address can't be bound again.
-    pub async fn serve(&self, router: Router, stop: CancellationToken) -> io::Result<()> {
+    /// Serves until `stop`. A place that can't be had is tried again, or left when another is asked for.
+    pub async fn serve(&self, router: Router, stop: CancellationToken) {
         let mut moves = self.inner.asked.lock().await;
-        let mut listener = match self.place(|p| p.fresh.take()) {
-            Some(listener) => listener,
-            // The first one is gone with the run that failed.
-            None => TcpListener::bind(self.address()).await?,
-        };
+        let mut listener = self.place(|p| p.fresh.take());
         loop {
-            let serving = self.serving(listener, &router, &stop);
-            match self.until_moved(serving, &mut moves).await? {
-                Some(next) => listener = next,
-                None => return Ok(()),
+            let open = match listener {
+                Some(open) => open,
+                None => match self.bind_again(&mut moves, &stop).await {
+                    Some(open) => open,
+                    None => return,
+                },
+            };
+            let serving = self.serving(open, &router, &stop);
+            listener = match self.until_moved(serving, &mut moves).await {
+                Next::There(open) => Some(open),
+                Next::Nowhere => None,
+                Next::End => return,
+            };
+        }
+    }
+
+    /// Tries the place until it can be had, or another that is asked for; None when it is to stop.
+    async fn bind_again(
+        &self,
+        moves: &mut mpsc::Receiver<Move>,
+        stop: &CancellationToken,
+    ) -> Option<TcpListener> {
+        loop {
+            let address = self.address();
+            let error = match TcpListener::bind(address).await {
+                Ok(listener) => return Some(listener),
+                Err(e) => e,
+            };
+            tracing::error!(%address, %error, "nobody reaches the page: its address can't be had; it is tried again");
+            tokio::select! {
+                _ = stop.cancelled() => return None,
+                _ = tokio::time::sleep(RETRY) => {}
+                asked = moves.recv() => {
+                    let Move { to, done } = asked?;
+                    match TcpListener::bind(to).await {
+                        Ok(listener) => return Some(self.settle(listener, to, done)),
+                        Err(e) => drop(done.send(Err(e))),
+                    }
+                }
             }
         }
     }
 
-    /// Serves until the listener is elsewhere, and returns the new one; None when it is to stop.
+    /// Serves until the listener has to be elsewhere.
     async fn until_moved(
         &self,
         mut serving: Serving<'_>,
         moves: &mut mpsc::Receiver<Move>,
-    ) -> io::Result<Option<TcpListener>> {
+    ) -> Next {
         loop {
             let asked = tokio::select! {
-                _ = &mut serving => return Ok(None),
+                _ = &mut serving => return Next::End,
                 asked = moves.recv() => asked,
             };
             // Never: we hold a sender ourselves.
             let Some(Move { to, done }) = asked else {
-                return Ok(None);
+                return Next::End;
             };
             let from = self.address();
-            let bound = match from.port() == to.port() {
-                false => TcpListener::bind(to).await,
-                // Two listeners can't have one port, even where one is for every address and the other for
-                // one of them.
-                true => {
-                    drop(serving);
-                    let bound = TcpListener::bind(to).await;
-                    if let Err(e) = bound {
-                        let back = TcpListener::bind(from).await?;
-                        let _ = done.send(Err(e));
-                        return Ok(Some(back));
-                    }
-                    return self.settle(bound, to, done).map(Some);
+            if from.port() != to.port() {
+                match TcpListener::bind(to).await {
+                    Ok(listener) => return Next::There(self.settle(listener, to, done)),
+                    // Whoever asked may have gone.
+                    Err(e) => drop(done.send(Err(e))),
+                }
+                continue;
+            }
+            // Two listeners can't have one port, even where one is for every address and the other for
+            // one of them.
+            drop(serving);
+            return match TcpListener::bind(to).await {
+                Ok(listener) => Next::There(self.settle(listener, to, done)),
+                Err(e) => {
+                    let back = TcpListener::bind(from).await;
+                    let _ = done.send(Err(e));
+                    back.map_or(Next::Nowhere, Next::There)
                 }
             };
-            match bound {
-                Ok(_) => return self.settle(bound, to, done).map(Some),
-                // Whoever asked may have gone.
-                Err(e) => drop(done.send(Err(e))),
-            }
         }
     }
 
     /// Notes where the new listener is and tells whoever asked.
     fn settle(
         &self,
-        bound: io::Result<TcpListener>,
+        listener: TcpListener,
         to: SocketAddr,
         done: oneshot::Sender<io::Result<()>>,
-    ) -> io::Result<TcpListener> {
-        let listener = bound?;
-        let at = listener.local_addr()?;
+    ) -> TcpListener {
+        let at = listener.local_addr().unwrap_or(to);
         self.place(|p| (p.asked, p.at) = (to, at));
         let _ = done.send(Ok(()));
-        Ok(listener)
+        listener
     }
 
     fn serving<'a>(

@@ -46,7 +46,8 @@ fn is_allowed_elsewhere(state: &AppState, request: &Request) -> bool {
     let rest = request.uri().path().starts_with("/api/") && !headers.contains_key(header::UPGRADE);
     let settings = state.engine.settings();
     let listed = |o| settings.with(|v| cors::is_allowed(&v.allowed_origins, o));
-    rest && headers.get(header::ORIGIN).is_some_and(listed)
+    let foreign = || check(headers, request.uri().host()).is_err();
+    rest && headers.get(header::ORIGIN).is_some_and(listed) && foreign()
 }
 
 fn check(headers: &HeaderMap, uri_host: Option<&str>) -> ApiResult<()> {

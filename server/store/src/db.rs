@@ -72,11 +72,18 @@ impl Db {
             return Err(failed(&e));
         }
         drop(new);
-        put_in_place(&draft.path, path).map_err(|e| failed(&e))?;
+        let placed = put_in_place(&draft.path, path);
+        if let Err(e) = &placed
+            && draft.path.exists()
+        {
+            let _ = std::fs::remove_file(&draft.path);
+            return Err(failed(e));
+        }
+        // From the rename on the old file has no name: what were written to it would be lost.
         // The old file is closed by this; a reader that holds a snapshot of it keeps it until it ends.
         *open = None;
         *open = Some(builder().open(path).map_err(|e| failed(&e))?);
-        Ok(())
+        placed.map_err(|e| failed(&e))
     }
 
     /// Closes the file and opens it again: what was committed before is there, what failed is not.

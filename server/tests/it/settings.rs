@@ -212,13 +212,13 @@ fn a_connection_from_before_proves_nothing_and_ends() {
     // An interface that is not there: the plane says so, and the page goes on.
     let network = json!({"mode": "full", "range": "10.77.0.100-10.77.0.199"});
     let params = json!({"values": {"boot.nsb-none9": network}, "confirm_within_seconds": 60});
-    let answer = session.json("PATCH", PATH, params);
+    let changed = session.json("PATCH", PATH, params);
     assert_eq!(
-        answer.header("connection").as_deref(),
+        changed.header("connection").as_deref(),
         Some("close"),
         "by an old one, too"
     );
-    let view = answer.value();
+    let view = changed.value();
     assert_eq!(view["trial"]["revision"], 1, "{view}");
     assert_eq!(old.read(&mut answer).unwrap(), 0, "it is closed");
     let networks = session.items("/api/v1/networks");
@@ -287,8 +287,25 @@ fn a_change_is_previewed_made_and_undone_by_command_line_and_rest() {
         said.contains("clients.unknown") && bad.status.code() == Some(1),
         "{said}"
     );
-    let entries = session.items("/api/v1/audit?target=setting");
-    assert!(entries.is_empty() || entries.iter().all(|e| e["target"]["kind"] == "setting"));
+    let entries = session.items("/api/v1/audit?action=setting");
+    let done: Vec<_> = entries
+        .iter()
+        .map(|e| (&e["action"], &e["result"]))
+        .collect();
+    let said = |action: &str, result: &str| (json!(action), json!(result));
+    let told: Vec<_> = done
+        .into_iter()
+        .map(|(a, r)| (a.clone(), r.clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            said("setting.update", "NSB-SETTING-001"),
+            said("setting.undo", "ok"),
+            said("setting.update", "NSB-SETTING-003"),
+            said("setting.update", "ok"),
+        ]
+    );
 }
 
 #[test]

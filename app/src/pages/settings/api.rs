@@ -52,7 +52,7 @@ pub struct Network {
 #[server(prefix = "/fn", endpoint = "settings/read")]
 pub async fn settings() -> Result<All, Fault> {
     let viewer = crate::ssr::viewer()?;
-    let mut history = viewer.settings_history()?;
+    let mut history = viewer.settings_history().await?;
     history.truncate(CHANGES);
     Ok(All {
         view: viewer.settings().await,
@@ -96,6 +96,10 @@ pub async fn confirm_settings(number: u64) -> Result<(), Fault> {
 
 /// What differs from what is shown.
 #[cfg(feature = "ssr")]
+#[expect(
+    clippy::result_large_err,
+    reason = "a fault ends its request: boxing it would cost more than moving it once"
+)]
 fn params(now: &SettingsView, wanted: Wanted) -> Result<UpdateSettingsParams, Fault> {
     let mut values = BTreeMap::new();
     for (key, text) in wanted.values {
@@ -119,6 +123,10 @@ fn params(now: &SettingsView, wanted: Wanted) -> Result<UpdateSettingsParams, Fa
 }
 
 #[cfg(feature = "ssr")]
+#[expect(
+    clippy::result_large_err,
+    reason = "a fault ends its request: boxing it would cost more than moving it once"
+)]
 fn written(n: Network) -> Result<(String, SettingValue), Fault> {
     let given = |text: String| Some(text.trim().to_string()).filter(|t| !t.is_empty());
     let mode = match n.mode.as_str() {

@@ -83,7 +83,7 @@ fn Whole(all: All, actions: Actions) -> impl IntoView {
         let of = |s: &&SettingView| table.iter().any(|t| s.key.starts_with(t));
         plain.iter().filter(of).cloned().collect()
     };
-    let warnings = all.view.warnings;
+    let (warnings, revision) = (all.view.warnings, all.view.revision);
     view! {
         {(!warnings.is_empty()).then(|| view! {
             <section class="panel p-4 grid gap-1" aria-label=tu_string!(i18n, settings.warnings)>
@@ -91,9 +91,9 @@ fn Whole(all: All, actions: Actions) -> impl IntoView {
                 <ul class="notes-list">{warnings.into_iter().map(|w| view! { <li>{w}</li> }).collect_view()}</ul>
             </section>
         })}
-        <Rows heading=tu_string!(i18n, settings.http) id="http" settings=group(&["http."]) actions/>
-        <Rows heading=tu_string!(i18n, settings.computers) id="computers" settings=group(&["clients.", "lab."]) actions/>
-        <Networks networks actions/>
+        <Rows heading=tu_string!(i18n, settings.http) id="http" settings=group(&["http."]) revision actions/>
+        <Rows heading=tu_string!(i18n, settings.computers) id="computers" settings=group(&["clients.", "lab."]) revision actions/>
+        <Networks networks revision actions/>
         <History changes=all.history actions may_undo=may(Role::Admin)/>
     }
     .into_any()

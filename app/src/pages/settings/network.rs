@@ -15,12 +15,12 @@ use types::{BootNetworkParams, DhcpMode, Role, SettingValue, SettingView};
 
 /// Them, each with its form when it can be changed.
 #[component]
-pub fn Networks(networks: Vec<SettingView>, actions: Actions) -> impl IntoView {
+pub fn Networks(networks: Vec<SettingView>, revision: u64, actions: Actions) -> impl IntoView {
     let i18n = use_i18n();
     let none = networks.is_empty();
     let lines = networks
         .into_iter()
-        .map(|network| view! { <Line network actions/> })
+        .map(|network| view! { <Line network revision actions/> })
         .collect_view();
     view! {
         <section class="panel" aria-labelledby="networks">
@@ -35,7 +35,7 @@ pub fn Networks(networks: Vec<SettingView>, actions: Actions) -> impl IntoView {
                     <details class="pop">
                         <summary class="btn">{t!(i18n, settings.add_network)}</summary>
                         <div class="body panel p-4 max-w-[40rem]">
-                            <Form scope=None network=BootNetworkParams::default() actions/>
+                            <Form scope=None network=BootNetworkParams::default() revision actions/>
                         </div>
                     </details>
                 </div>
@@ -46,7 +46,7 @@ pub fn Networks(networks: Vec<SettingView>, actions: Actions) -> impl IntoView {
 }
 
 #[component]
-fn Line(network: SettingView, actions: Actions) -> impl IntoView {
+fn Line(network: SettingView, revision: u64, actions: Actions) -> impl IntoView {
     let i18n = use_i18n();
     let SettingValue::Boot(params) = network.value.clone() else {
         return ().into_any();
@@ -75,7 +75,7 @@ fn Line(network: SettingView, actions: Actions) -> impl IntoView {
                 <div class="inside">
                     {match own {
                         true => view! {
-                            <Form scope=Some(scope) network=params actions/>
+                            <Form scope=Some(scope) network=params revision actions/>
                             <div><button type="button" class="btn btn-danger needs-wasm" on:click=remove>{t!(i18n, settings.stop_network)}</button></div>
                         }.into_any(),
                         false => view! { <p class="text-ink-2">{t!(i18n, settings.fixed_network)}</p> }.into_any(),
@@ -89,7 +89,12 @@ fn Line(network: SettingView, actions: Actions) -> impl IntoView {
 
 /// The fields of a network; interface and namespace of one that is there can't be changed.
 #[component]
-fn Form(scope: Option<String>, network: BootNetworkParams, actions: Actions) -> impl IntoView {
+fn Form(
+    scope: Option<String>,
+    network: BootNetworkParams,
+    revision: u64,
+    actions: Actions,
+) -> impl IntoView {
     let i18n = use_i18n();
     let action = actions.preview;
     let (namespace, interface) = match scope
@@ -138,6 +143,7 @@ fn Form(scope: Option<String>, network: BootNetworkParams, actions: Actions) -> 
     };
     view! {
         <ActionForm action attr:class="grid gap-4 sm:grid-cols-2 max-w-[40rem]">
+            <input type="hidden" name="revision" value=revision.to_string()/>
             {place}
             <Field label=tu_string!(i18n, network.mode) id=mode_id.clone()>
                 <Select id=mode_id.clone() name="wanted[network][mode]" options=modes selected=mode/>

@@ -19,6 +19,8 @@ pub fn Rows(
     heading: &'static str,
     id: &'static str,
     settings: Vec<SettingView>,
+    /// Of what is shown: without scripts the form says by it what it was filled on.
+    revision: u64,
     actions: Actions,
 ) -> impl IntoView {
     let i18n = use_i18n();
@@ -32,6 +34,7 @@ pub fn Rows(
         <section class="panel" aria-labelledby=id>
             <div class="ph"><h2 id=id>{heading}</h2></div>
             <ActionForm action attr:class="settings">
+                <input type="hidden" name="revision" value=revision.to_string()/>
                 {fields}
                 {changeable.then(|| view! {
                     <div class="row-end">
@@ -51,13 +54,11 @@ fn Row(setting: SettingView, actions: Actions) -> impl IntoView {
     let fixed = words::is_fixed(&setting) || !may(Role::Admin);
     let id = setting.key.replace('.', "-");
     let source = words::source(i18n, &setting);
-    let hidden = (words::is_fixed(&setting))
-        .then(|| setting.saved.as_ref())
-        .flatten()
-        .map(|saved| {
-            let saved = words::value(i18n, Some(saved));
-            tu_string!(i18n, settings.hidden, saved = saved).to_string()
-        });
+    let hidden = setting.saved.as_ref().filter(|_| words::is_fixed(&setting));
+    let hidden = hidden.map(|saved| {
+        let saved = words::value(i18n, Some(saved));
+        tu_string!(i18n, settings.hidden, saved = saved).to_string()
+    });
     let later = (setting.applies == Applies::AtNextStart)
         .then(|| view! { <span class="tag">{t!(i18n, settings.next_start)}</span> });
     let key = setting.key.clone();

@@ -6,6 +6,7 @@ use crate::{
     audit::{AuditFilter, Change},
     jobs::{NewJob, Work},
     secrets,
+    settings::Facts,
 };
 use std::time::Instant;
 use types::{
@@ -181,8 +182,11 @@ impl Admin {
         &self,
         params: &UpdateSettingsParams,
     ) -> Result<SettingsPreviewView> {
-        let clients = self.engine.clients().list();
-        self.engine.settings().preview(params, &clients).await
+        let facts = Facts {
+            clients: self.engine.clients().list(),
+            networks: self.engine.networks().list(),
+        };
+        self.engine.settings().preview(params, &facts).await
     }
 
     /// Changes settings, all of these together. `if_match` is the revision that was read. A network

@@ -18,8 +18,8 @@ impl Viewer {
     ///
     /// # Errors
     /// When the database can't be read.
-    pub fn settings_history(&self) -> Result<Vec<SettingsRevisionView>> {
-        self.engine.settings().history()
+    pub async fn settings_history(&self) -> Result<Vec<SettingsRevisionView>> {
+        self.engine.settings().history().await
     }
 
     /// One change of settings.

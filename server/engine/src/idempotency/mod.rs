@@ -16,7 +16,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use store::{IdempotencyRecord, KeptAnswerRecord, Read, Store, Tx};
+use store::{IdempotencyRecord, KeptAnswerRecord, Read, ReadTx, Store, Tx};
 use types::Timestamp;
 
 /// Longest key, characters.
@@ -178,17 +178,16 @@ impl Idempotency {
         };
         let claimed = {
             let mut known = self.inner.known();
-            let gone = expire(&mut known, now);
+            self.inner.forget_old(&mut known, now);
             match known.get(&record.id) {
-                Some(old) => self.look(old, &record).map(Ok),
+                Some(old) => old.repeats(&record).map(|()| None),
                 // Queued while the list is locked: what goes out of the list goes out of the
                 // database before the same key can come into it again.
-                None => claim(&mut known, &record, gone).map(|g| Err(self.reserve(&record, g))),
+                None => claim(&mut known, &record).map(|gone| Some(self.reserve(&record, gone))),
             }
         }?;
-        let written = match claimed {
-            Ok(answer) => return Ok(Begun::Again(answer)),
-            Err(written) => written,
+        let Some(written) = claimed else {
+            return self.kept(&record).await.map(Begun::Again);
         };
         let reservation = Reservation {
             inner: self.inner.clone(),
@@ -203,21 +202,17 @@ impl Idempotency {
         }
     }
 
-    /// What is known of a key that was used before.
-    fn look(&self, old: &Known, new: &IdempotencyRecord) -> Result<KeptAnswer, Refused> {
-        if old.fingerprint != new.fingerprint {
-            return Err(Refused::Another);
-        }
-        match old.state {
-            State::Running => return Err(Refused::Running),
-            State::Unknown => return Err(Refused::Unknown),
-            State::Answered => {}
-        }
-        let kept: Option<IdempotencyRecord> = self
-            .inner
-            .store
-            .read(|tx| tx.get(&new.id))
-            .map_err(|e: store::Error| Refused::Failed(e.into()))?;
+    /// Forgets what is older than a day; somebody calls it now and then.
+    pub fn forget_old(&self) {
+        self.inner.forget_old(&mut self.inner.known(), now());
+    }
+
+    /// The answer of a key that was used before.
+    async fn kept(&self, new: &IdempotencyRecord) -> Result<KeptAnswer, Refused> {
+        let id = new.id;
+        let read = move |tx: &ReadTx| tx.get::<IdempotencyRecord>(&id);
+        let kept = self.inner.store.read_long(read).await;
+        let kept = kept.map_err(|e: store::Error| Refused::Failed(e.into()))?;
         match kept.and_then(|k| Some((k.role, k.answer?))) {
             Some((role, _)) if new.role < role => Err(Refused::Role),
             Some((_, answer)) => Ok(KeptAnswer::from(answer)),
@@ -239,7 +234,34 @@ impl Idempotency {
     }
 }
 
+impl Known {
+    /// Whether a request that comes under this key is this one, and answered.
+    fn repeats(&self, new: &IdempotencyRecord) -> Result<(), Refused> {
+        if self.fingerprint != new.fingerprint {
+            return Err(Refused::Another);
+        }
+        match self.state {
+            State::Running => Err(Refused::Running),
+            State::Unknown => Err(Refused::Unknown),
+            State::Answered => Ok(()),
+        }
+    }
+}
+
 impl Inner {
+    /// Takes out what is older than a day. Queued at once; nobody waits.
+    fn forget_old(&self, known: &mut HashMap<Id, Known>, now: Timestamp) {
+        let gone = expire(known, now);
+        if gone.is_empty() {
+            return;
+        }
+        drop(self.store.write(move |tx: &mut Tx<'_>| {
+            gone.iter()
+                .for_each(|id| tx.remove::<IdempotencyRecord>(id));
+            Ok::<_, Error>(())
+        }));
+    }
+
     fn known(&self) -> MutexGuard<'_, HashMap<Id, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -338,11 +360,8 @@ fn expire(known: &mut HashMap<Id, Known>, now: Timestamp) -> Vec<Id> {
 ///
 /// # Errors
 /// [`Refused::TooMany`] when all that is there runs.
-fn claim(
-    known: &mut HashMap<Id, Known>,
-    new: &IdempotencyRecord,
-    mut gone: Vec<Id>,
-) -> Result<Vec<Id>, Refused> {
+fn claim(known: &mut HashMap<Id, Known>, new: &IdempotencyRecord) -> Result<Vec<Id>, Refused> {
+    let mut gone = Vec::new();
     let own = |k: &Known| *k.caller == *new.caller;
     if known.values().filter(|k| own(k)).count() >= PER_CALLER {
         gone.push(evict(known, own)?);

@@ -239,25 +239,21 @@ fn with_all_under_way_no_more_are_begun() {
         answer: None,
     };
     for n in 0..PER_CALLER {
-        assert!(
-            claim(&mut known, &record(n, "user:1"), Vec::new())
-                .unwrap()
-                .is_empty()
-        );
+        assert!(claim(&mut known, &record(n, "user:1")).unwrap().is_empty());
     }
-    let more = claim(&mut known, &record(PER_CALLER, "user:1"), Vec::new());
+    let more = claim(&mut known, &record(PER_CALLER, "user:1"));
     assert!(matches!(more, Err(Refused::TooMany)));
-    assert!(claim(&mut known, &record(PER_CALLER, "user:2"), Vec::new()).is_ok());
+    assert!(claim(&mut known, &record(PER_CALLER, "user:2")).is_ok());
     // In all, and by size.
     for n in PER_CALLER + 1..IN_ALL {
-        claim(&mut known, &record(n, &format!("user:{n}")), Vec::new()).unwrap();
+        claim(&mut known, &record(n, &format!("user:{n}"))).unwrap();
     }
-    let full = claim(&mut known, &record(IN_ALL, "token:1"), Vec::new());
+    let full = claim(&mut known, &record(IN_ALL, "token:1"));
     assert!(matches!(full, Err(Refused::TooMany)));
     for k in known.values_mut().filter(|k| *k.caller == *"user:1") {
         (k.state, k.bytes) = (State::Answered, BYTES_IN_ALL / 900);
     }
-    let gone = claim(&mut known, &record(IN_ALL, "token:1"), Vec::new()).unwrap();
+    let gone = claim(&mut known, &record(IN_ALL, "token:1")).unwrap();
     assert!((100..=102).contains(&gone.len()), "{}", gone.len());
     assert_eq!(gone[0], record(0, "").id, "the oldest first");
 }

@@ -5,27 +5,29 @@ use super::{
     network::BOOT_PREFIX,
     sources::{Origin, Resolved},
 };
-use crate::{BootNetworkConfig, UnknownClients};
-use types::{ClientState, ClientView, DhcpMode, SettingEffectView};
+use crate::{BootNetworkConfig, UnknownClients, network::scope_name};
+use std::net::Ipv4Addr;
+use types::{BootNetworkView, ClientState, ClientView, DhcpMode, SettingEffectView};
+
+/// What there is that a change may touch.
+pub(crate) struct Facts {
+    pub clients: Vec<ClientView>,
+    pub networks: Vec<BootNetworkView>,
+}
 
 /// The effects of each row, in the order of the rows.
 pub(super) fn of(
     rows: &[RowChange],
     now: &Resolved,
     next: &Resolved,
-    clients: &[ClientView],
+    facts: &Facts,
 ) -> Vec<SettingEffectView> {
     rows.iter()
-        .map(|row| effect(row, now, next, clients))
+        .map(|row| effect(row, now, next, facts))
         .collect()
 }
 
-fn effect(
-    row: &RowChange,
-    now: &Resolved,
-    next: &Resolved,
-    clients: &[ClientView],
-) -> SettingEffectView {
+fn effect(row: &RowChange, now: &Resolved, next: &Resolved, facts: &Facts) -> SettingEffectView {
     let key = row.key.as_str();
     let (text, computers) = match hidden(key, next) {
         Some(place) => (
@@ -35,9 +37,9 @@ fn effect(
         None => match key {
             "http.listen" => (listen(now, next), Vec::new()),
             "http.allowed_origins" => (origins(next), Vec::new()),
-            "clients.unknown" => unknown(next.values.unknown_clients, clients),
+            "clients.unknown" => unknown(next.values.unknown_clients, facts),
             "lab.enabled" => ("Counts at the next start of the server.".into(), Vec::new()),
-            _ => boot(key, now, next, clients),
+            _ => boot(key, now, next, facts),
         },
     };
     SettingEffectView {
@@ -79,9 +81,10 @@ fn origins(next: &Resolved) -> String {
     }
 }
 
-fn unknown(next: UnknownClients, clients: &[ClientView]) -> (String, Vec<String>) {
+fn unknown(next: UnknownClients, facts: &Facts) -> (String, Vec<String>) {
     let waiting = |c: &&ClientView| c.state == ClientState::Discovered;
-    let waiting: Vec<String> = clients
+    let waiting: Vec<String> = facts
+        .clients
         .iter()
         .filter(waiting)
         .map(|c| c.name.clone())
@@ -100,15 +103,10 @@ fn unknown(next: UnknownClients, clients: &[ClientView]) -> (String, Vec<String>
     }
 }
 
-fn boot(
-    key: &str,
-    now: &Resolved,
-    next: &Resolved,
-    clients: &[ClientView],
-) -> (String, Vec<String>) {
+fn boot(key: &str, now: &Resolved, next: &Resolved, facts: &Facts) -> (String, Vec<String>) {
     let scope = key.strip_prefix(BOOT_PREFIX).unwrap_or(key);
     let of = |all: &Resolved| all.values.boot.iter().find(|n| n.scope() == scope).cloned();
-    let computers = of(now).map_or_else(Vec::new, |network| running(&network, clients));
+    let computers = running(scope, facts);
     let text = match (of(now), of(next)) {
         (before, Some(after)) if before.as_ref() == Some(&after) => {
             format!("{scope} stays as it is.")
@@ -128,20 +126,25 @@ fn boot(
     (text, computers)
 }
 
-/// Names of the computers that run from their disks over this network.
-fn running(network: &BootNetworkConfig, clients: &[ClientView]) -> Vec<String> {
-    let here = |c: &&ClientView| {
-        let within = network
-            .range
-            .zip(c.address)
-            .is_some_and(|(r, a)| (r.first..=r.last).contains(&a));
-        c.disk_in_use && within
-    };
-    clients
+/// Names of the computers that run from their disks over this network: their addresses are in the
+/// subnet that it is in now.
+fn running(scope: &str, facts: &Facts) -> Vec<String> {
+    let live = facts
+        .networks
         .iter()
-        .filter(here)
-        .map(|c| c.name.clone())
-        .collect()
+        .find(|n| scope_name(n.namespace.as_deref(), &n.interface) == scope);
+    let Some((own, prefix)) = live.and_then(|n| Some((n.address?, n.prefix_len))) else {
+        return Vec::new();
+    };
+    let mask = u32::MAX
+        .checked_shl(32 - u32::from(prefix.min(32)))
+        .unwrap_or(0);
+    let here = |c: &&ClientView| {
+        let same = |a: Ipv4Addr| a.to_bits() & mask == own.to_bits() & mask;
+        c.disk_in_use && c.address.is_some_and(same)
+    };
+    let here = facts.clients.iter().filter(here);
+    here.map(|c| c.name.clone()).collect()
 }
 
 fn serves(network: &BootNetworkConfig) -> String {

@@ -9,13 +9,13 @@ use crate::{
 };
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use store::{Read, SettingRecord, SettingsRevisionRecord, Store, Tx};
+use store::{Read, ReadTx, SettingRecord, SettingsRevisionRecord, Store, Tx};
 use types::{ActorKind, ActorView, RevisionState, SettingsRevisionView};
 
 /// Changes that are kept; the oldest go first.
 const KEEP: u64 = 500;
 
-/// Saves a change with its entry; the one that it undoes, if any, is marked.
+/// Saves a change with its entry.
 ///
 /// # Errors
 /// When the database fails; then nothing is changed.
@@ -24,9 +24,8 @@ pub(super) async fn save(
     audit: &Audit,
     by: &By,
     record: &SettingsRevisionRecord,
-    undoes: Option<SettingsRevisionRecord>,
 ) -> Result<()> {
-    let action = match undoes {
+    let action = match record.undoes {
         Some(_) => "setting.undo",
         None => "setting.update",
     };
@@ -35,12 +34,9 @@ pub(super) async fn save(
     let write = move |tx: &mut Tx<'_>| {
         put_rows(tx, &record, |c| c.after.clone())?;
         tx.put(&record)?;
-        if let Some(old) = undoes {
-            tx.put(&SettingsRevisionRecord {
-                state: RevisionState::Undone,
-                note: Some(format!("undone by change {}", record.number)),
-                ..old
-            })?;
+        // One on trial may go back, and then what it undoes holds again.
+        if record.state != RevisionState::OnTrial {
+            mark_undone(tx, &record)?;
         }
         if let Some(old) = record.number.checked_sub(KEEP) {
             tx.remove::<SettingsRevisionRecord>(&old);
@@ -79,6 +75,7 @@ pub(super) async fn confirm(
     let (audit, by) = (audit.clone(), by.clone());
     let write = move |tx: &mut Tx<'_>| {
         let number = record.number;
+        mark_undone(tx, &record)?;
         tx.put(&SettingsRevisionRecord {
             state: RevisionState::Confirmed,
             ..record
@@ -87,6 +84,21 @@ pub(super) async fn confirm(
         audit.record(tx, &by, change)
     };
     store.write(write).await
+}
+
+/// Marks the change that this one undoes, if any.
+fn mark_undone(tx: &mut Tx<'_>, by: &SettingsRevisionRecord) -> Result<()> {
+    let Some(number) = by.undoes else {
+        return Ok(());
+    };
+    if let Some(old) = tx.get::<SettingsRevisionRecord>(&number)? {
+        tx.put(&SettingsRevisionRecord {
+            state: RevisionState::Undone,
+            note: Some(format!("undone by change {}", by.number)),
+            ..old
+        })?;
+    }
+    Ok(())
 }
 
 /// Nobody can say any more whether the server could be reached: the change goes back.
@@ -194,9 +206,12 @@ pub(super) fn find(store: &Store, number: u64) -> Result<SettingsRevisionRecord>
 ///
 /// # Errors
 /// When the database can't be read.
-pub(super) fn list(store: &Store) -> Result<Vec<SettingsRevisionView>> {
-    let records: Vec<SettingsRevisionRecord> = store.read(|tx| tx.list_readable(None))?;
-    Ok(records.iter().rev().map(view).collect())
+pub(super) async fn list(store: &Arc<Store>) -> Result<Vec<SettingsRevisionView>> {
+    let read = |tx: &ReadTx| {
+        let records: Vec<SettingsRevisionRecord> = tx.list_readable(None)?;
+        Ok(records.iter().rev().map(view).collect())
+    };
+    store.read_long(read).await
 }
 
 /// A change as shown.

@@ -19,6 +19,7 @@ mod tests;
 mod trial;
 
 pub use catalog::Values;
+pub(crate) use effects::Facts;
 pub use sources::{ConfigError, DEFAULT_DATA_DIR, Flags, Origin, Sources};
 
 use crate::{Area, Audit, By, Error, EventBus, Result};
@@ -26,30 +27,39 @@ use arc_swap::ArcSwap;
 use change::{RowChange, value_of};
 use sources::{Resolved, Saved, check_saved};
 use std::{
+    net::SocketAddr,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 use store::{Read, SettingRecord, SettingsRevisionRecord, Store};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use trial::Trial;
 use types::{
-    Applies, ClientView, Event, RevisionState, SettingKind, SettingView, SettingsPreviewView,
+    Applies, Event, RevisionState, SettingKind, SettingView, SettingsPreviewView,
     SettingsRevisionView, SettingsView, UpdateSettingsParams,
 };
 
 /// Makes settings hold outside the engine.
 pub trait Apply: Send + Sync + 'static {
-    /// Makes `next` hold where `now` did. Afterwards a connection to the page that was there before
-    /// proves nothing: those end with their next answer.
+    /// Makes `next` hold; what is so already stays untouched. Afterwards a connection to the page that
+    /// was there before proves nothing: those end with their next answer.
     ///
     /// # Errors
     /// When it can't be made so; then all is as it was.
-    fn apply<'a>(
-        &'a self,
-        now: &'a Values,
-        next: &'a Values,
-    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+    fn apply<'a>(&'a self, next: &'a Values) -> Applied<'a>;
+
+    /// The way back: all of `to` that can be had, with the page at `fallback` where its own place is gone.
+    ///
+    /// # Errors
+    /// When the page can be at neither; then it is where it was.
+    fn go_back<'a>(&'a self, to: &'a Values, fallback: SocketAddr) -> Applied<'a>;
 }
+
+/// What [`Apply`] answers with.
+pub type Applied<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
 /// The settings. Cheap to clone.
 #[derive(Clone)]
@@ -69,6 +79,8 @@ struct Inner {
     state: Arc<Mutex<State>>,
     /// The change that waits to be confirmed; whoever keeps time watches it.
     trial: watch::Sender<Option<Trial>>,
+    /// A way back was not finished: what holds here is not yet so outside.
+    is_behind: AtomicBool,
 }
 
 /// What the database has.
@@ -123,6 +135,7 @@ impl Settings {
                 resolved: ArcSwap::from_pointee(resolved),
                 state: Arc::new(Mutex::new(state)),
                 trial: watch::Sender::new(None),
+                is_behind: AtomicBool::new(false),
             }),
         })
     }
@@ -191,8 +204,8 @@ impl Settings {
     ///
     /// # Errors
     /// When the database can't be read.
-    pub(crate) fn history(&self) -> Result<Vec<SettingsRevisionView>> {
-        history::list(&self.inner.store)
+    pub(crate) async fn history(&self) -> Result<Vec<SettingsRevisionView>> {
+        history::list(&self.inner.store).await
     }
 
     /// One change that was made.
@@ -210,15 +223,15 @@ impl Settings {
     pub(crate) async fn preview(
         &self,
         params: &UpdateSettingsParams,
-        clients: &[ClientView],
+        facts: &Facts,
     ) -> Result<SettingsPreviewView> {
         let state = self.inner.state.lock().await.clone();
-        let changes = change::rows(&state.saved, params)?;
+        let changes = self.rows(&state.saved, params)?;
         let next = self.next(&state.saved, &changes)?;
         let now = self.resolved();
         Ok(SettingsPreviewView {
             revision: state.revision,
-            effects: effects::of(&changes, &now, &next, clients),
+            effects: effects::of(&changes, &now, &next, facts),
             confirm_within_seconds: trial::needed(&now.values, &next.values)
                 .then(|| trial::seconds(params.confirm_within_seconds))
                 .transpose()?,
@@ -247,7 +260,7 @@ impl Settings {
                     current: state.revision,
                 });
             }
-            let changes = change::rows(&state.saved, &params)?;
+            let changes = settings.rows(&state.saved, &params)?;
             let within = trial::seconds(params.confirm_within_seconds)?;
             settings
                 .make(&by, &mut state, changes, within, None)
@@ -275,12 +288,40 @@ impl Settings {
             let changes = history::inverse(&old, &state.saved)?;
             let within = trial::seconds(None)?;
             settings
-                .make(&by, &mut state, changes, within, Some(old))
+                .make(&by, &mut state, changes, within, Some(number))
                 .await
                 .map(drop)
         };
         uninterrupted(whole).await?;
         Ok(self.view().await)
+    }
+
+    /// The rows that a change touches. Nothing saved can't be taken away: whoever asks for it means
+    /// something that is not here, or that stands elsewhere.
+    fn rows(&self, saved: &Saved, params: &UpdateSettingsParams) -> Result<Vec<RowChange>> {
+        let resolved = self.resolved();
+        let absent = params.values.iter().filter(|(_, value)| value.is_none());
+        for (key, _) in absent.filter(|(key, _)| !saved.contains_key(*key)) {
+            let text = resolved.texts.get(key.as_str()).map(|(_, origin)| origin);
+            match text.or(resolved.networks.get(key)) {
+                Some(Origin::Default | Origin::Database) => {}
+                Some(above) => {
+                    return Err(Error::conflict(
+                        Area::Setting,
+                        format!("`{key}` is not saved: {above} says it"),
+                        "Change it there, and start the server again.",
+                    ));
+                }
+                None => check_saved(key, "").map_err(|_| {
+                    let networks: Vec<_> = resolved.networks.keys().map(String::as_str).collect();
+                    let known = [catalog::keys(), networks].concat();
+                    let hint = sources::suggestion(key, &known);
+                    let message = format!("there is no setting `{key}`. {hint}");
+                    Error::invalid(Area::Setting, "values", message)
+                })?,
+            }
+        }
+        change::rows(saved, params)
     }
 
     /// What would hold after a change.
@@ -302,7 +343,7 @@ impl Settings {
         state: &mut OwnedMutexGuard<State>,
         changes: Vec<RowChange>,
         within_seconds: u32,
-        undoes: Option<SettingsRevisionRecord>,
+        undoes: Option<u64>,
     ) -> Result<()> {
         if let Some(waiting) = self.on_trial() {
             return Err(Error::conflict(
@@ -326,19 +367,20 @@ impl Settings {
                 false => RevisionState::Applied,
             },
             note: None,
-            undoes: undoes.as_ref().map(|r| r.number),
+            undoes,
         };
-        history::save(&self.inner.store, &self.inner.audit, by, &record, undoes).await?;
+        history::save(&self.inner.store, &self.inner.audit, by, &record).await?;
         let before = state.saved.clone();
         change::apply(&mut state.saved, &changes);
         state.revision = record.number;
-        if let Err(e) = self.apply(&now.values, &next.values).await {
+        if let Err(e) = self.apply(&next.values).await {
             let note = e.to_string();
             history::revert(&self.inner.store, &self.inner.audit, by, record, &note).await?;
             state.saved = before;
             self.tell(state.revision);
             return Err(e);
         }
+        self.inner.is_behind.store(false, Relaxed);
         let listen = next.values.listen;
         self.hold(next);
         if on_trial {
@@ -349,11 +391,23 @@ impl Settings {
         Ok(())
     }
 
-    async fn apply(&self, now: &Values, next: &Values) -> Result<()> {
+    async fn apply(&self, next: &Values) -> Result<()> {
         match self.inner.apply.get() {
-            Some(apply) if now != next => apply.apply(now, next).await,
-            _ => Ok(()),
+            Some(apply) => apply.apply(next).await,
+            None => Ok(()),
         }
+    }
+
+    /// Makes what is saved hold outside again, as far as that is possible.
+    async fn go_back(&self) -> Result<()> {
+        let Some(apply) = self.inner.apply.get() else {
+            return Ok(());
+        };
+        let fallback = self
+            .without_saved()
+            .map_err(|e| Error::Internal(e.to_string()))?;
+        let now = self.resolved();
+        apply.go_back(&now.values, fallback.listen).await
     }
 
     fn hold(&self, next: Resolved) {

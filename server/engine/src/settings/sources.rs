@@ -260,7 +260,7 @@ fn saved_network(key: &str, text: &str) -> Result<BootNetworkConfig, ConfigError
         .map_err(|e| bad_row(key, text, format!("it is not a boot network: {e}")))?;
     let table = network::table(key, &params)
         .ok_or_else(|| bad_row(key, text, "the key names no interface".into()))?;
-    network::config(&Origin::Database, &table).map_err(|e| match e {
+    let network = network::config(&Origin::Database, &table).map_err(|e| match e {
         ConfigError::Value {
             key: part,
             text,
@@ -273,7 +273,16 @@ fn saved_network(key: &str, text: &str) -> Result<BootNetworkConfig, ConfigError
         ),
         ConfigError::Missing { why, .. } => bad_row(key, text, why.into()),
         other => other,
-    })
+    })?;
+    // One network has one key, or it could be there twice.
+    match key.strip_prefix(BOOT_PREFIX) == Some(network.scope().as_str()) {
+        true => Ok(network),
+        false => Err(bad_row(
+            key,
+            text,
+            "write the name of the interface without spaces".into(),
+        )),
+    }
 }
 
 fn bad_row(key: &str, text: &str, why: String) -> ConfigError {
@@ -355,7 +364,7 @@ pub(super) fn unknown(origin: &Origin, key: &str, known: &[&str]) -> String {
 }
 
 /// The nearest key that exists, as a question, or all of them.
-fn suggestion(key: &str, known: &[&str]) -> String {
+pub(super) fn suggestion(key: &str, known: &[&str]) -> String {
     let nearest = known
         .iter()
         .map(|k| (distance(key, k), *k))

@@ -43,27 +43,39 @@ fn view_of(view: &SettingsView, key: &str) -> SettingView {
     found.unwrap_or_else(|| panic!("{key}")).clone()
 }
 
-/// Writes down what it was asked to make so; refuses port 1.
+/// Writes down what it was asked to make so; refuses port 1, and ports that are gone.
 #[derive(Default)]
-struct World(StdMutex<Vec<Values>>);
+struct World {
+    made: StdMutex<Vec<Values>>,
+    gone: StdMutex<Vec<u16>>,
+}
+
+impl World {
+    fn make(&self, next: &Values) -> Result<()> {
+        if next.listen.port() == 1 || self.gone.lock().unwrap().contains(&next.listen.port()) {
+            return Err(Error::conflict(
+                Area::Setting,
+                format!("port {} is taken", next.listen.port()),
+                "Another.",
+            ));
+        }
+        self.made.lock().unwrap().push(next.clone());
+        Ok(())
+    }
+
+    fn ports(&self) -> Vec<u16> {
+        let made = self.made.lock().unwrap();
+        made.iter().map(|v| v.listen.port()).collect()
+    }
+}
 
 impl Apply for World {
-    fn apply<'a>(
-        &'a self,
-        _: &'a Values,
-        next: &'a Values,
-    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
-        Box::pin(async move {
-            if next.listen.port() == 1 {
-                return Err(Error::conflict(
-                    Area::Setting,
-                    "port 1 is taken",
-                    "Another.",
-                ));
-            }
-            self.0.lock().unwrap().push(next.clone());
-            Ok(())
-        })
+    fn apply<'a>(&'a self, next: &'a Values) -> Applied<'a> {
+        Box::pin(async move { self.make(next) })
+    }
+
+    fn go_back<'a>(&'a self, to: &'a Values, _: SocketAddr) -> Applied<'a> {
+        Box::pin(async move { self.make(to) })
     }
 }
 
@@ -153,6 +165,9 @@ async fn what_can_not_be_is_refused_and_nothing_is_changed() {
         ("boot.-f", network("10.0.0.1-10.0.0.9"), "name"),
         ("boot.a/b/c", network("10.0.0.1-10.0.0.9"), "name"),
         ("", text("x"), "Known"),
+        ("boot. br0", network("10.0.0.1-10.0.0.9"), "without spaces"),
+        ("clients.unknwon", None, "Did you mean"),
+        ("boot.br7", None, "no setting"),
     ] {
         let good = ("clients.unknown", text("adopt"));
         for params in [
@@ -165,7 +180,7 @@ async fn what_can_not_be_is_refused_and_nothing_is_changed() {
         }
     }
     assert_eq!(admin.settings().await.revision, 0);
-    assert_eq!(admin.settings_history().unwrap(), []);
+    assert_eq!(admin.settings_history().await.unwrap(), []);
     let stale = admin.update_settings(Some(7), change(&[("lab.enabled", text("true"))]));
     assert_eq!(stale.await.unwrap_err().code(), "NSB-SETTING-003");
     let short = UpdateSettingsParams {
@@ -207,7 +222,7 @@ async fn a_change_is_undone_once_and_not_over_a_later_one() {
         admin.undo_settings(99).await.unwrap_err().code(),
         "NSB-SETTING-004"
     );
-    let history = admin.settings_history().unwrap();
+    let history = admin.settings_history().await.unwrap();
     let states: Vec<_> = history
         .iter()
         .map(|r| (r.number, r.state, r.undoes))
@@ -251,7 +266,7 @@ async fn a_network_change_stays_only_when_a_new_connection_confirms_it() {
         admin.settings_revision(1).unwrap().state,
         RevisionState::Confirmed
     );
-    assert_eq!(world.0.lock().unwrap().len(), 1);
+    assert_eq!(world.ports().len(), 1);
     drop((admin, e));
     let again = engine(dir.path(), &[]);
     assert_eq!(again.settings().values().boot[0].interface, "br0");
@@ -276,14 +291,7 @@ async fn a_network_change_that_nobody_confirms_goes_back() {
         assert!(seen.elapsed() < Duration::from_secs(60));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let ports: Vec<u16> = world
-        .0
-        .lock()
-        .unwrap()
-        .iter()
-        .map(|v| v.listen.port())
-        .collect();
-    assert_eq!(ports, [4000, 3000]);
+    assert_eq!(world.ports(), [4000, 3000]);
     let revision = admin.settings_revision(1).unwrap();
     assert_eq!(revision.state, RevisionState::Reverted);
     assert!(revision.note.is_some_and(|n| n.contains("in time")));
@@ -369,4 +377,66 @@ async fn a_row_that_nobody_understands_hinders_no_start() {
         view_of(&view, "clients.unknown").source,
         SettingSource::Default
     );
+}
+
+#[tokio::test]
+async fn what_stands_above_can_not_be_taken_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let e = engine(dir.path(), &[("NSBOOT_LAB__ENABLED", "true")]);
+    let admin = e.as_itself("test");
+    let remove = admin.update_settings(None, change(&[("lab.enabled", None)]));
+    let error = remove.await.unwrap_err();
+    assert!(error.to_string().contains("NSBOOT_LAB__ENABLED"), "{error}");
+    let default = change(&[("clients.unknown", None)]);
+    let view = admin.update_settings(None, default).await.unwrap();
+    assert_eq!(view.revision, 0, "it is so already");
+}
+
+#[tokio::test]
+async fn an_undo_that_goes_back_leaves_what_it_undid() {
+    let dir = tempfile::tempdir().unwrap();
+    let e = engine(dir.path(), &[]);
+    let admin = e.as_itself("test");
+    let params = change(&[("boot.br0", network("10.77.0.100-10.77.0.199"))]);
+    admin.update_settings(None, params).await.unwrap();
+    admin.confirm_settings(1, Instant::now()).await.unwrap();
+    let state = |n| admin.settings_revision(n).unwrap().state;
+    admin.undo_settings(1).await.unwrap();
+    assert_eq!(
+        (state(1), state(2)),
+        (RevisionState::Confirmed, RevisionState::OnTrial)
+    );
+    // Taken back, as time would.
+    admin.undo_settings(2).await.unwrap();
+    assert_eq!(
+        (state(1), state(2)),
+        (RevisionState::Confirmed, RevisionState::Reverted)
+    );
+    admin.undo_settings(1).await.unwrap();
+    admin.confirm_settings(3, Instant::now()).await.unwrap();
+    assert_eq!(
+        (state(1), state(3)),
+        (RevisionState::Undone, RevisionState::Confirmed)
+    );
+    assert_eq!(e.settings().values().boot, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_back_that_fails_is_tried_until_it_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let e = engine(dir.path(), &[]);
+    let world = Arc::new(World::default());
+    e.settings().attach(world.clone());
+    let keeper = e.settings().clone();
+    tokio::spawn(async move { keeper.end_trials().await });
+    let admin = e.as_itself("test");
+    let params = change(&[("http.listen", text("127.0.0.1:4000"))]);
+    admin.update_settings(None, params).await.unwrap();
+    world.gone.lock().unwrap().push(3000);
+    admin.undo_settings(1).await.unwrap();
+    assert_eq!(world.ports(), [4000], "it could not go back yet");
+    world.gone.lock().unwrap().clear();
+    while world.ports() != [4000, 3000] {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }

@@ -5,6 +5,7 @@ use super::{Settings, State, Values, history, uninterrupted};
 use crate::{Area, By, Error, Result, now};
 use std::{
     net::SocketAddr,
+    sync::atomic::Ordering::Relaxed,
     time::{Duration, Instant},
 };
 use tokio::sync::OwnedMutexGuard;
@@ -13,6 +14,8 @@ use types::{SettingsView, Timestamp, TrialView};
 /// Seconds of a trial unless the caller says otherwise: to see the page gone, to find it at its new
 /// address and to sign in there.
 const SECONDS: u32 = 120;
+/// From a way back that failed to the next try.
+const AGAIN: Duration = Duration::from_secs(1);
 /// What a caller may ask for, seconds.
 const MAY_BE: std::ops::RangeInclusive<u32> = 10..=600;
 
@@ -137,6 +140,14 @@ impl Settings {
         let mut trials = self.inner.trial.subscribe();
         loop {
             let waiting = trials.borrow_and_update().clone();
+            if self.inner.is_behind.load(Relaxed) {
+                let _one_at_a_time = self.inner.state.lock().await;
+                match self.go_back().await {
+                    Ok(()) => self.inner.is_behind.store(false, Relaxed),
+                    Err(_) => tokio::time::sleep(AGAIN).await,
+                }
+                continue;
+            }
             let Some(trial) = waiting else {
                 // The sender lives as long as we do.
                 let _ = trials.changed().await;
@@ -153,7 +164,7 @@ impl Settings {
                 if let Err(error) = self.take_back(&by, &mut state, why).await {
                     // It stays on trial in the database, and goes back at the next start at the latest.
                     tracing::error!(%error, change = trial.number, "settings could not go back yet");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    tokio::time::sleep(AGAIN).await;
                 }
             }
         }
@@ -184,13 +195,12 @@ impl Settings {
             .map_err(super::refused)?;
         history::revert(&self.inner.store, &self.inner.audit, by, record, why).await?;
         tracing::warn!(change = number, why, "settings go back");
-        let now = self.resolved();
-        // What is saved is right again; what can't be made so now is tried by the next change or start.
-        if let Err(error) = self.apply(&now.values, &next.values).await {
-            tracing::error!(%error, "the settings from before can't take effect");
-        }
         state.saved = before;
         self.hold(next);
+        if let Err(error) = self.go_back().await {
+            tracing::error!(%error, "the settings from before can't take effect yet; it is tried again");
+            self.inner.is_behind.store(true, Relaxed);
+        }
         self.inner.trial.send_replace(None);
         self.tell(state.revision);
         Ok(())

@@ -138,7 +138,7 @@ pub(crate) fn load_or_make(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>> {
                 doing: format!("reading the key {}", path.display()),
                 source: std::io::Error::new(
                     ErrorKind::InvalidData,
-                    "it does not have 32 bytes; remove the file, and a new one is made: who had signed in does so again",
+                    "it does not have 32 bytes; remove the file, and a new one is made; docs/operations.md says what that costs",
                 ),
             });
         }

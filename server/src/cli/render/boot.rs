@@ -163,7 +163,7 @@ pub fn networks(networks: &[BootNetworkView]) -> String {
 }
 
 const NO_NETWORK: &str =
-    "no interface is served: name one in [[boot]] of nsboot.toml, then start nsboot again";
+    "no interface is served: nsboot network set INTERFACE --range FIRST-LAST serves one";
 
 fn network(n: &BootNetworkView) -> String {
     match (&n.error, n.address) {

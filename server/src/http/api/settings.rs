@@ -87,7 +87,7 @@ async fn history(
 ) -> ApiResult<Json<ListView<SettingsRevisionView>>> {
     // The list is in the order of its keys: the newest has the lowest.
     let key = |r: &SettingsRevisionView| format!("{:020}", u64::MAX - r.number);
-    page.page(viewer.settings_history()?, key).map(Json)
+    page.page(viewer.settings_history().await?, key).map(Json)
 }
 
 /// One change that was made.
