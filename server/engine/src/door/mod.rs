@@ -5,10 +5,13 @@
 //! Boot planes and other parts of the server do not come through here: they act for nobody.
 
 mod admin;
+mod import;
 mod operator;
 #[cfg(test)]
 mod tests;
 mod viewer;
+
+pub use import::Import;
 
 use crate::{
     By, Engine, Error, Result,

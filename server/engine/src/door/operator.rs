@@ -1,10 +1,9 @@
 //! What operators may change: computers, images, jobs and the lab.
 
-use super::{Operator, target};
+use super::{Import, Operator, target};
 use crate::{
     Area, BootNetworkConfig, Error, Result,
     audit::Change,
-    images::ImportWriter,
     jobs::{self, MAX_ITEMS, NewJob, Work},
 };
 use types::{
@@ -169,12 +168,12 @@ impl Operator {
         self.start(new).await
     }
 
-    /// Begins the import of an image.
+    /// Begins the import of an image, as a job that the caller drives.
     ///
     /// # Errors
-    /// As [`crate::Images`] says: a bad or taken name, a length that no disk has.
-    pub async fn begin_import(&self, name: &str, expected: Option<u64>) -> Result<ImportWriter> {
-        let begin = self.engine.images().begin_import(&self.by, name, expected);
+    /// As [`crate::Images`] says: a bad or taken name, a length that no disk has; too many jobs.
+    pub async fn begin_import(&self, name: &str, expected: Option<u64>) -> Result<Import> {
+        let begin = Import::begin(&self.engine, &self.by, name, expected);
         self.attempt("image.import", target("image", name), begin)
             .await
     }

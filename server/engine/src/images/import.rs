@@ -220,6 +220,11 @@ impl ImportWriter {
         write.await
     }
 
+    /// Ends the import for a reason that is not its own; the image goes as if it had never been begun.
+    pub(crate) async fn abandon(mut self, why: Error) -> Error {
+        self.give_up(why).await
+    }
+
     /// The caller learns why; the image goes as if it had never been begun.
     async fn give_up(&mut self, why: Error) -> Error {
         let target = audit::target("image", Some(self.id.to_string()), &self.name);

@@ -36,6 +36,19 @@ impl JobHandle {
         self.cancel.is_cancelled()
     }
 
+    /// Waits until somebody asks to cancel the job.
+    pub async fn until_cancelled(&self) {
+        self.cancel.cancelled().await;
+    }
+
+    /// Runs at once: what drives it is here already.
+    pub fn begin_now(&self) {
+        self.inner.update(self.id, |r| {
+            r.state = JobState::Running;
+            r.started_at = Some(now());
+        });
+    }
+
     /// Waits for its turn, which ends with what is given back; None when it was cancelled meanwhile.
     pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         let turns = self.inner.turns.clone();
@@ -96,24 +109,33 @@ impl JobHandle {
 
     /// Ends the job.
     pub fn finish(mut self, outcome: Result<Outcome>) {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(e) => return self.failed(&e),
+        };
         self.over = true;
         self.inner.end(self.id, |r| match outcome {
-            Ok(Outcome::Done(result)) => {
+            Outcome::Done(result) => {
                 r.result = to_json(&result).ok();
                 r.state = JobState::Succeeded;
                 r.total.inspect(|total| r.done = *total);
             }
-            Ok(Outcome::Items) => r.state = of_items(r.items.iter().map(|i| i.state)),
-            Ok(Outcome::Cancelled) => {
+            Outcome::Items => r.state = of_items(r.items.iter().map(|i| i.state)),
+            Outcome::Cancelled => {
                 line(r, "cancelled".into());
                 r.state = JobState::Cancelled;
             }
-            Err(e) => {
-                tracing::warn!(job = %r.id, kind = r.kind, error = %e, "a job failed");
-                line(r, e.to_string());
-                r.problem = fault(&e.problem());
-                r.state = JobState::Failed;
-            }
+        });
+    }
+
+    /// Ends the job with the reason why it is not done.
+    pub fn failed(mut self, e: &Error) {
+        self.over = true;
+        self.inner.end(self.id, |r| {
+            tracing::warn!(job = %r.id, kind = r.kind, error = %e, "a job failed");
+            line(r, e.to_string());
+            r.problem = fault(&e.problem());
+            r.state = JobState::Failed;
         });
     }
 }

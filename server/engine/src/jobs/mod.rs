@@ -8,7 +8,7 @@ mod tests;
 mod work;
 
 pub(crate) use handle::JobHandle;
-pub(crate) use work::{Work, resume, start};
+pub(crate) use work::{Outcome, Work, resume, start};
 
 use crate::{Area, Audit, By, Error, EventBus, Result, audit::Change, now};
 use record::{fault, to_json, view};
@@ -167,6 +167,35 @@ impl Jobs {
     /// [`Error::Invalid`] for too many things, [`Error::Unavailable`] when too many jobs wait, or when
     /// the database fails.
     pub(crate) async fn begin(&self, by: &By, new: NewJob) -> Result<JobHandle> {
+        let record = self.record_of(by, &new)?;
+        let (inner, by, written) = (self.inner.clone(), by.clone(), record.clone());
+        let write = self.inner.store.write(move |tx| {
+            tx.put(&written)?;
+            inner.audit.record(tx, &by, new.change)
+        });
+        write.await?;
+        Ok(self.handle(record))
+    }
+
+    /// Writes down a job that the caller drives, as a request that brings an image does: it runs at once,
+    /// takes nobody's turn, and ends with the caller. What it changes stands in the audit log by itself.
+    ///
+    /// # Errors
+    /// As [`Jobs::begin`].
+    pub(crate) async fn attend(&self, by: &By, new: NewJob) -> Result<JobHandle> {
+        let record = self.record_of(by, &new)?;
+        let written = record.clone();
+        let write = self
+            .inner
+            .store
+            .write(move |tx| Ok::<_, Error>(tx.put(&written)?));
+        write.await?;
+        let handle = self.handle(record);
+        handle.begin_now();
+        Ok(handle)
+    }
+
+    fn record_of(&self, by: &By, new: &NewJob) -> Result<JobRecord> {
         if new.items.len() > MAX_ITEMS {
             return Err(Error::invalid(
                 Area::Job,
@@ -181,10 +210,10 @@ impl Jobs {
                 "Wait until some are over, or cancel some.",
             ));
         }
-        let record = JobRecord {
+        Ok(JobRecord {
             id: JobId(Uuid::now_v7()),
             kind: new.change.action.into(),
-            title: new.title,
+            title: new.title.clone(),
             state: JobState::Queued,
             actor: to_json(by)?,
             work: to_json(&new.work)?,
@@ -195,19 +224,12 @@ impl Jobs {
             done: 0,
             total: new.total,
             cancel_requested: false,
-            items: new.items.into_iter().map(item).collect(),
+            items: new.items.iter().cloned().map(item).collect(),
             result: None,
             problem: None,
             log: Vec::new(),
             revision: 1,
-        };
-        let (inner, by, written) = (self.inner.clone(), by.clone(), record.clone());
-        let write = self.inner.store.write(move |tx| {
-            tx.put(&written)?;
-            inner.audit.record(tx, &by, new.change)
-        });
-        write.await?;
-        Ok(self.handle(record))
+        })
     }
 
     fn handle(&self, record: JobRecord) -> JobHandle {

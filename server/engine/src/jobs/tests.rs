@@ -299,3 +299,77 @@ async fn a_damaged_job_is_left_out_and_an_administrators_is_seen_by_no_other() {
         |c: &std::sync::Arc<crate::Change>| matches!(c.event(), types::Event::JobChanged { .. });
     assert!(!told.is_empty() && !told.iter().any(is_job));
 }
+
+fn piece() -> bytes::Bytes {
+    bytes::Bytes::from(vec![7; 1 << 20])
+}
+
+/// The one job of an engine, told or stored.
+async fn only(engine: &Engine) -> JobView {
+    let all = engine.jobs().list(Role::Admin, None, 9).await.unwrap();
+    assert_eq!(all.len(), 1, "{all:?}");
+    engine.jobs().get(all[0].id).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_is_a_job_with_progress_and_an_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let itself = engine.as_itself("test");
+    let mut import = itself.begin_import("disk", Some(2 << 20)).await.unwrap();
+    let begun = only(&engine).await;
+    assert_eq!(
+        (begun.state, begun.total, begun.kind.as_str()),
+        (JobState::Running, Some(2 << 20), "image.import")
+    );
+    import.write(piece()).await.unwrap();
+    assert_eq!(only(&engine).await.done, 1 << 20);
+    import.write(piece()).await.unwrap();
+    let image = import.finish(None).await.unwrap();
+    let done = over(&engine, &begun).await;
+    assert_eq!(done.state, JobState::Succeeded, "{done:?}");
+    assert_eq!(done.result.unwrap()["image"], image.name);
+    let log = itself.audit(Default::default(), None, 9).await.unwrap();
+    let imports = log.iter().filter(|e| e.action == "image.import");
+    assert_eq!(imports.count(), 1, "the job adds no entry of its own");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_that_is_cancelled_leaves_nothing_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let itself = engine.as_itself("test");
+    let mut import = itself.begin_import("disk", None).await.unwrap();
+    import.write(piece()).await.unwrap();
+    let job = only(&engine).await;
+    itself.cancel_job(&job.id.to_string()).await.unwrap();
+    let told = import.cancelled().await;
+    assert!(told.to_string().contains("cancelled"), "{told}");
+    assert!(import.write(piece()).await.is_err(), "of no use any more");
+    drop(import);
+    assert_eq!(over(&engine, &job).await.state, JobState::Cancelled);
+    assert!(engine.images().find("disk").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_whose_sender_or_server_is_gone_has_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let itself = engine.as_itself("test");
+    let import = itself.begin_import("disk", None).await.unwrap();
+    let job = only(&engine).await;
+    drop(import);
+    let gone = over(&engine, &job).await;
+    assert_eq!(gone.state, JobState::Failed);
+    assert!(gone.problem.unwrap().title.contains("ended before"));
+    let import = itself.begin_import("other", None).await.unwrap();
+    let all = engine.jobs().list(Role::Admin, None, 9).await.unwrap();
+    // As a stop of the server leaves it: nobody says how it ended.
+    std::mem::forget(import);
+    drop((itself, engine));
+    let after = crashed(dir.path());
+    let engine = open(after.path());
+    let job = over(&engine, &all[0]).await;
+    assert_eq!(job.state, JobState::Failed);
+    assert!(job.problem.unwrap().title.contains("server was stopped"));
+}

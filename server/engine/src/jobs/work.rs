@@ -12,6 +12,8 @@ use types::{ClientId, ImageId, JobId, Role, UpdateClientParams};
 pub(crate) enum Work {
     /// Reads an image's file and compares its SHA-256 with that of the import.
     VerifyImage { image: ImageId },
+    /// Takes an image in, as a request brings it.
+    ImportImage { image: ImageId },
     /// Reads the whole audit log and checks its chain.
     VerifyAudit,
     /// The same change to several computers.
@@ -38,9 +40,10 @@ impl Work {
     pub fn role(&self) -> Role {
         match self {
             Work::VerifyAudit => Role::Admin,
-            Work::VerifyImage { .. } | Work::UpdateClients { .. } | Work::RemoveClients { .. } => {
-                Role::Operator
-            }
+            Work::VerifyImage { .. }
+            | Work::ImportImage { .. }
+            | Work::UpdateClients { .. }
+            | Work::RemoveClients { .. } => Role::Operator,
         }
     }
 
@@ -55,6 +58,7 @@ impl Work {
     async fn run(self, engine: &Engine, by: &By, job: &JobHandle) -> Result<Outcome> {
         match self {
             Work::VerifyImage { image } => verify_image(engine, image, job).await,
+            Work::ImportImage { .. } => Err(sender_gone()),
             Work::VerifyAudit => verify_audit(engine, job).await,
             Work::UpdateClients { ids, change } => {
                 for (i, id) in ids.into_iter().enumerate() {
@@ -113,8 +117,8 @@ fn spawn(engine: Engine, work: Work, by: By, job: JobHandle) {
     });
 }
 
-/// Goes on with what a stop of the server cut short. Every kind there is today can begin again: what
-/// was done already is found done. Who started it must still be allowed to.
+/// Goes on with what a stop of the server cut short: what was done already is found done. An upload has
+/// lost who brings it, and fails. Who started it must still be allowed to.
 ///
 /// # Errors
 /// When the database can't be read.
@@ -128,7 +132,8 @@ pub(crate) fn resume(engine: &Engine) -> Result<()> {
             });
         match begun {
             _ if record.cancel_requested => job.finish(Ok(Outcome::Cancelled)),
-            Err(e) => job.finish(Err(e)),
+            Err(e) => job.failed(&e),
+            Ok((_, Work::ImportImage { .. })) => job.failed(&sender_gone()),
             Ok((by, work)) => {
                 job.restart();
                 spawn(engine.clone(), work, by, job);
@@ -136,6 +141,15 @@ pub(crate) fn resume(engine: &Engine) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whoever brought an image is gone with the server that was stopped.
+fn sender_gone() -> Error {
+    Error::conflict(
+        Area::Image,
+        "the server was stopped before the file was complete",
+        "Send it again.",
+    )
 }
 
 async fn verify_image(engine: &Engine, id: ImageId, job: &JobHandle) -> Result<Outcome> {

@@ -95,7 +95,12 @@ async fn upload(
     let expected = announced_length(&headers);
     let mut import = operator.begin_import(&query.name, expected).await?;
     let mut pieces = body.into_data_stream();
-    while let Some(piece) = pieces.next().await {
+    loop {
+        let piece = tokio::select! {
+            piece = pieces.next() => piece,
+            cancelled = import.cancelled() => return Err(cancelled.into()),
+        };
+        let Some(piece) = piece else { break };
         // Dropping the import removes what came so far.
         let piece = piece.map_err(|e| cut_off(&e.to_string()))?;
         import.write(piece).await?;
