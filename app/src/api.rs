@@ -8,7 +8,9 @@ use leptos::prelude::*;
 pub async fn login(username: String, password: String) -> Result<(), Fault> {
     let host = crate::ssr::host()?;
     let params = types::LoginParams { username, password };
-    let cookies = host.login(crate::ssr::visitor(), params).await?;
+    let cookies = host
+        .login(crate::ssr::visitor(), params, crate::ssr::over_tls())
+        .await?;
     crate::ssr::set_cookies(cookies);
     leptos_axum::redirect("/floor");
     Ok(())
@@ -23,7 +25,9 @@ pub async fn setup(code: String, username: String, password: String) -> Result<(
         username,
         password,
     };
-    let cookies = host.setup(crate::ssr::visitor(), params).await?;
+    let cookies = host
+        .setup(crate::ssr::visitor(), params, crate::ssr::over_tls())
+        .await?;
     crate::ssr::set_cookies(cookies);
     leptos_axum::redirect("/floor");
     Ok(())

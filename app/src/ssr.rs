@@ -32,9 +32,9 @@ pub trait Host: Send + Sync + 'static {
     /// No account exists yet: the first visitor makes one with the one-time code.
     fn needs_setup(&self) -> bool;
     /// Makes the first account and signs it in.
-    fn setup(&self, by: By, params: SetupParams) -> Answer<Cookies>;
+    fn setup(&self, by: By, params: SetupParams, over_tls: bool) -> Answer<Cookies>;
     /// Signs in.
-    fn login(&self, by: By, params: LoginParams) -> Answer<Cookies>;
+    fn login(&self, by: By, params: LoginParams, over_tls: bool) -> Answer<Cookies>;
     /// Ends the session of this request, if it has one; the cookies clear it in the browser.
     fn logout(&self, viewer: Option<Viewer>) -> Answer<Cookies>;
     /// The same snapshot that the WebSocket begins with for this role.
@@ -132,6 +132,13 @@ fn no_context() -> Fault {
 /// Who is signed in with this request.
 pub fn me() -> Option<MeView> {
     use_context::<Parts>()?.extensions.get::<MeView>().cloned()
+}
+
+/// Whether the browser sees us over TLS, which a proxy may end. Its own word counts: `Origin`, whose
+/// host was compared with ours before, and nobody but the sender is the worse for a lie.
+pub fn over_tls() -> bool {
+    let origin = headers().get(header::ORIGIN).cloned();
+    origin.is_some_and(|o| o.as_bytes().starts_with(b"https://"))
 }
 
 /// The headers of this request.

@@ -200,3 +200,7 @@ pub struct MeView {
 /// The cookie that holds a browser's sign-in: the session's refresh token, which the page's
 /// server functions set as `HttpOnly; SameSite=Strict; Path=/` and never rotate.
 pub const SESSION_COOKIE: &str = "nsboot_session";
+
+/// The same where the browser sees us over TLS, behind a proxy: then only this host can have set it, and
+/// it is never sent in plain (RFC 6265bis section 4.1.3.2).
+pub const SECURE_SESSION_COOKIE: &str = "__Host-nsboot_session";

@@ -17,7 +17,7 @@ use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr},
 };
-use types::{SESSION_COOKIE, Way};
+use types::{SECURE_SESSION_COOKIE, SESSION_COOKIE, Way};
 
 /// What the command line calls itself (`User-Agent`); the audit log believes it.
 pub const CLI_AGENT: &str = concat!("nsboot/", env!("CARGO_PKG_VERSION"));
@@ -112,8 +112,8 @@ fn proof(state: &AppState, request: &Request) -> Option<(Identity, bool)> {
         return Some((identity, false));
     }
     let jar = CookieJar::from_headers(request.headers());
-    let token = jar.get(SESSION_COOKIE)?.value().to_string();
-    Some((users.resume(&token).ok()?, true))
+    let cookie = jar.get(SECURE_SESSION_COOKIE).or(jar.get(SESSION_COOKIE))?;
+    Some((users.resume(cookie.value()).ok()?, true))
 }
 
 /// What there is to say of a request whoever sent it.

@@ -6,7 +6,8 @@ use axum_extra::extract::cookie::{Cookie, SameSite};
 use engine::{By, Operator, Viewer};
 use http::HeaderValue;
 use types::{
-    LoginParams, Role, SESSION_COOKIE, SetupParams, Snapshot, SystemInfoView, TokenView, Topics,
+    LoginParams, Role, SECURE_SESSION_COOKIE, SESSION_COOKIE, SetupParams, Snapshot,
+    SystemInfoView, TokenView, Topics,
 };
 
 /// The pages' view of the server.
@@ -17,19 +18,19 @@ impl Host for PageHost {
         self.0.engine.users().needs_setup()
     }
 
-    fn setup(&self, by: By, params: SetupParams) -> Answer<Cookies> {
+    fn setup(&self, by: By, params: SetupParams, over_tls: bool) -> Answer<Cookies> {
         let users = self.0.engine.users().clone();
         Box::pin(async move {
             let tokens = users.setup(by, params).await;
-            Ok(signed_in(&tokens.map_err(|e| e.problem())?))
+            Ok(signed_in(&tokens.map_err(|e| e.problem())?, over_tls))
         })
     }
 
-    fn login(&self, by: By, params: LoginParams) -> Answer<Cookies> {
+    fn login(&self, by: By, params: LoginParams, over_tls: bool) -> Answer<Cookies> {
         let users = self.0.engine.users().clone();
         Box::pin(async move {
             let tokens = users.login(by, params).await;
-            Ok(signed_in(&tokens.map_err(|e| e.problem())?))
+            Ok(signed_in(&tokens.map_err(|e| e.problem())?, over_tls))
         })
     }
 
@@ -38,7 +39,8 @@ impl Host for PageHost {
             if let Some(viewer) = viewer {
                 viewer.logout().await.map_err(|e| e.problem())?;
             }
-            Ok(cookies(cookie("", 0)))
+            // Whichever it was: a browser may have come both ways.
+            Ok([cookies(cookie("", 0, false)), cookies(cookie("", 0, true))].concat())
         })
     }
 
@@ -61,16 +63,21 @@ impl Host for PageHost {
     }
 }
 
-fn signed_in(tokens: &TokenView) -> Cookies {
-    cookies(cookie(&tokens.refresh_token, SESSION_SECONDS))
+fn signed_in(tokens: &TokenView, over_tls: bool) -> Cookies {
+    cookies(cookie(&tokens.refresh_token, SESSION_SECONDS, over_tls))
 }
 
 /// As long as a session lasts at most; the server ends it by its own clock.
 const SESSION_SECONDS: i64 = 30 * 86_400;
 
 /// Scripts can't read it and other sites' pages don't send it.
-fn cookie(value: &str, seconds: i64) -> String {
-    let base = Cookie::build((SESSION_COOKIE, value.to_string()))
+fn cookie(value: &str, seconds: i64, over_tls: bool) -> String {
+    let name = match over_tls {
+        true => SECURE_SESSION_COOKIE,
+        false => SESSION_COOKIE,
+    };
+    let base = Cookie::build((name, value.to_string()))
+        .secure(over_tls)
         .http_only(true)
         .same_site(SameSite::Strict)
         .path("/")

@@ -61,6 +61,40 @@ fn the_page_signs_in_with_a_cookie_that_scripts_and_other_sites_do_not_get() {
 }
 
 #[test]
+fn over_tls_the_cookie_is_bound_to_the_host_and_never_sent_in_plain() {
+    let server = Server::start();
+    let host = server.base.trim_start_matches("http://");
+    let origin = format!("https://{host}");
+    let body = format!("username=admin&password={}", PASSWORD.replace(' ', "+"));
+    let headers = [FORM, ("origin", origin.as_str())];
+    let answer = server.send("POST", "/fn/login", &headers, body.as_bytes());
+    let cookie = answer
+        .cookie
+        .clone()
+        .unwrap_or_else(|| panic!("{answer:?}"));
+    for part in [
+        "__Host-nsboot_session=",
+        "Secure",
+        "HttpOnly",
+        "SameSite=Strict",
+        "Path=/",
+    ] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    assert!(!cookie.contains("Domain"), "{cookie}");
+    let pair = cookie.split(';').next().expect("pair");
+    let with = [("cookie", pair), headers[0], headers[1]];
+    assert_eq!(server.send("GET", "/floor", &with, b"").status, 200);
+    let out = server.send("POST", "/fn/logout", &with, b"");
+    let cleared: Vec<_> = out.headers.get_all("set-cookie").iter().collect();
+    assert_eq!(cleared.len(), 2, "{cleared:?}");
+    assert_eq!(
+        server.send("GET", "/api/v1/auth/me", &with, b"").status,
+        401
+    );
+}
+
+#[test]
 fn files_that_are_not_there_are_404_and_nothing_leaves_the_folder() {
     let server = Server::start();
     for path in [

@@ -222,8 +222,12 @@ fn no_forged_token_or_cookie_gets_in_or_changes_anything() {
             "another cookie's name",
             vec![(
                 "cookie",
-                format!("__Host-nsboot_session={}", session.refresh),
+                format!("__Secure-nsboot_session={}", session.refresh),
             )],
+        ),
+        (
+            "a good cookie beside a bad one that counts first",
+            vec![("cookie", format!("__Host-nsboot_session=x; {cookie}"))],
         ),
         (
             "a good cookie beside a bad token",
