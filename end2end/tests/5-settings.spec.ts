@@ -74,7 +74,7 @@ test('a change is previewed, made, seen in the history and undone', async ({ pag
   await signInAt(page, ports[0]);
   await settings(page, ports[0]);
   const row = page.locator('[data-key="clients.unknown"]');
-  await expect(row).toContainText('As it comes');
+  await expect(row).toContainText('The default');
   await row.getByRole('combobox').selectOption('adopt');
   await page.locator('form', { has: row }).getByRole('button', { name: 'Preview…' }).click();
   const asked = page.getByRole('region', { name: 'What this changes' });
@@ -89,7 +89,7 @@ test('a change is previewed, made, seen in the history and undone', async ({ pag
   await expect(change).toContainText('Change 2 by admin');
   await change.getByRole('button', { name: 'Undo change 2' }).click();
   await expect(change).toContainText('Undone');
-  await expect(row).toContainText('As it comes');
+  await expect(row).toContainText('The default');
   expect(errors).toEqual([]);
 });
 
