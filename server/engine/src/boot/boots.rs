@@ -1,16 +1,17 @@
 //! The boots of all computers: takes in signals, tells each machine what to load, keeps the history.
 
 use super::{
-    BootFile, Firmware, Machine, Signal, Who, causes, identity,
+    BootFile, Firmware, Machine, Signal, Who, causes,
+    disks::Disks,
+    identity,
     script::{self, Plane},
     tally,
     timeline::Timeline,
 };
 use crate::{
-    Area, Clients, Counters, Error, EventBus, Leases, Result, StorageBackend,
+    Clients, Counters, Error, EventBus, Leases, Result, StorageBackend,
     export::{Exports, SessionInfo},
     now,
-    secrets::Secret,
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -18,11 +19,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use store::{BootKey, BootRecord, ClientRecord, Read, ReadTx, Store};
+use store::{BootKey, BootRecord, Read, ReadTx, Store};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use types::{
-    BootId, BootState, BootView, Cause, ClientId, ClientState, Event, Hop, MacAddr, OverlayMode,
-    ReadyFacts, Timestamp,
+    BootId, BootState, BootView, Cause, ClientState, Event, Hop, MacAddr, ReadyFacts, Timestamp,
 };
 
 /// Boots kept of one computer.
@@ -59,8 +59,7 @@ struct Inner {
     newest: Mutex<HashMap<MacAddr, Timeline>>,
     /// Machines whose ROM is iPXE and that shall go through the loader once all the same.
     through_loader: Mutex<HashSet<MacAddr>>,
-    /// Held while a client's disk is made ready.
-    preparing: Mutex<HashMap<ClientId, Arc<tokio::sync::Mutex<()>>>>,
+    disks: Disks,
     queue: mpsc::Sender<Seen>,
     /// The other end of the queue, held by who folds.
     signals: tokio::sync::Mutex<mpsc::Receiver<Seen>>,
@@ -82,16 +81,22 @@ impl Boots {
             newest.insert(record.mac, BootView::from(record).into());
         }
         let (queue, signals) = mpsc::channel(QUEUE);
+        let disks = Disks::new(
+            needs.clients.clone(),
+            needs.storage.clone(),
+            needs.exports.clone(),
+        );
         let inner = Arc::new(Inner {
             needs,
             newest: Mutex::new(newest),
             through_loader: Mutex::default(),
-            preparing: Mutex::default(),
+            disks,
             queue,
             signals: tokio::sync::Mutex::new(signals),
         });
-        inner.offer_existing_disks();
-        inner.tell_of_left_overlays()?;
+        inner.disks.offer_existing();
+        inner.disks.tell_of_left()?;
+        inner.disks.go_with_their_clients();
         inner.join_clients();
         Ok(Boots { inner })
     }
@@ -220,29 +225,9 @@ impl Boots {
         if client.state == ClientState::Discovered {
             return Ok(refuse(Hop::Ipxe, causes::not_adopted(mac)));
         }
-        // Firmware asks twice when an answer is slow: the second one waits for the first, and is
-        // forgotten when its connection goes meanwhile.
-        let alone = {
-            let mut preparing = lock(&self.inner.preparing);
-            preparing.entry(client.id).or_default().clone()
-        };
-        let alone = alone.lock_owned().await;
-        let client = self.inner.needs.clients.get(client.id).unwrap_or(client);
-        let Some(image) = client.image_id else {
-            return Ok(refuse(Hop::Disk, causes::no_image(&client.name)));
-        };
-        let secret = self.inner.needs.clients.disk_secret_or_new(&client).await;
-        let inner = self.inner.clone();
-        let record = client.clone();
-        let prepared = tokio::task::spawn_blocking(move || {
-            let _alone = alone;
-            inner.prepare_disk(&record, image, secret?)
-        })
-        .await;
-        match prepared
-            .unwrap_or_else(|e| Err(Error::Internal(format!("preparing a disk broke off: {e}"))))
-        {
-            Ok(export) => {
+        match self.inner.disks.prepare(&client).await {
+            Ok(None) => Ok(refuse(Hop::Disk, causes::no_image(&client.name))),
+            Ok(Some(export)) => {
                 self.signal(Who::Mac(mac), at, Signal::Script);
                 Ok(script::san_boot(plane, mac, &client.name, &export))
             }
@@ -351,47 +336,7 @@ impl Inner {
         }
     }
 
-    /// After a restart of the server, guests look for the disks that they run from.
-    fn offer_existing_disks(&self) {
-        for view in self.needs.clients.list() {
-            // Also without an image by now: what runs goes on until it is started anew.
-            let Some(client) = self.needs.clients.get(view.id) else {
-                continue;
-            };
-            match self.needs.storage.open_overlay(client.id) {
-                Ok(device) => match self.needs.clients.disk_secret(&client) {
-                    Ok(secret) => self
-                        .needs
-                        .exports
-                        .publish(identity::export(&client, secret, device)),
-                    Err(why) => tracing::error!(
-                        client = %client.name, %why,
-                        "its disk is offered after its next boot only: its secret can't be opened"
-                    ),
-                },
-                Err(Error::NotFound { .. }) => {} // it never booted
-                Err(error) => {
-                    tracing::error!(client = %client.name, %error, "its overlay can't be offered")
-                }
-            }
-        }
-    }
-
-    /// What a stop in the middle of a removal left behind. Not removed here: after the return of an
-    /// older database, the same disks are somebody's.
-    fn tell_of_left_overlays(&self) -> Result<()> {
-        let clients = &self.needs.clients;
-        for id in self.needs.storage.overlays()? {
-            if clients.get(id).is_none() {
-                tracing::warn!(
-                    "the disk overlays/{id}.* belongs to no computer; remove its files by hand when nobody misses it"
-                );
-            }
-        }
-        Ok(())
-    }
-
-    /// What views of clients show of boots and disks; what goes with a client.
+    /// What views of clients show of boots and disks.
     fn join_clients(self: &Arc<Self>) {
         let weak = Arc::downgrade(self);
         self.needs
@@ -405,57 +350,6 @@ impl Inner {
         self.needs
             .clients
             .join_disk_in_use(move |id| exports.in_use(&identity::target(id)));
-        let (exports, storage) = (self.needs.exports.clone(), self.needs.storage.clone());
-        let (runtime, weak) = (tokio::runtime::Handle::current(), Arc::downgrade(self));
-        self.needs.clients.on_removed(move |client| {
-            if let Some(inner) = weak.upgrade() {
-                lock(&inner.preparing).remove(&client.id);
-            }
-            exports.withdraw(&identity::target(client.id));
-            let (storage, id, name) = (storage.clone(), client.id, client.name.clone());
-            // Not here: this is the database's thread, and the file may be huge.
-            runtime.spawn_blocking(move || {
-                if let Err(error) = storage.remove_overlay(id) {
-                    tracing::error!(client = %name, %error, "its overlay could not be removed");
-                }
-            });
-        });
-    }
-
-    fn prepare_disk(
-        &self,
-        client: &ClientRecord,
-        image: types::ImageId,
-        secret: Secret,
-    ) -> Result<crate::export::Export> {
-        /// A session that was cut off finishes its last request within this, or is a dead machine's.
-        const DRAIN: Duration = Duration::from_secs(5);
-        let target = identity::target(client.id);
-        // The machine starts anew: whatever ran on it does not any more.
-        self.needs.exports.close_sessions(&target);
-        let drained = self.needs.exports.drained(&target, DRAIN);
-        if !drained && client.mode == OverlayMode::Keep {
-            // What is still on its way would be written over what the new boot writes.
-            return Err(Error::Unavailable {
-                area: Area::Disk,
-                message: "an older session is still writing to this disk".into(),
-                hint: "It is tried again by itself.".into(),
-            });
-        }
-        match client.mode {
-            OverlayMode::Reset => self.needs.storage.reset_overlay(client.id, image)?,
-            OverlayMode::Keep => self.needs.storage.ensure_overlay(client.id, image)?,
-        }
-        let device = self.needs.storage.open_overlay(client.id)?;
-        let export = identity::export(client, secret, device);
-        self.needs.exports.publish(export.clone());
-        // Removed meanwhile: nothing would ever take disk and export away.
-        if self.needs.clients.get(client.id).is_none() {
-            self.needs.exports.withdraw(&target);
-            self.needs.storage.remove_overlay(client.id)?;
-            return Err(Error::not_found(Area::Client, client.id));
-        }
-        Ok(export)
     }
 
     /// Takes in one signal; the computer whose boots changed, and boots to be stored.

@@ -2,6 +2,7 @@
 
 mod boots;
 mod causes;
+mod disks;
 pub mod identity;
 pub mod script;
 mod tally;

@@ -1,0 +1,159 @@
+//! The disks that computers start from: made ready for each boot, offered, and gone with their client.
+
+use super::identity;
+use crate::{
+    Area, Clients, Error, Result, StorageBackend,
+    export::{Export, Exports},
+    secrets::Secret,
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use store::ClientRecord;
+use types::{ClientId, ImageId, OverlayMode};
+
+/// Held while the disk of a client is made ready.
+type Turns = Mutex<HashMap<ClientId, Arc<tokio::sync::Mutex<()>>>>;
+
+/// Every client's disk. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Disks {
+    clients: Clients,
+    storage: Arc<dyn StorageBackend>,
+    exports: Exports,
+    turns: Arc<Turns>,
+}
+
+impl Disks {
+    pub fn new(clients: Clients, storage: Arc<dyn StorageBackend>, exports: Exports) -> Disks {
+        Disks {
+            clients,
+            storage,
+            exports,
+            turns: Arc::default(),
+        }
+    }
+
+    /// Makes the disk of a client ready for a boot that begins now, and offers it. None when no image
+    /// is chosen.
+    ///
+    /// # Errors
+    /// When image or overlay can't be had, or something still writes to it.
+    pub async fn prepare(&self, client: &Arc<ClientRecord>) -> Result<Option<Export>> {
+        // Firmware asks twice when an answer is slow: the second one waits for the first, and is
+        // forgotten when its connection goes meanwhile.
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.entry(client.id).or_default().clone()
+        };
+        let turn = turn.lock_owned().await;
+        let client = self.clients.get(client.id).unwrap_or(client.clone());
+        let Some(image) = client.image_id else {
+            return Ok(None);
+        };
+        let secret = self.clients.disk_secret_or_new(&client).await?;
+        let disks = self.clone();
+        let prepared = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            disks.make_ready(&client, image, secret)
+        });
+        let broke = |e| Error::Internal(format!("preparing a disk broke off: {e}"));
+        prepared.await.map_err(broke)?.map(Some)
+    }
+
+    /// On a thread that may wait: for a session that ends, and for the disk.
+    fn make_ready(&self, client: &ClientRecord, image: ImageId, secret: Secret) -> Result<Export> {
+        /// A session that was cut off finishes its last request within this, or is a dead machine's.
+        const DRAIN: Duration = Duration::from_secs(5);
+        let target = identity::target(client.id);
+        // The machine starts anew: whatever ran on it does not any more.
+        self.exports.close_sessions(&target);
+        let drained = self.exports.drained(&target, DRAIN);
+        if !drained && client.mode == OverlayMode::Keep {
+            // What is still on its way would be written over what the new boot writes.
+            return Err(Error::Unavailable {
+                area: Area::Disk,
+                message: "an older session is still writing to this disk".into(),
+                hint: "It is tried again by itself.".into(),
+            });
+        }
+        match client.mode {
+            OverlayMode::Reset => self.storage.reset_overlay(client.id, image)?,
+            OverlayMode::Keep => self.storage.ensure_overlay(client.id, image)?,
+        }
+        let device = self.storage.open_overlay(client.id)?;
+        let export = identity::export(client, secret, device);
+        self.exports.publish(export.clone());
+        // Removed meanwhile: nothing would ever take disk and export away.
+        if self.clients.get(client.id).is_none() {
+            self.exports.withdraw(&target);
+            self.storage.remove_overlay(client.id)?;
+            return Err(Error::not_found(Area::Client, client.id));
+        }
+        Ok(export)
+    }
+
+    /// After a restart of the server, guests look for the disks that they run from.
+    pub fn offer_existing(&self) {
+        for view in self.clients.list() {
+            // Also without an image by now: what runs goes on until it is started anew.
+            let Some(client) = self.clients.get(view.id) else {
+                continue;
+            };
+            match self.storage.open_overlay(client.id) {
+                Ok(device) => match self.clients.disk_secret(&client) {
+                    Ok(secret) => self
+                        .exports
+                        .publish(identity::export(&client, secret, device)),
+                    Err(why) => tracing::error!(
+                        client = %client.name, %why,
+                        "its disk is offered after its next boot only: its secret can't be opened"
+                    ),
+                },
+                Err(Error::NotFound { .. }) => {} // it never booted
+                Err(error) => {
+                    tracing::error!(client = %client.name, %error, "its overlay can't be offered")
+                }
+            }
+        }
+    }
+
+    /// What a stop in the middle of a removal left behind. Not removed here: after the return of an
+    /// older database, the same disks are somebody's.
+    pub fn tell_of_left(&self) -> Result<()> {
+        for id in self.storage.overlays()? {
+            if self.clients.get(id).is_none() {
+                tracing::warn!(
+                    "the disk overlays/{id}.* belongs to no computer; remove its files by hand when nobody misses it"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// A client that is removed takes its disk along.
+    pub fn go_with_their_clients(&self) {
+        // Not the whole of us: the clients would hold themselves.
+        let (exports, storage, turns) = (
+            self.exports.clone(),
+            self.storage.clone(),
+            self.turns.clone(),
+        );
+        let runtime = tokio::runtime::Handle::current();
+        self.clients.on_removed(move |client| {
+            let mut waiting = turns.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.remove(&client.id);
+            drop(waiting);
+            exports.withdraw(&identity::target(client.id));
+            let (storage, id, name) = (storage.clone(), client.id, client.name.clone());
+            // Not here: this is the database's thread, and the file may be huge.
+            runtime.spawn_blocking(move || {
+                if let Err(error) = storage.remove_overlay(id) {
+                    tracing::error!(client = %name, %error, "its overlay could not be removed");
+                }
+            });
+        });
+    }
+}
