@@ -30,7 +30,10 @@ started() {
 # It is still there and found nothing wrong with itself.
 sound() {
   kill -0 "$SERVER"
-  ! grep -q '"level":"error"' "$DATA/err" || { echo "The server wrote errors:"; grep '"level":"error"' "$DATA/err"; exit 1; }
+  # A boot network on an interface that is not there is asked for on purpose, and said to be an error.
+  local wrong
+  wrong=$(grep '"level":"error"' "$DATA/err" | grep -v '"task":"boot-plane/nsb-none') || return 0
+  echo "The server wrote errors:"; echo "$wrong"; exit 1
 }
 cd "$DATA" # schemathesis leaves files where it stands
 

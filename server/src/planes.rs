@@ -107,6 +107,8 @@ impl Planes {
             let (engine, network) = (engine.clone(), wanted.clone());
             async move { serve(&engine, &network, &stop).await }
         });
+        // In the list at once; what becomes of it shows soon.
+        self.inner.engine.networks().set(view(&network, None, None));
         planes.insert(scope, Handle { task, network });
         true
     }

@@ -22,7 +22,7 @@ pub mod exit {
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// The server said no.
-    #[error("{0}")]
+    #[error("{}", said(.0))]
     Problem(Box<Problem>),
     /// No server answered.
     #[error("{what} {at}: {why} [NSB-CLI-001]. {hint}")]
@@ -61,6 +61,7 @@ impl CliError {
     /// The exit code of the contract.
     pub fn exit(&self) -> u8 {
         match self {
+            CliError::Problem(p) if p.code == "NSB-AUTH-002" => exit::AUTH,
             CliError::Problem(p) => match p.status {
                 401 | 403 => exit::AUTH,
                 404 => exit::NOT_FOUND,
@@ -83,6 +84,20 @@ impl CliError {
             code: "NSB-CLI-003",
             hint: "Use the same version of nsboot on both sides.",
         }
+    }
+}
+
+/// A refusal, with the way out that a command line has.
+fn said(problem: &Problem) -> String {
+    let title = &problem.title;
+    match problem.code.as_str() {
+        "NSB-AUTH-001" => format!(
+            "{title} [NSB-AUTH-001]. There is no token or sign-in that holds: sign in with `nsboot login --server URL`."
+        ),
+        "NSB-AUTH-002" => format!(
+            "{title} [NSB-AUTH-002]. Name the account with --user where the command takes it, or sign in with `nsboot login --server URL`."
+        ),
+        _ => problem.to_string(),
     }
 }
 

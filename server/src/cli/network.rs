@@ -6,10 +6,19 @@ use super::{
     console::Console,
     listing::Listing,
     render,
-    setting::{Trial, changed},
+    setting::{Trial, made},
 };
 use clap::{Args, Subcommand, ValueEnum};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 use types::{BootNetworkParams, BootNetworkView, DhcpMode, SettingValue, UpdateSettingsParams};
+
+/// How long a network may take to run or to fail, before it is shown as it is.
+const SETTLES: Duration = Duration::from_secs(3);
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Subcommand)]
 pub enum NetworkCommand {
@@ -111,8 +120,23 @@ fn send(
         values: [(format!("boot.{scope}"), value)].into(),
         confirm_within_seconds: trial.confirm_within,
     };
-    changed(
-        Change::new("PATCH", "/api/v1/settings").body(&params)?,
-        console,
-    )
+    let change = Change::new("PATCH", "/api/v1/settings").body(&params)?;
+    if made(change, console)?.is_none() {
+        return Ok(());
+    }
+    let networks = settled(console)?;
+    console.print(&networks, || render::networks(&networks))
+}
+
+/// How the networks are, once each runs or has said why not: an interface that is not there shows so.
+fn settled(console: &Console) -> Result<Vec<BootNetworkView>, CliError> {
+    let asked = Instant::now();
+    loop {
+        let networks: Vec<BootNetworkView> = console.all("/api/v1/networks")?;
+        let known = |n: &BootNetworkView| n.address.is_some() || n.error.is_some();
+        if networks.iter().all(known) || asked.elapsed() > SETTLES {
+            return Ok(networks);
+        }
+        thread::sleep(LOOK);
+    }
 }

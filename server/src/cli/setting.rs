@@ -4,7 +4,7 @@ use super::{CliError, connect::Change, console::Console, render};
 use clap::{Args, Subcommand};
 use std::collections::BTreeMap;
 use types::{
-    ConfirmSettingsParams, Problem, SettingValue, SettingView, SettingsPreviewView,
+    ConfirmSettingsParams, Problem, SettingSource, SettingValue, SettingView, SettingsPreviewView,
     SettingsRevisionView, SettingsView, UpdateSettingsParams,
 };
 
@@ -91,15 +91,15 @@ pub fn run(command: SettingCommand, console: &Console) -> Result<(), CliError> {
             trial,
             if_match,
         } => {
-            let change = Change::new("PATCH", PATH).body(&params(&values, trial)?)?;
-            changed(change.if_match(if_match), console)
+            let params = params(&values, trial)?;
+            let keys: Vec<_> = params.values.keys().cloned().collect();
+            let change = Change::new("PATCH", PATH).body(&params)?;
+            changed(change.if_match(if_match), &keys, console)
         }
         SettingCommand::Unset { keys, trial } => {
-            let values = keys.into_iter().map(|key| (key, None)).collect();
-            changed(
-                Change::new("PATCH", PATH).body(&update(values, trial))?,
-                console,
-            )
+            let values = keys.iter().map(|key| (key.clone(), None)).collect();
+            let change = Change::new("PATCH", PATH).body(&update(values, trial))?;
+            changed(change, &keys, console)
         }
         SettingCommand::Preview { values, trial } => {
             let path = format!("{PATH}/actions/preview");
@@ -122,7 +122,7 @@ pub fn run(command: SettingCommand, console: &Console) -> Result<(), CliError> {
         }
         SettingCommand::Undo { number } => {
             let path = format!("{PATH}/revisions/{number}/actions/undo");
-            changed(Change::new("POST", path), console)
+            changed(Change::new("POST", path), &[], console)
         }
         SettingCommand::Confirm { number } => {
             let body = ConfirmSettingsParams { revision: number };
@@ -135,21 +135,30 @@ pub fn run(command: SettingCommand, console: &Console) -> Result<(), CliError> {
     }
 }
 
-/// Makes a change and says what it waits for.
+/// Makes a change and shows what holds then.
 ///
 /// # Errors
 /// As the server says.
-pub fn changed(change: Change, console: &Console) -> Result<(), CliError> {
-    let Some(view) = console.change::<SettingsView>(change)? else {
+fn changed(change: Change, keys: &[String], console: &Console) -> Result<(), CliError> {
+    let Some(view) = made(change, console)? else {
         return Ok(());
     };
-    if let Some(trial) = &view.trial {
+    tell_hidden(keys, &view, console);
+    console.print(&view, || render::settings_now(&view))
+}
+
+/// Says what was saved and does not hold, since something stands above it.
+fn tell_hidden(keys: &[String], view: &SettingsView, console: &Console) {
+    let hidden = view.settings.iter().filter(|s| {
+        let above = !matches!(s.source, SettingSource::Database | SettingSource::Default);
+        above && s.saved.is_some() && keys.contains(&s.key)
+    });
+    for setting in hidden {
         console.say(&format!(
-            "This may cut you off, so it goes back at {} unless you keep it: nsboot setting confirm {}",
-            trial.ends_at, trial.revision
+            "{} is saved and without effect: {} says what holds.",
+            setting.key, setting.place
         ));
     }
-    console.print(&view, || render::settings(&view))
 }
 
 fn absent(key: &str) -> CliError {
@@ -159,6 +168,21 @@ fn absent(key: &str) -> CliError {
         format!("there is no setting {key:?}"),
         "List them with `nsboot setting ls`.",
     )))
+}
+
+/// Makes a change and says what it waits for; None when it was only told.
+///
+/// # Errors
+/// As the server says.
+pub fn made(change: Change, console: &Console) -> Result<Option<SettingsView>, CliError> {
+    let view = console.change::<SettingsView>(change)?;
+    if let Some(trial) = view.as_ref().and_then(|v| v.trial.as_ref()) {
+        console.say(&format!(
+            "This may cut you off, so it goes back at {} unless you keep it: nsboot setting confirm {}",
+            trial.ends_at, trial.revision
+        ));
+    }
+    Ok(view)
 }
 
 fn params(values: &Values, trial: Trial) -> Result<UpdateSettingsParams, CliError> {

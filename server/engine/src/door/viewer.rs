@@ -228,7 +228,7 @@ impl Viewer {
         id.ok_or_else(|| {
             Error::conflict(
                 Area::Auth,
-                "commands on the box itself have no account",
+                "on the box itself you are nobody in particular",
                 "Name the user, or sign in with --server and --token.",
             )
         })

@@ -179,14 +179,16 @@ fn entry(action: &'static str, record: &SettingsRevisionRecord) -> Change {
     };
     Change {
         action,
-        target: target(
-            "setting",
-            Some(record.number.to_string()),
-            &title(record.number),
-        ),
+        target: target("setting", Some(record.number.to_string()), &named(record)),
         before: facts(|c| &c.before),
         after: facts(|c| &c.after),
     }
+}
+
+/// The change with what it is about.
+fn named(record: &SettingsRevisionRecord) -> String {
+    let keys: Vec<_> = record.changes.iter().map(|c| c.key.as_str()).collect();
+    format!("change {} ({})", record.number, keys.join(", "))
 }
 
 fn title(number: u64) -> String {

@@ -312,13 +312,14 @@ impl Settings {
                         "Change it there, and start the server again.",
                     ));
                 }
-                None => check_saved(key, "").map_err(|_| {
-                    let networks: Vec<_> = resolved.networks.keys().map(String::as_str).collect();
-                    let known = [catalog::keys(), networks].concat();
-                    let hint = sources::suggestion(key, &known);
-                    let message = format!("there is no setting `{key}`. {hint}");
-                    Error::invalid(Area::Setting, "values", message)
-                })?,
+                // No other network is proposed: nobody shall stop the wrong one by a typing error.
+                None if key.starts_with(network::BOOT_PREFIX) => {
+                    return Err(Error::not_found(
+                        Area::Network,
+                        key.trim_start_matches("boot."),
+                    ));
+                }
+                None => return Err(refused(sources::unknown_key(key))),
             }
         }
         change::rows(saved, params)
@@ -349,7 +350,9 @@ impl Settings {
             return Err(Error::conflict(
                 Area::Setting,
                 format!("change {waiting} waits to be confirmed"),
-                "Confirm it, or take it back, or wait until it goes back by itself.",
+                format!(
+                    "`nsboot setting confirm {waiting}` keeps it and `nsboot setting undo {waiting}` takes it back, as the page does; else it goes back by itself."
+                ),
             ));
         }
         if changes.is_empty() {
@@ -443,6 +446,7 @@ fn scalar_view(known: &catalog::Known, resolved: &Resolved, saved: &Saved) -> Se
 fn refused(e: ConfigError) -> Error {
     let message = match e {
         ConfigError::Value { key, text, why, .. } => format!("`{key}` can't be {text:?}: {why}"),
+        ConfigError::Unknown { key, hint } => format!("there is no setting `{key}`. {hint}"),
         other => other.to_string(),
     };
     Error::invalid(Area::Setting, "values", message)

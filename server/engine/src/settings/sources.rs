@@ -98,6 +98,8 @@ pub enum ConfigError {
         line: usize,
         why: String,
     },
+    #[error("there is no setting `{key}` [NSB-CONFIG-005]. {hint}")]
+    Unknown { key: String, hint: String },
     #[error("{origin}: `{key}` is missing: {why} [NSB-CONFIG-003]. Add it and start again.")]
     Missing {
         origin: Origin,
@@ -251,7 +253,15 @@ pub(super) fn check_saved(key: &str, text: &str) -> Result<(), ConfigError> {
     let raw = Raw::new(text, Origin::Database);
     match known(key) {
         Some(known) => parse(key, &raw, |text| (known.read)(&mut Values::default(), text)),
-        None => Err(bad_row(key, text, suggestion(key, &keys()))),
+        None => Err(unknown_key(key)),
+    }
+}
+
+/// A key that there is none of, with the nearest one that there is.
+pub(super) fn unknown_key(key: &str) -> ConfigError {
+    ConfigError::Unknown {
+        key: key.into(),
+        hint: suggestion(key, &keys()),
     }
 }
 
@@ -364,7 +374,7 @@ pub(super) fn unknown(origin: &Origin, key: &str, known: &[&str]) -> String {
 }
 
 /// The nearest key that exists, as a question, or all of them.
-pub(super) fn suggestion(key: &str, known: &[&str]) -> String {
+fn suggestion(key: &str, known: &[&str]) -> String {
     let nearest = known
         .iter()
         .map(|k| (distance(key, k), *k))

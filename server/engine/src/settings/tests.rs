@@ -164,10 +164,9 @@ async fn what_can_not_be_is_refused_and_nothing_is_changed() {
         ("boot.../../etc", network("10.0.0.1-10.0.0.9"), "name"),
         ("boot.-f", network("10.0.0.1-10.0.0.9"), "name"),
         ("boot.a/b/c", network("10.0.0.1-10.0.0.9"), "name"),
-        ("", text("x"), "Known"),
+        ("", text("x"), "no setting"),
         ("boot. br0", network("10.0.0.1-10.0.0.9"), "without spaces"),
         ("clients.unknwon", None, "Did you mean"),
-        ("boot.br7", None, "no setting"),
     ] {
         let good = ("clients.unknown", text("adopt"));
         for params in [
@@ -387,6 +386,8 @@ async fn what_stands_above_can_not_be_taken_away() {
     let remove = admin.update_settings(None, change(&[("lab.enabled", None)]));
     let error = remove.await.unwrap_err();
     assert!(error.to_string().contains("NSBOOT_LAB__ENABLED"), "{error}");
+    let network = admin.update_settings(None, change(&[("boot.br7", None)]));
+    assert_eq!(network.await.unwrap_err().code(), "NSB-NETWORK-004");
     let default = change(&[("clients.unknown", None)]);
     let view = admin.update_settings(None, default).await.unwrap();
     assert_eq!(view.revision, 0, "it is so already");

@@ -54,6 +54,14 @@ impl Users {
         let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
             require_free(tx, &user.name, user.id)?;
+            if user.role != Role::Admin && tx.list_readable::<UserRecord>(None)?.is_empty() {
+                // The one-time code ends with the first account: nobody could become one.
+                return Err(Error::invalid(
+                    Area::User,
+                    "role",
+                    "the first account has to be an administrator",
+                ));
+            }
             let change = Change::act("user.create", "user", user.id, &user.name)
                 .facts(None, Some(facts(&user)));
             inner.audit.record(tx, &by, change)?;

@@ -155,7 +155,7 @@ pub fn networks(networks: &[BootNetworkView]) -> String {
             mode.into(),
             or_dash(n.range.map(|r| format!("{}-{}", r.first, r.last))),
             format!("{} of {}", n.leases_active, n.leases_total),
-            n.error.clone().unwrap_or_else(|| "runs".into()),
+            network_state(n),
         ]
     });
     let head = ["INTERFACE", "ADDRESS", "DHCP", "RANGE", "LEASES", "STATE"];
@@ -164,6 +164,14 @@ pub fn networks(networks: &[BootNetworkView]) -> String {
 
 const NO_NETWORK: &str =
     "no interface is served: nsboot network set INTERFACE --range FIRST-LAST serves one";
+
+fn network_state(n: &BootNetworkView) -> String {
+    match (&n.error, n.address) {
+        (Some(error), _) => error.clone(),
+        (None, Some(_)) => "runs".into(),
+        (None, None) => "is being started".into(),
+    }
+}
 
 fn network(n: &BootNetworkView) -> String {
     match (&n.error, n.address) {

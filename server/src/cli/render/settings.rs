@@ -2,23 +2,40 @@
 
 use super::{fields, or_dash, table};
 use types::{
-    Applies, BootNetworkParams, DhcpMode, RevisionState, SettingValue, SettingView,
+    Applies, BootNetworkParams, DhcpMode, RevisionState, SettingSource, SettingValue, SettingView,
     SettingsPreviewView, SettingsRevisionView, SettingsView,
 };
 
+/// All of them, with the change that waits to be confirmed.
 pub fn settings(view: &SettingsView) -> String {
-    let rows = view
-        .settings
-        .iter()
-        .map(|s| vec![s.key.clone(), value(Some(&s.value)), s.place.clone()]);
-    let mut text = table(&["KEY", "VALUE", "FROM"], rows.collect());
+    let mut text = settings_now(view);
     if let Some(trial) = &view.trial {
         text += &format!(
-            "\nChange {} goes back at {} unless it is confirmed.\n",
-            trial.revision, trial.ends_at
+            "\nChange {} goes back at {} unless it is confirmed: nsboot setting confirm {}\n",
+            trial.revision, trial.ends_at, trial.revision
         );
     }
     text
+}
+
+/// What holds.
+pub fn settings_now(view: &SettingsView) -> String {
+    let row = |s: &SettingView| vec![s.key.clone(), value(Some(&s.value)), from(s)];
+    let rows = view.settings.iter().map(row).collect();
+    table(&["KEY", "VALUE", "FROM"], rows)
+}
+
+/// Where it comes from, and what is saved beside it in vain.
+fn from(s: &SettingView) -> String {
+    let above = !matches!(s.source, SettingSource::Database | SettingSource::Default);
+    match s.saved.as_ref().filter(|_| above) {
+        Some(saved) => format!(
+            "{} (saved and without effect: {})",
+            s.place,
+            value(Some(saved))
+        ),
+        None => s.place.clone(),
+    }
 }
 
 /// One setting.

@@ -96,8 +96,8 @@ fn an_admin_sets_passwords_and_ends_sign_ins_of_others() {
     let id = sessions[0]["id"].as_str().expect("id");
     failed(
         &hear(server.run(&["session", "rm", id])),
-        5,
-        "Name the user",
+        3,
+        "Name the account",
     );
     ok(&hear(server.run(&["session", "rm", id, "--user", "ada"])));
     failed(
@@ -105,7 +105,7 @@ fn an_admin_sets_passwords_and_ends_sign_ins_of_others() {
         4,
         "NSB-",
     );
-    failed(&hear(server.run(&["session", "ls"])), 5, "Name the user");
+    failed(&hear(server.run(&["session", "ls"])), 3, "Name the account");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn tokens_are_made_used_and_removed_by_name() {
     );
     ok(&server.run(&["token", "rm", "ci", "--user", "admin"]));
     failed(&over(&["client", "ls"]), 3, "NSB-AUTH-001");
-    failed(&server.run(&["token", "ls"]), 5, "Name the user");
+    failed(&server.run(&["token", "ls"]), 3, "Name the account");
 }
 
 /// With the computers a01, a02 and a03.
