@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { accessible, complaints, fits, hydrated, open, signIn } from '../fixtures/page';
+import { accessible, complaints, fits, hydrated, onFloor, open, signIn } from '../fixtures/page';
 
 const password = 'a sentence to sign in with';
 const root = resolve(__dirname, '../..');
@@ -43,7 +43,7 @@ async function signInAt(page: Page, port: number) {
   await page.getByLabel('User name').fill('admin');
   await page.getByLabel('Password', { exact: true }).fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.waitForURL('**/floor');
+  await onFloor(page);
 }
 
 async function settings(page: Page, port: number) {
@@ -174,7 +174,7 @@ test('settings look right everywhere, and a viewer changes nothing', async ({ pa
   await other.getByLabel('User name').fill('vera');
   await other.getByLabel('Password', { exact: true }).fill('vera only looks here');
   await other.getByRole('button', { name: 'Sign in' }).click();
-  await other.waitForURL('**/floor');
+  await onFloor(other);
   await settings(other, ports[1]);
   await expect(other.getByRole('button', { name: 'Preview…' })).toHaveCount(0);
   await expect(other.getByRole('button', { name: /^Undo/ })).toHaveCount(0);
