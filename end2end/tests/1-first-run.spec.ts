@@ -1,6 +1,6 @@
 // The first visitor makes an account with the one-time code, and comes back with the password.
 import { expect, test } from '@playwright/test';
-import { accessible, complaints, fits, onFloor, open, signIn, url, user } from '../fixtures/page';
+import { accessible, complaints, fits, hydrated, onFloor, open, signIn, url, user } from '../fixtures/page';
 
 test('without an account every page leads to the first-run page', async ({ page }) => {
   await page.goto(url('/images'));
@@ -50,6 +50,7 @@ test('signing out closes every page, also by the keyboard', async ({ page }) => 
   await page.getByRole('button', { name: 'Sign out' }).focus();
   await page.keyboard.press('Enter');
   await page.waitForURL('**/login');
+  await hydrated(page);
   await page.goto(url('/floor'));
   await expect(page).toHaveURL(/\/login$/);
 });

@@ -128,7 +128,7 @@ test('a boot network is added, kept, and served no more', async ({ page }) => {
 test('the page moves, is found at its new address, and kept there', async ({ page }) => {
   await signInAt(page, ports[0]);
   await settings(page, ports[0]);
-  const listen = page.getByLabel('Address of page and API');
+  const listen = page.getByRole('textbox', { name: 'Address of page and API' });
   await listen.fill(`127.0.0.1:${ports[1]}`);
   await page.locator('form', { has: listen }).getByRole('button', { name: 'Preview…' }).click();
   await page.getByRole('region', { name: 'What this changes' }).getByRole('button', { name: 'Apply' }).click();
@@ -157,7 +157,7 @@ test('settings look right everywhere, and a viewer changes nothing', async ({ pa
   await signIn(page);
   await open(page, '/settings');
   await expect(page.locator('[data-key="http.listen"]')).toContainText('nsboot.toml');
-  await expect(page.getByLabel('Address of page and API')).toBeDisabled();
+  await expect(page.getByRole('textbox', { name: 'Address of page and API' })).toBeDisabled();
   for (const [theme, width] of [['light', 1440], ['dark', 1440], ['light', 390], ['dark', 390]] as const) {
     await page.emulateMedia({ colorScheme: theme });
     await page.setViewportSize({ width, height: 900 });
