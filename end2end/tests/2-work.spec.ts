@@ -15,7 +15,8 @@ test('an upload shows its progress and lands in the list', async ({ page }) => {
   await page.evaluate(() => {
     const seen: number[] = ((window as any).seen = []);
     new MutationObserver(() => {
-      const bar = document.querySelector('progress');
+      // The form's own: the drawer shows the upload as a job, with a bar, too.
+      const bar = document.querySelector<HTMLProgressElement>('[aria-labelledby=upload] progress');
       if (bar) seen.push(bar.value);
     }).observe(document.body, { subtree: true, childList: true, attributes: true });
   });
