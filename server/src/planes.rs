@@ -101,14 +101,14 @@ impl Planes {
         if planes.contains_key(&scope) || self.inner.tasks.is_stopping() {
             return false;
         }
+        // In the list at once, before the plane itself says what became of it.
+        self.inner.engine.networks().set(view(&network, None, None));
         let (engine, wanted) = (self.inner.engine.clone(), network.clone());
         let name = format!("boot-plane/{scope}");
         let task = self.inner.tasks.spawn_paced(&name, RETRY, move |stop| {
             let (engine, network) = (engine.clone(), wanted.clone());
             async move { serve(&engine, &network, &stop).await }
         });
-        // In the list at once; what becomes of it shows soon.
-        self.inner.engine.networks().set(view(&network, None, None));
         planes.insert(scope, Handle { task, network });
         true
     }

@@ -223,9 +223,9 @@ pub struct SettingsRevisionView {
     pub changes: Vec<SettingDiffView>,
     pub state: RevisionState,
     /// Why it went back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub note: Option<String>,
     /// The change that this one undid.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub undoes: Option<u64>,
 }

@@ -2,7 +2,12 @@
 
 use super::{CliError, address::Query, connect::Change, console::Console, job, render};
 use clap::{Args, Subcommand};
-use std::{fs::File, io, path::PathBuf};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+use tempfile::NamedTempFile;
 use types::{AuditView, Timestamp};
 
 #[derive(Subcommand)]
@@ -78,15 +83,7 @@ pub fn run(command: AuditCommand, console: &Console) -> Result<(), CliError> {
             match file {
                 None => console.server.pass_on(&path, &mut io::stdout().lock()),
                 Some(file) => {
-                    let failed = |e: io::Error| CliError::Local {
-                        what: format!("could not write {}", file.display()),
-                        why: e.to_string(),
-                        code: "NSB-CLI-014",
-                        hint: "Name a file that you may write.",
-                    };
-                    let mut out = File::create(&file).map_err(failed)?;
-                    console.server.pass_on(&path, &mut out)?;
-                    out.sync_all().map_err(failed)?;
+                    write(&file, |out| console.server.pass_on(&path, out))?;
                     console.say(&format!("Wrote {}.", file.display()));
                     Ok(())
                 }
@@ -96,4 +93,28 @@ pub fn run(command: AuditCommand, console: &Console) -> Result<(), CliError> {
             job::begin(Change::new("POST", "/api/v1/audit/actions/verify"), console)
         }
     }
+}
+
+/// Writes a file beside the one that is there and then over it: an export that fails leaves the former
+/// one whole. Only its owner may read it.
+fn write(
+    file: &Path,
+    give: impl FnOnce(&mut dyn io::Write) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let failed = |e: io::Error| CliError::Local {
+        what: format!("could not write {}", file.display()),
+        why: e.to_string(),
+        code: "NSB-CLI-014",
+        hint: "Name a file that you may write.",
+    };
+    // A device or a pipe is written to as it is.
+    if file.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        let mut out = File::options().write(true).open(file).map_err(failed)?;
+        return give(&mut out);
+    }
+    let folder = file.parent().filter(|p| !p.as_os_str().is_empty());
+    let mut new = NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    give(&mut new)?;
+    new.as_file().sync_all().map_err(failed)?;
+    new.persist(file).map(drop).map_err(|e| failed(e.error))
 }

@@ -3,7 +3,7 @@
 //! iPXE understand no chunks.
 
 use super::{
-    BODY_IDLE,
+    body,
     problem::{ApiError, ApiResult, Body as JsonBody},
     request_id::{self, REQUEST_ID},
 };
@@ -56,7 +56,8 @@ pub fn router(engine: Engine, plane: Plane) -> Router {
         .route("/b/{script}", get(script))
         .route("/f/{*path}", get(file))
         .layer(DefaultBodyLimit::max(REPORT_LIMIT))
-        .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
+        .layer(RequestBodyTimeoutLayer::new(body::IDLE))
+        .layer(from_fn(body::in_time))
         .layer(from_fn_with_state(boot.clone(), name_boot))
         .layer(TraceLayer::new_for_http().make_span_with(request_id::span))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))

@@ -88,17 +88,29 @@ impl Front {
     /// Serves until `stop`. A place that can't be had is tried again, or left when another is asked for.
     pub async fn serve(&self, router: Router, stop: CancellationToken) {
         let mut moves = self.inner.asked.lock().await;
+        self.serve_places(&mut moves, router, &stop).await;
+        // Whoever still waits for a move hears that there is none any more.
+        moves.close();
+        while moves.try_recv().is_ok() {}
+    }
+
+    async fn serve_places(
+        &self,
+        moves: &mut mpsc::Receiver<Move>,
+        router: Router,
+        stop: &CancellationToken,
+    ) {
         let mut listener = self.place(|p| p.fresh.take());
         loop {
             let open = match listener {
                 Some(open) => open,
-                None => match self.bind_again(&mut moves, &stop).await {
+                None => match self.bind_again(moves, stop).await {
                     Some(open) => open,
                     None => return,
                 },
             };
-            let serving = self.serving(open, &router, &stop);
-            listener = match self.until_moved(serving, &mut moves).await {
+            let serving = self.serving(open, &router, stop);
+            listener = match self.until_moved(serving, moves, stop).await {
                 Next::There(open) => Some(open),
                 Next::Nowhere => None,
                 Next::End => return,
@@ -138,6 +150,7 @@ impl Front {
         &self,
         mut serving: Serving<'_>,
         moves: &mut mpsc::Receiver<Move>,
+        stop: &CancellationToken,
     ) -> Next {
         loop {
             let asked = tokio::select! {
@@ -148,6 +161,10 @@ impl Front {
             let Some(Move { to, done }) = asked else {
                 return Next::End;
             };
+            if stop.is_cancelled() {
+                drop(done.send(Err(io::Error::other("the server stops"))));
+                continue;
+            }
             let from = self.address();
             if from.port() != to.port() {
                 match TcpListener::bind(to).await {

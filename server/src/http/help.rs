@@ -314,7 +314,7 @@ const SPECIAL: &[(&str, &str, &str, &str)] = &[
     (
         "NSB-HTTP-503",
         "All seats of the WebSocket are taken",
-        "The server takes 16,384 readers, fewer where the limit of open files (`LimitNOFILE`) is below 21,846. REST answers meanwhile.",
+        "The server takes 16,384 readers, fewer where the limit of open files (`LimitNOFILE`) is below 21,846, and three quarters of these for one account or token. REST answers meanwhile.",
         "Close those that nobody reads, or raise the limit of open files; `nsboot_ws_connections` at /metrics counts them.",
     ),
     (

@@ -2,7 +2,11 @@
 //! away and strangers that hammer, and no page or command comes near it. The box itself, by its local
 //! socket, is not held up when it asks.
 
-use super::{AppState, Door, auth::peer};
+use super::{
+    AppState, Door,
+    auth::peer,
+    seats::{Seat, Seats},
+};
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -23,7 +27,6 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Requests a second of one account or token, on average.
 const SIGNED_IN: NonZeroU32 = NonZeroU32::new(2000).unwrap();
@@ -48,11 +51,11 @@ type Keyed<K> = DefaultKeyedRateLimiter<K, StateInformationMiddleware>;
 pub struct Limits {
     signed_in: Arc<Keyed<String>>,
     strangers: Arc<Keyed<IpAddr>>,
-    readers: Arc<Semaphore>,
+    readers: Seats<String>,
 }
 
 /// One reader's seat on the WebSocket, until it is dropped.
-pub struct ReaderSeat(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
+pub type ReaderSeat = Seat<String>;
 
 impl Limits {
     /// By the limit of open files as it is now, so raise that before.
@@ -60,22 +63,18 @@ impl Limits {
         Limits::with_readers(READERS.min(files() / 4 * 3))
     }
 
-    /// With seats for so many readers.
+    /// With seats for so many readers; of these, three quarters at most for one account or token.
     pub fn with_readers(readers: usize) -> Limits {
         Limits {
             signed_in: Arc::new(keyed(SIGNED_IN)),
             strangers: Arc::new(keyed(STRANGER)),
-            readers: Arc::new(Semaphore::new(readers)),
+            readers: Seats::new(readers, (readers / 4 * 3).max(1)),
         }
     }
 
-    /// A seat on the WebSocket; none when all are taken.
-    pub fn reader(&self) -> Option<ReaderSeat> {
-        self.readers
-            .clone()
-            .try_acquire_owned()
-            .ok()
-            .map(ReaderSeat)
+    /// A seat on the WebSocket; none when all are taken, or this caller has too many.
+    pub fn reader(&self, caller: &Caller) -> Option<ReaderSeat> {
+        self.readers.free_now()?.take(account(caller))
     }
 
     /// Forgets those who have all of their quota again: without it memory would grow with each
@@ -89,11 +88,19 @@ impl Limits {
 
     /// What is left after this request, or how long to wait.
     fn ask(&self, caller: Option<&Caller>, from: IpAddr) -> Result<Left, Duration> {
-        match caller.map(|c| &c.identity.actor) {
-            Some(Actor::User { id, .. }) => check(&self.signed_in, &id.to_string()),
-            Some(Actor::Token { id, .. }) => check(&self.signed_in, &id.to_string()),
-            _ => check(&self.strangers, &network(from)),
+        match caller.and_then(account) {
+            Some(id) => check(&self.signed_in, &id),
+            None => check(&self.strangers, &network(from)),
         }
+    }
+}
+
+/// The account or token that a caller uses.
+fn account(caller: &Caller) -> Option<String> {
+    match &caller.identity.actor {
+        Actor::User { id, .. } => Some(id.to_string()),
+        Actor::Token { id, .. } => Some(id.to_string()),
+        _ => None,
     }
 }
 

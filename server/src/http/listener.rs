@@ -1,7 +1,10 @@
-//! Serving a router on a socket: with a limit on how long a request's head may take, which
-//! `axum::serve` lacks, and an end that lets open requests finish.
+//! Serving a router on a socket: with a limit on how long a request's head may take and on how many
+//! connections one address has, which `axum::serve` lacks, and an end that lets open requests finish.
 
-use super::DRAIN;
+use super::{
+    DRAIN,
+    seats::{Seat, Seats},
+};
 use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -10,14 +13,13 @@ use hyper_util::{
 };
 use std::{
     io,
-    net::SocketAddr,
-    sync::Arc,
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
-    sync::{Notify, Semaphore},
+    sync::Notify,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -28,7 +30,9 @@ const HEADER_LIMIT: Duration = Duration::from_secs(15);
 const STUCK: Duration = Duration::from_secs(30);
 /// Connections at a time on one listener; more wait in the backlog. One that became a WebSocket has
 /// left its seat: how many of those there are is bounded by `limit`.
-const MAX_CONNECTIONS: usize = 4096;
+const CONNECTIONS: usize = 4096;
+/// Of these, for one address: nobody keeps all others out. Half, because a proxy is one address.
+const CONNECTIONS_FOR_ONE: usize = CONNECTIONS / 2;
 /// Pause after a failed accept, which is mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -74,7 +78,7 @@ pub async fn serve_renewed(
     renew: &Notify,
 ) {
     let mut graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let seats = Seats::new(CONNECTIONS, CONNECTIONS_FOR_ONE);
     loop {
         let accepted = tokio::select! {
             _ = stop.cancelled() => break,
@@ -83,10 +87,11 @@ pub async fn serve_renewed(
                 graceful = GracefulShutdown::new();
                 continue;
             }
-            accepted = next(&socket, &room) => accepted,
+            accepted = next(&socket, &seats) => accepted,
         };
         let (stream, peer, seat) = match accepted {
-            Ok(a) => a,
+            Ok(Some(a)) => a,
+            Ok(None) => continue,
             Err(e) => {
                 tracing::warn!(error = %e, "could not accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -129,18 +134,13 @@ pub async fn serve_renewed(
     }
 }
 
-type Accepted = (
-    Box<dyn Stream>,
-    Option<SocketAddr>,
-    tokio::sync::OwnedSemaphorePermit,
-);
+type Accepted = (Box<dyn Stream>, Option<SocketAddr>, Seat<IpAddr>);
 
-async fn next(socket: &Socket, room: &Arc<Semaphore>) -> io::Result<Accepted> {
-    let seat = room
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
+/// The next connection, once there is a seat for it; None is one whose address has too many already, and
+/// it is closed.
+async fn next(socket: &Socket, seats: &Seats<IpAddr>) -> io::Result<Option<Accepted>> {
+    let free = seats.free().await;
     let (stream, peer) = socket.accept().await?;
-    Ok((stream, peer, seat))
+    let seat = free.take(peer.map(|p| p.ip().to_canonical()));
+    Ok(seat.map(|seat| (stream, peer, seat)))
 }

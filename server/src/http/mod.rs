@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod auth;
+mod body;
 pub mod boot;
 mod cors;
 mod etag;
@@ -17,6 +18,7 @@ pub mod metrics;
 mod page;
 mod problem;
 pub mod request_id;
+mod seats;
 mod site;
 pub mod views;
 
@@ -49,8 +51,6 @@ use types::Timestamp;
 
 /// The most that a JSON or form body may have, bytes.
 const BODY_LIMIT: usize = 64 << 10;
-/// A body of which nothing arrives for this long is given up, and its connection with it.
-pub const BODY_IDLE: Duration = Duration::from_secs(30);
 
 /// What handlers work with.
 #[derive(Clone)]
@@ -94,7 +94,8 @@ pub fn router(state: AppState, door: Door) -> Router {
         .layer(from_fn_with_state(state.clone(), auth::identify))
         .layer(Extension(door))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
+        .layer(RequestBodyTimeoutLayer::new(body::IDLE))
+        .layer(from_fn(body::in_time))
         .layer(from_fn_with_state(state.clone(), guard::same_origin))
         .layer(cors::layer(&state))
         // Answers that are small or packed already stay as they are.

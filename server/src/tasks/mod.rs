@@ -132,6 +132,12 @@ impl Tasks {
         handle
     }
 
+    /// Runs something short-lived that no list shows, e.g. one connection: the end waits for it, too. It has
+    /// to heed the token that all end with.
+    pub fn attend(&self, run: impl Future<Output = ()> + Send + 'static) {
+        self.inner.tracker.spawn(run);
+    }
+
     /// Every task that was started, by name.
     pub fn list(&self) -> Vec<TaskView> {
         let tasks = lock(&self.inner.tasks);

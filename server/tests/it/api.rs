@@ -115,6 +115,60 @@ fn lists_come_in_pages() {
     );
 }
 
+/// What the description says of a list's items can be asked for.
+#[test]
+fn lists_are_ordered_and_filtered_by_every_field_of_their_items() {
+    let server = Server::start();
+    let session = server.login();
+    let made = add(&session, "a01", 1);
+    upload(&session, "debian", &[0; 4096]);
+    let saved = json!({"values": {"clients.unknown": "adopt"}});
+    let saved = session.json("PATCH", "/api/v1/settings", saved);
+    assert_eq!(saved.status, 200, "{saved:?}");
+    let api = server.send("GET", "/api/openapi.json", &[], b"").value();
+    let mut asked = Vec::new();
+    for (path, item) in api["paths"].as_object().expect("paths") {
+        let parameters = item["get"]["parameters"].as_array();
+        let sorted = |p: &Value| p["name"] == "sort";
+        if !parameters.is_some_and(|p| p.iter().any(sorted)) {
+            continue;
+        }
+        let at = path.replace("{client}", made["id"].as_str().expect("id"));
+        let good = &item["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        let list = resolved(&api, good);
+        let item = resolved(&api, &list["properties"]["items"]["items"]);
+        let fields = item["properties"].as_object().expect("fields");
+        for field in fields.keys() {
+            let page = session.get(&format!("{at}?sort=-{field}&filter={field}:~"));
+            assert_eq!(page.status, 200, "{path} {field}: {page:?}");
+        }
+        if !session.items(&at).is_empty() {
+            asked.push(path.as_str());
+        }
+    }
+    for full in [
+        "clients",
+        "images",
+        "settings/revisions",
+        "system/tasks",
+        "users",
+    ] {
+        let full = format!("/api/v1/{full}");
+        assert!(
+            asked.contains(&full.as_str()),
+            "{full} had items: {asked:?}"
+        );
+    }
+}
+
+/// A schema, or the one that it refers to.
+fn resolved<'a>(api: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str() {
+        Some(place) => api.pointer(&place[1..]).expect("it is there"),
+        None => schema,
+    }
+}
+
 #[test]
 fn an_image_is_uploaded_used_and_removed() {
     let server = Server::start();

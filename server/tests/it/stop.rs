@@ -109,6 +109,43 @@ fn slow_upload(server: &Server) -> TcpStream {
     stream
 }
 
+/// With nothing else open the server would be gone before the word is said, if it did not wait for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_are_told_that_the_server_goes_away() {
+    let server = Server::start();
+    let session = server.login();
+    let mut sockets = Vec::new();
+    for _ in 0..50 {
+        let mut socket = live::open(&server, "", &[live::bearer(&session)])
+            .await
+            .expect("open");
+        live::next(&mut socket).await;
+        sockets.push(socket);
+    }
+    drop(session);
+    let goodbyes: Vec<_> = sockets
+        .into_iter()
+        .map(|s| tokio::spawn(goodbye(s)))
+        .collect();
+    let (status, _dir) = tokio::task::spawn_blocking(|| server.stop())
+        .await
+        .expect("stopped");
+    assert!(status.success(), "{status}");
+    for goodbye in goodbyes {
+        assert_eq!(goodbye.await.expect("read"), Some(1001));
+    }
+}
+
+/// The code of the last word.
+async fn goodbye(mut socket: live::Socket) -> Option<u16> {
+    while let Some(Ok(message)) = socket.next().await {
+        if let Message::Close(Some(frame)) = message {
+            return Some(frame.code.into());
+        }
+    }
+    None
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_takes_less_than_8_s_with_a_websocket_and_an_upload_open() {
     let server = Server::start();
@@ -120,14 +157,7 @@ async fn a_stop_takes_less_than_8_s_with_a_websocket_and_an_upload_open() {
     live::next(&mut socket).await;
     drop(session);
     // The reader of the WebSocket goes on, as a browser does.
-    let goodbye = tokio::spawn(async move {
-        while let Some(Ok(message)) = socket.next().await {
-            if let Message::Close(Some(frame)) = message {
-                return Some(u16::from(frame.code));
-            }
-        }
-        None
-    });
+    let goodbye = tokio::spawn(goodbye(socket));
     let begun = Instant::now();
     let (status, dir) = tokio::task::spawn_blocking(|| server.stop())
         .await

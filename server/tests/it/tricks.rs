@@ -2,8 +2,14 @@
 
 use crate::server::{PASSWORD, Server};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use socket2::{Domain, Socket, Type};
+use std::{
+    io::Write,
+    net::{SocketAddr, TcpStream},
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
 
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -356,23 +362,33 @@ fn an_unknown_user_takes_as_long() {
     );
 }
 
+/// Connections; the listener has 4,096 seats.
+const MORE_THAN_ALL: usize = 4200;
+
 #[test]
 fn heads_that_drip_in_do_not_keep_others_out() {
-    use std::io::Write;
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("raised");
     let server = Server::start();
-    let to = server.base.strip_prefix("http://").unwrap().to_string();
-    let mut dripping: Vec<std::net::TcpStream> = (0..200)
-        .map(|_| std::net::TcpStream::connect(&to).expect("connected"))
+    let to: SocketAddr = server.base["http://".len()..].parse().unwrap();
+    // More than the listener has seats, all of one address that is not the good user's.
+    let dripping: Vec<TcpStream> = (0..MORE_THAN_ALL)
+        .map(|_| {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+            let from = SocketAddr::from(([127, 0, 0, 2], 0));
+            socket.bind(&from.into()).expect("an address of loopback");
+            socket.connect(&to.into()).expect("connected");
+            let mut stream = TcpStream::from(socket);
+            let head = "POST /api/v1/auth/login HTTP/1.1\r\nhost: x\r\nx-drip: ";
+            // Those beyond its share are closed.
+            let _ = stream.write_all(head.as_bytes());
+            stream
+        })
         .collect();
-    for stream in &mut dripping {
-        write!(
-            stream,
-            "POST /api/v1/auth/login HTTP/1.1\r\nhost: x\r\nx-drip: "
-        )
-        .unwrap();
-    }
+    assert_eq!(dripping.len(), MORE_THAN_ALL);
     let begun = Instant::now();
     let session = server.login();
     assert_eq!(session.get("/api/v1/clients").status, 200);
     assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+    drop(dripping);
 }

@@ -31,7 +31,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::AtomicBool,
     },
 };
 use store::{Read, SettingRecord, SettingsRevisionRecord, Store};
@@ -44,12 +44,13 @@ use types::{
 
 /// Makes settings hold outside the engine.
 pub trait Apply: Send + Sync + 'static {
-    /// Makes `next` hold; what is so already stays untouched. Afterwards a connection to the page that
-    /// was there before proves nothing: those end with their next answer.
+    /// Makes `next` hold in place of `now`; what they have in common stays untouched, even where it could
+    /// not be had. Afterwards a connection to the page that was there before proves nothing: those end
+    /// with their next answer.
     ///
     /// # Errors
     /// When it can't be made so; then all is as it was.
-    fn apply<'a>(&'a self, next: &'a Values) -> Applied<'a>;
+    fn apply<'a>(&'a self, now: &'a Values, next: &'a Values) -> Applied<'a>;
 
     /// The way back: all of `to` that can be had, with the page at `fallback` where its own place is gone.
     ///
@@ -376,14 +377,13 @@ impl Settings {
         let before = state.saved.clone();
         change::apply(&mut state.saved, &changes);
         state.revision = record.number;
-        if let Err(e) = self.apply(&next.values).await {
+        if let Err(e) = self.apply(&now.values, &next.values).await {
             let note = e.to_string();
             history::revert(&self.inner.store, &self.inner.audit, by, record, &note).await?;
             state.saved = before;
             self.tell(state.revision);
             return Err(e);
         }
-        self.inner.is_behind.store(false, Relaxed);
         let listen = next.values.listen;
         self.hold(next);
         if on_trial {
@@ -394,9 +394,9 @@ impl Settings {
         Ok(())
     }
 
-    async fn apply(&self, next: &Values) -> Result<()> {
+    async fn apply(&self, now: &Values, next: &Values) -> Result<()> {
         match self.inner.apply.get() {
-            Some(apply) => apply.apply(next).await,
+            Some(apply) => apply.apply(now, next).await,
             None => Ok(()),
         }
     }

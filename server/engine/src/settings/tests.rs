@@ -70,7 +70,7 @@ impl World {
 }
 
 impl Apply for World {
-    fn apply<'a>(&'a self, next: &'a Values) -> Applied<'a> {
+    fn apply<'a>(&'a self, _: &'a Values, next: &'a Values) -> Applied<'a> {
         Box::pin(async move { self.make(next) })
     }
 

@@ -78,8 +78,9 @@ pub async fn upgrade(
         Role::Admin => state.engine.as_admin(&caller).map(drop)?,
     }
     let upgrade = upgrade?;
-    let seat = state.limits.reader().ok_or_else(no_seat)?;
-    Ok(upgrade.serve(move |socket| async move {
+    let seat = state.limits.reader(&caller).ok_or_else(no_seat)?;
+    let tasks = state.tasks.clone();
+    Ok(upgrade.serve(&tasks, move |socket| async move {
         let _seat: ReaderSeat = seat;
         let asked = Asked {
             topics,
@@ -94,7 +95,7 @@ fn no_seat() -> ApiError {
     let mut problem = Problem::new(
         503,
         "NSB-HTTP-503",
-        "As many readers are connected as the server takes",
+        "As many readers are connected as the server takes, or as one account may have",
         "Close WebSockets that nobody reads and come again later; REST answers meanwhile. \
          `nsboot_ws_connections` at /metrics counts them.",
     );

@@ -1,7 +1,7 @@
 //! The WebSocket itself: its handshake, and texts cut into pieces, so that what a connection keeps
 //! for sending does not grow with the largest text that it ever sent. What is said is not decided here.
 
-use crate::http::problem::ApiError;
+use crate::{http::problem::ApiError, tasks::Tasks};
 use axum::{
     body::Body,
     extract::{FromRequestParts, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
@@ -64,13 +64,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
 }
 
 impl Upgrade {
-    /// The answer to the request; `serve` gets the socket once that is sent.
-    pub fn serve<F>(self, serve: impl FnOnce(Socket) -> F + Send + 'static) -> Response
+    /// The answer to the request; `serve` gets the socket once that is sent. The server's end waits for it.
+    pub fn serve<F>(
+        self,
+        tasks: &Tasks,
+        serve: impl FnOnce(Socket) -> F + Send + 'static,
+    ) -> Response
     where
         F: Future<Output = ()> + Send,
     {
         let ready = self.ready;
-        tokio::spawn(async move {
+        tasks.attend(async move {
             // Otherwise whoever asked has gone.
             if let Ok(upgraded) = ready.await {
                 let io = TokioIo::new(upgraded);

@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use engine::{Caller, Engine, Error};
-use http::{Method, header};
+use http::{Method, header, uri::Authority};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{family::Family, histogram::Histogram},
@@ -109,7 +109,7 @@ fn name(method: &Method) -> &'static str {
 }
 
 /// `GET /metrics`. A scraper on this box, over loopback or the local socket, needs no session;
-/// elsewhere, and behind a proxy, it brings one like every caller of the API. No label names a
+/// elsewhere, behind a proxy, and by another name of the box, it brings one like every caller of the API. No label names a
 /// computer or a user.
 pub async fn scrape(State(state): State<AppState>, request: Request) -> ApiResult<Response> {
     if !is_here(&request) && request.extensions().get::<Caller>().is_none() {
@@ -122,10 +122,25 @@ pub async fn scrape(State(state): State<AppState>, request: Request) -> ApiResul
     Ok((headers, state.metrics.text()?).into_response())
 }
 
-/// Whether it comes from this box, and not through a proxy on it.
+/// Whether it comes from this box, and not through a proxy on it: one that adds no header keeps the
+/// name that it was asked by, or puts ours in its place.
 fn is_here(request: &Request) -> bool {
     let headers = request.headers();
     let forwarded = OF_PROXIES.iter().any(|name| headers.contains_key(*name));
-    let loopback = |address: IpAddr| address.to_canonical().is_loopback();
-    !forwarded && peer(request.extensions()).is_none_or(loopback)
+    let Some(from) = peer(request.extensions()) else {
+        return true;
+    };
+    from.to_canonical().is_loopback() && !forwarded && asks_for_loopback(request)
+}
+
+fn asks_for_loopback(request: &Request) -> bool {
+    let host = request.headers().get(header::HOST);
+    let host = host.and_then(|h| h.to_str().ok()?.parse::<Authority>().ok());
+    let authority = host.as_ref().or(request.uri().authority());
+    authority.is_some_and(|a| {
+        let name = a.host().trim_matches(['[', ']']);
+        let address = name.parse::<IpAddr>();
+        name.eq_ignore_ascii_case("localhost")
+            || address.is_ok_and(|a| a.to_canonical().is_loopback())
+    })
 }

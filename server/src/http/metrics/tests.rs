@@ -18,23 +18,34 @@ fn made_up_methods_are_one_label() {
 
 #[test]
 fn only_who_is_on_this_box_itself_needs_no_session() {
-    for (peer, header, here) in [
-        ("127.0.0.1:9", "", true),
-        ("[::1]:9", "", true),
-        ("[::ffff:127.0.0.1]:9", "", true),
-        ("127.0.0.1:9", "x-forwarded-for", false),
-        ("127.0.0.1:9", "via", false),
-        ("10.77.0.1:9", "", false),
-        ("[::ffff:10.77.0.1]:9", "", false),
-        ("[fe80::1]:9", "", false),
+    for (peer, host, header, here) in [
+        ("127.0.0.1:9", "localhost:3000", "", true),
+        ("127.0.0.1:9", "127.0.0.1", "", true),
+        ("[::1]:9", "[::1]:3000", "", true),
+        ("[::ffff:127.0.0.1]:9", "LOCALHOST", "", true),
+        ("127.0.0.1:9", "localhost", "x-forwarded-for", false),
+        ("127.0.0.1:9", "localhost", "via", false),
+        // A proxy that adds no header but keeps the name.
+        ("127.0.0.1:9", "nsboot.lan", "", false),
+        ("127.0.0.1:9", "10.77.0.1:3000", "", false),
+        ("127.0.0.1:9", "localhost.evil.example", "", false),
+        ("127.0.0.1:9", "", "", false),
+        ("10.77.0.1:9", "localhost", "", false),
+        ("[::ffff:10.77.0.1]:9", "localhost", "", false),
+        ("[fe80::1]:9", "localhost", "", false),
     ] {
         let mut request = Request::new(Body::empty());
         let address: SocketAddr = peer.parse().unwrap();
         request.extensions_mut().insert(ConnectInfo(address));
+        if !host.is_empty() {
+            request
+                .headers_mut()
+                .insert(header::HOST, host.parse().unwrap());
+        }
         if !header.is_empty() {
             request.headers_mut().insert(header, "x".parse().unwrap());
         }
-        assert_eq!(is_here(&request), here, "{peer} {header}");
+        assert_eq!(is_here(&request), here, "{peer} {host} {header}");
     }
 }
 

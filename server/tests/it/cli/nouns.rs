@@ -378,6 +378,21 @@ fn the_audit_log_is_listed_exported_and_checked() {
         1,
         "NSB-CLI-014",
     );
+    // An export that fails leaves the former one whole, and nothing beside it.
+    let former = std::fs::read(file).expect("written");
+    let nobody = tempfile::tempdir().expect("temp dir");
+    let unanswered = nsboot()
+        .args(["audit", "export", "--file", file, "--data"])
+        .arg(nobody.path())
+        .output()
+        .expect("nsboot runs");
+    assert!(!unanswered.status.success());
+    assert_eq!(std::fs::read(file).expect("still there"), former);
+    let mut left = std::fs::read_dir(server.data()).expect("the folder");
+    let is_left = |e: std::io::Result<std::fs::DirEntry>| {
+        e.is_ok_and(|e| e.file_name().to_string_lossy().starts_with(".tmp"))
+    };
+    assert!(!left.any(is_left));
     let checked = json(&server.run(&["audit", "verify", "--wait", "-o", "json"]));
     assert_eq!(
         (&checked["state"], &checked["result"]["intact"]),

@@ -1,0 +1,75 @@
+//! How long the body of a request may take to come. The limit between two pieces is not enough: who sends
+//! a byte now and then would keep a connection for days.
+
+use axum::{
+    body::{Body, HttpBody as _},
+    extract::Request,
+    middleware::Next,
+    response::Response,
+};
+use futures_util::{StreamExt, stream};
+use http::Method;
+use std::{io, time::Duration};
+use tokio::time::{Instant, timeout_at};
+
+/// A body of which nothing arrives for this long is given up, and its connection with it.
+pub const IDLE: Duration = Duration::from_secs(30);
+/// From a request's head until its body has to be there whole. They are small: whole disks have no such limit.
+const WHOLE: Duration = Duration::from_secs(30);
+/// Where whole disks are sent.
+const DISKS: &str = "/api/v1/images";
+
+/// Gives up a body that takes too long; whoever reads it gets an error.
+pub async fn in_time(request: Request, next: Next) -> Response {
+    let disk = request.method() == Method::POST && request.uri().path() == DISKS;
+    if disk || request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    next.run(request.map(|body| until(body, Instant::now() + WHOLE)))
+        .await
+}
+
+fn until(body: Body, end: Instant) -> Body {
+    let pieces = stream::unfold(body.into_data_stream(), move |mut body| async move {
+        let piece = match timeout_at(end, body.next()).await {
+            Ok(piece) => piece?.map_err(io::Error::other),
+            Err(late) => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("not whole within {} s: {late}", WHOLE.as_secs()),
+            )),
+        };
+        Some((piece, body))
+    });
+    Body::from_stream(pieces)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{Router, body::to_bytes, middleware::from_fn, routing::post};
+    use http::StatusCode;
+    use tower::ServiceExt;
+
+    async fn sent(path: &str, pieces: u32) -> StatusCode {
+        let read = async |body: Body| match to_bytes(body, usize::MAX).await {
+            Ok(bytes) => (StatusCode::OK, bytes.len().to_string()),
+            Err(e) => (StatusCode::BAD_REQUEST, e.to_string()),
+        };
+        let router = Router::new().fallback(post(read)).layer(from_fn(in_time));
+        // Never silent for as long as the limit between two pieces.
+        let drip = stream::iter(0..pieces).then(|_| async {
+            tokio::time::sleep(IDLE / 2).await;
+            Ok::<_, io::Error>("x")
+        });
+        let request = Request::post(path).body(Body::from_stream(drip)).unwrap();
+        router.oneshot(request).await.unwrap().status()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_in_is_given_up_unless_it_is_a_disk() {
+        assert_eq!(sent("/api/v1/clients", 1).await, StatusCode::OK);
+        assert_eq!(sent("/api/v1/clients", 100).await, StatusCode::BAD_REQUEST);
+        assert_eq!(sent("/fn/login", 100).await, StatusCode::BAD_REQUEST);
+        assert_eq!(sent(DISKS, 100).await, StatusCode::OK);
+    }
+}
