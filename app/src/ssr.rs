@@ -19,7 +19,7 @@ use engine::{Admin, By, Caller, Engine, Operator, Viewer};
 use leptos::{nonce::use_nonce, prelude::*};
 use leptos_axum::ResponseOptions;
 use std::{future::Future, pin::Pin, sync::Arc, time::Instant};
-use types::{LoginParams, MeView, Problem, Role, SetupParams, Snapshot, SystemInfoView, Way};
+use types::{LoginParams, MeView, Problem, SetupParams, Snapshot, SystemInfoView, Way};
 
 /// The answer of a [`Host`] method that waits.
 pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;
@@ -38,7 +38,7 @@ pub trait Host: Send + Sync + 'static {
     /// Ends the session of this request, if it has one; the cookies clear it in the browser.
     fn logout(&self, viewer: Option<Viewer>) -> Answer<Cookies>;
     /// The same snapshot that the WebSocket begins with for this role.
-    fn snapshot(&self, role: Role) -> Snapshot;
+    fn snapshot(&self, viewer: &Viewer) -> Snapshot;
     /// Facts about this server, with the state of the virtual lab.
     fn system(&self) -> SystemInfoView;
     /// Starts a new virtual computer in the lab, and the lab first when it is not up.
@@ -214,7 +214,10 @@ pub(crate) fn start() -> Start {
         needs_setup,
         now: engine::now(),
         theme: theme(),
-        snapshot: me.as_ref().map(|me| host.snapshot(me.role)),
+        // Only then: asking for the handle of nobody makes this answer a 401.
+        snapshot: (me.as_ref())
+            .and_then(|_| viewer().ok())
+            .map(|viewer| host.snapshot(&viewer)),
         system: me.is_some().then(|| host.system()),
         me,
     }

@@ -198,6 +198,11 @@ impl Reader {
         Reader { role, ..self }
     }
 
+    /// The run of the server that the numbers belong to.
+    pub fn run(&self) -> &str {
+        self.bus.run()
+    }
+
     /// Waits for what is new. What is not taken waits in the ring and nowhere else. Dropping the
     /// future loses nothing.
     pub async fn next(&mut self) -> Next {

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 /// A body of which nothing arrives for this long is given up, and its connection with it.
 pub const IDLE: Duration = Duration::from_secs(30);
 /// From a request's head until its body has to be there whole. They are small: whole disks have no such limit.
-const WHOLE: Duration = Duration::from_secs(30);
+const WHOLE: Duration = Duration::from_secs(15);
 /// Where whole disks are sent.
 const DISKS: &str = "/api/v1/images";
 
@@ -58,7 +58,7 @@ mod tests {
         let router = Router::new().fallback(post(read)).layer(from_fn(in_time));
         // Never silent for as long as the limit between two pieces.
         let drip = stream::iter(0..pieces).then(|_| async {
-            tokio::time::sleep(IDLE / 2).await;
+            tokio::time::sleep(WHOLE / 2).await;
             Ok::<_, io::Error>("x")
         });
         let request = Request::post(path).body(Body::from_stream(drip)).unwrap();

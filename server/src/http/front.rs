@@ -168,7 +168,11 @@ impl Front {
             let from = self.address();
             if from.port() != to.port() {
                 match TcpListener::bind(to).await {
-                    Ok(listener) => return Next::There(self.settle(listener, to, done)),
+                    Ok(listener) => {
+                        // Before anybody is told: nobody is at the old place then.
+                        drop(serving);
+                        return Next::There(self.settle(listener, to, done));
+                    }
                     // Whoever asked may have gone.
                     Err(e) => drop(done.send(Err(e))),
                 }

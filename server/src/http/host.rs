@@ -6,8 +6,8 @@ use axum_extra::extract::cookie::{Cookie, SameSite};
 use engine::{By, Operator, Viewer};
 use http::HeaderValue;
 use types::{
-    LoginParams, Role, SECURE_SESSION_COOKIE, SESSION_COOKIE, SetupParams, Snapshot,
-    SystemInfoView, TokenView, Topics,
+    LoginParams, SECURE_SESSION_COOKIE, SESSION_COOKIE, SetupParams, Snapshot, SystemInfoView,
+    TokenView, Topics,
 };
 
 /// The pages' view of the server.
@@ -44,8 +44,8 @@ impl Host for PageHost {
         })
     }
 
-    fn snapshot(&self, role: Role) -> Snapshot {
-        views::snapshot(&self.0, Topics::default(), role)
+    fn snapshot(&self, viewer: &Viewer) -> Snapshot {
+        views::snapshot(viewer, Topics::default())
     }
 
     fn system(&self) -> SystemInfoView {

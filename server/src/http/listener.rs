@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// A connection whose next request does not come whole within this long is closed.
-const HEADER_LIMIT: Duration = Duration::from_secs(15);
+const HEADER_LIMIT: Duration = Duration::from_secs(10);
 /// A connection whose peer acknowledges nothing for this long is closed.
 const STUCK: Duration = Duration::from_secs(30);
 /// Connections at a time on one listener; more wait in the backlog. One that became a WebSocket has

@@ -1,42 +1,13 @@
 //! Views that REST, WebSocket and page share.
 
 use super::{AppState, site};
-use engine::{Error, Operator};
+use engine::{Error, Operator, Viewer};
 use std::path::Path;
-use types::{ClientView, Role, Snapshot, SystemInfoView, Topic, Topics};
+use types::{ClientView, Snapshot, SystemInfoView, Topics};
 
-/// Everything about these topics that this role may see, as of now.
-pub fn snapshot(state: &AppState, topics: Topics, role: Role) -> Snapshot {
-    let engine = &state.engine;
-    let mut snapshot = Snapshot {
-        page_build: site::BUILD.clone(),
-        clients: Vec::new(),
-        images: Vec::new(),
-        leases: Vec::new(),
-        networks: Vec::new(),
-        boots: Vec::new(),
-        jobs: Vec::new(),
-        trial: None,
-    };
-    for topic in topics.iter() {
-        match topic {
-            Topic::Clients => snapshot.clients = engine.clients().list(),
-            Topic::Images => snapshot.images = engine.images().list(),
-            Topic::Leases => snapshot.leases = engine.leases().list(),
-            Topic::Networks => snapshot.networks = engine.networks().list(),
-            Topic::Settings => snapshot.trial = engine.settings().trial(),
-            Topic::Jobs => snapshot.jobs = engine.jobs().running(role),
-            // Has no state: the past is read by REST.
-            Topic::Audit => {}
-            // In `clients` each computer has its newest boot.
-            Topic::Boots if topics.has(Topic::Clients) => {}
-            Topic::Boots => {
-                let clients = engine.clients().list().into_iter();
-                snapshot.boots = clients.filter_map(|c| c.last_boot).collect();
-            }
-        }
-    }
-    snapshot
+/// Everything about these topics that the holder of the handle may see, as of now.
+pub fn snapshot(viewer: &Viewer, topics: Topics) -> Snapshot {
+    viewer.snapshot(topics, site::BUILD.clone())
 }
 
 /// Facts about this server.

@@ -1,11 +1,12 @@
 //! What every signed-in caller may do: look, and keep their own account in order.
 
 use super::{Viewer, target};
-use crate::{Area, Error, Identity, Result};
+use crate::{Area, Error, Identity, Reader, Result};
 use types::{
     ApiTokenView, BootId, BootNetworkView, BootView, ChangePasswordParams, ClientView,
-    CreateTokenParams, ImageView, JobId, JobView, LabView, LeaseView, MeView, NewTokenView, Role,
-    SessionId, SessionView, SettingsRevisionView, SettingsView, TokenId, UserId,
+    CreateTokenParams, ImageView, JobId, JobView, LabView, LeaseView, MeView, NewTokenView,
+    Position, Role, SessionId, SessionView, SettingsRevisionView, SettingsView, Snapshot, TokenId,
+    Topic, Topics, UserId,
 };
 
 impl Viewer {
@@ -126,6 +127,51 @@ impl Viewer {
         let id: Option<JobId> = text.parse().ok();
         let id = id.ok_or_else(|| Error::not_found(Area::Job, text))?;
         self.engine.jobs().show(self.role(), id)
+    }
+
+    /// All that the caller may see of these topics, as of now. `page_build` tells a page that it is of
+    /// another build.
+    pub fn snapshot(&self, topics: Topics, page_build: String) -> Snapshot {
+        let mut snapshot = Snapshot {
+            page_build,
+            clients: Vec::new(),
+            images: Vec::new(),
+            leases: Vec::new(),
+            networks: Vec::new(),
+            boots: Vec::new(),
+            jobs: Vec::new(),
+            trial: None,
+        };
+        for topic in topics.iter() {
+            match topic {
+                Topic::Clients => snapshot.clients = self.clients(),
+                Topic::Images => snapshot.images = self.images(),
+                Topic::Leases => snapshot.leases = self.leases(),
+                Topic::Networks => snapshot.networks = self.networks(),
+                Topic::Settings => snapshot.trial = self.engine.settings().trial(),
+                Topic::Jobs => snapshot.jobs = self.engine.jobs().running(self.role()),
+                // Has no state: the past is read by REST.
+                Topic::Audit => {}
+                // In `clients` each computer has its newest boot.
+                Topic::Boots if topics.has(Topic::Clients) => {}
+                Topic::Boots => {
+                    let clients = self.clients().into_iter();
+                    snapshot.boots = clients.filter_map(|c| c.last_boot).collect();
+                }
+            }
+        }
+        snapshot
+    }
+
+    /// Hears what happens from now on, as far as the caller may see it.
+    pub fn subscribe(&self, topics: Topics) -> Reader {
+        self.engine.events().subscribe(topics).seen_by(self.role())
+    }
+
+    /// As [`Viewer::subscribe`], and what happened since that place; None when not all of it is kept.
+    pub fn resume(&self, topics: Topics, place: &Position) -> Option<Reader> {
+        let reader = self.engine.events().resume(topics, place)?;
+        Some(reader.seen_by(self.role()))
     }
 
     fn role(&self) -> Role {

@@ -13,7 +13,7 @@ use super::{
 };
 use axum::{Extension, extract::State, response::Response};
 use bytes::Bytes;
-use engine::{Caller, Next, Reader};
+use engine::{Caller, Next, Reader, Viewer};
 use futures_util::{
     Sink, SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
@@ -72,11 +72,11 @@ pub async fn upgrade(
             .parse()
             .map_err(|e| bad_query(format!("topics: {e}")))?,
     };
-    match topics.role() {
-        Role::Viewer => state.engine.as_viewer(&caller).map(drop)?,
-        Role::Operator => state.engine.as_operator(&caller).map(drop)?,
-        Role::Admin => state.engine.as_admin(&caller).map(drop)?,
-    }
+    let viewer: Viewer = match topics.role() {
+        Role::Viewer => state.engine.as_viewer(&caller)?,
+        Role::Operator => Viewer::clone(&*state.engine.as_operator(&caller)?),
+        Role::Admin => Viewer::clone(&**state.engine.as_admin(&caller)?),
+    };
     let upgrade = upgrade?;
     let seat = state.limits.reader(&caller).ok_or_else(no_seat)?;
     let tasks = state.tasks.clone();
@@ -84,7 +84,7 @@ pub async fn upgrade(
         let _seat: ReaderSeat = seat;
         let asked = Asked {
             topics,
-            role: caller.identity.role,
+            viewer,
             since: query.since,
         };
         serve(socket, &state, &caller, &asked).await;
@@ -108,8 +108,8 @@ type End = (u16, &'static str);
 /// What a reader gets.
 struct Asked {
     topics: Topics,
-    /// What it may see, as of the beginning; when that becomes less, the connection ends.
-    role: Role,
+    /// Whose reader it is, as of the beginning; when their role becomes less, the connection ends.
+    viewer: Viewer,
     /// Where an earlier connection stopped.
     since: Option<String>,
 }
@@ -121,7 +121,7 @@ async fn serve(socket: Socket, state: &AppState, caller: &Caller, asked: &Asked)
     let heard = AtomicBool::new(true);
     // The first to end decides; what is on its way to a slow reader delays none of the others.
     let end = tokio::select! {
-        end = pump(&mut sink, state, asked, &heard) => end,
+        end = pump(&mut sink, asked, &heard) => end,
         end = listen(&mut stream, &heard) => end,
         end = permission_ends(state, caller) => Some(end),
         _ = state.stopping.cancelled() => Some((AWAY, "the server stops")),
@@ -139,11 +139,10 @@ async fn serve(socket: Socket, state: &AppState, caller: &Caller, asked: &Asked)
 /// Sends all that the reader asked for, and pings.
 async fn pump(
     sink: &mut SplitSink<Socket, Message>,
-    state: &AppState,
     asked: &Asked,
     heard: &AtomicBool,
 ) -> Option<End> {
-    let mut reader = begin(sink, state, asked).await?;
+    let mut reader = begin(sink, asked).await?;
     let mut ping = interval(PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut unanswered = 0;
@@ -156,7 +155,7 @@ async fn pump(
                     }
                     flush(sink).await?;
                 }
-                Next::Lost => snapshot(sink, state, asked, &mut reader).await?,
+                Next::Lost => snapshot(sink, asked, &mut reader).await?,
             },
             _ = ping.tick() => {
                 unanswered = if heard.swap(false, Ordering::Relaxed) { 0 } else { unanswered + 1 };
@@ -171,42 +170,37 @@ async fn pump(
 }
 
 /// The first frame: the state, or word that the reader goes on from where it stopped.
-async fn begin(
-    sink: &mut SplitSink<Socket, Message>,
-    state: &AppState,
-    asked: &Asked,
-) -> Option<Reader> {
-    let (events, topics) = (state.engine.events(), asked.topics);
+async fn begin(sink: &mut SplitSink<Socket, Message>, asked: &Asked) -> Option<Reader> {
+    let (viewer, topics) = (&asked.viewer, asked.topics);
     // A place that we can't read is one that we have nothing for: the reader gets the state.
     let place = asked.since.as_ref().and_then(|s| s.parse().ok());
-    if let Some(reader) = place.and_then(|p| events.resume(topics, &p)) {
+    if let Some(reader) = place.and_then(|p| viewer.resume(topics, &p)) {
         let resumed = ServerFrame::Resumed {
-            run: events.run().into(),
+            run: reader.run().into(),
             seq: reader.at(),
             topics,
         };
         send(sink, &resumed).await?;
-        return Some(reader.seen_by(asked.role));
+        return Some(reader);
     }
-    let mut reader = events.subscribe(topics).seen_by(asked.role);
-    snapshot(sink, state, asked, &mut reader).await?;
+    let mut reader = viewer.subscribe(topics);
+    snapshot(sink, asked, &mut reader).await?;
     Some(reader)
 }
 
 /// Sends the whole state; the reader goes on from there.
 async fn snapshot(
     sink: &mut SplitSink<Socket, Message>,
-    state: &AppState,
     asked: &Asked,
     reader: &mut Reader,
 ) -> Option<()> {
     // The number first: what changes while we look is in the snapshot and comes once more.
     let seq = reader.skip();
     let frame = ServerFrame::Snapshot {
-        run: state.engine.events().run().into(),
+        run: reader.run().into(),
         seq,
         topics: asked.topics,
-        snapshot: Box::new(views::snapshot(state, asked.topics, asked.role)),
+        snapshot: Box::new(views::snapshot(&asked.viewer, asked.topics)),
     };
     send(sink, &frame).await
 }
