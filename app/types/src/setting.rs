@@ -105,6 +105,8 @@ pub struct TrialView {
     pub ends_at: Timestamp,
     /// Where page and REST are meanwhile: `127.0.0.1:3000`.
     pub listen: String,
+    /// Whether they were elsewhere before.
+    pub moved: bool,
 }
 
 /// All settings.

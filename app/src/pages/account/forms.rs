@@ -70,7 +70,7 @@ pub fn MakeToken(action: ServerAction<CreateToken>) -> impl IntoView {
                 <div class="body panel p-4 w-[26rem] max-w-full">
                     <ActionForm action attr:class="grid gap-4">
                         <Field label=tu_string!(i18n, floor.name) id="token-name" help=tu_string!(i18n, tokens.name_help)>
-                            <input class="input" id="token-name" name="name" required maxlength="80" autocomplete="off"/>
+                            <input class="input" id="token-name" name="name" required maxlength="64" autocomplete="off"/>
                         </Field>
                         <Field label=tu_string!(i18n, tokens.role) id="token-role" help=tu_string!(i18n, tokens.role_help)>
                             <Select id="token-role" name="role" options=role_options(i18n) selected="viewer"/>

@@ -46,7 +46,9 @@ pub fn Settings() -> impl IntoView {
     // Read anew after what was done here, and after what others did.
     let changes = move || {
         let here = (actions.change.version().get(), actions.undo.version().get());
-        (here, live.settings.get(), live.trial.get())
+        // The first snapshot is of what the page came with.
+        let missed = live.snapshots.get().saturating_sub(1);
+        (here, live.settings.get(), live.trial.get(), missed)
     };
     let loaded = Resource::new_blocking(changes, |_| api::settings());
     view! {

@@ -23,8 +23,14 @@ pub fn Preview(actions: Actions) -> impl IntoView {
             asked.set(input.wanted);
         }
     });
-    let shown = RwSignal::new(None::<Result<SettingsPreviewView, crate::Fault>>);
-    Effect::new(move || shown.set(preview.value().get()));
+    // An answer with what was asked for: while another is on its way, *Apply* is about what is shown.
+    let shown = RwSignal::new(None::<(Wanted, Result<SettingsPreviewView, crate::Fault>)>);
+    Effect::new(move || {
+        let answer = preview.value().get();
+        // What was refused of an earlier one says nothing about this one.
+        change.value().set(None);
+        shown.set(answer.map(|answer| (asked.get_untracked(), answer)));
+    });
     // Done: the dialog goes.
     Effect::new(move || {
         if let Some(Ok(())) = change.value().get() {
@@ -42,7 +48,7 @@ pub fn Preview(actions: Actions) -> impl IntoView {
     });
     let fault = Signal::derive(move || change.value().get().and_then(Result::err));
     view! {
-        {move || shown.get().map(|answer| view! {
+        {move || shown.get().map(|(wanted, answer)| view! {
             <section class="panel asked p-4 grid gap-4" tabindex="-1" node_ref=panel aria-labelledby="preview">
                 <h2 id="preview">{t!(i18n, settings.preview_heading)}</h2>
                 {match answer {
@@ -57,7 +63,7 @@ pub fn Preview(actions: Actions) -> impl IntoView {
                         let empty = preview.changes.is_empty();
                         let revision = preview.revision;
                         let apply = move |_| {
-                            change.dispatch(ChangeSettings { wanted: asked.get_untracked(), revision: Some(revision) });
+                            change.dispatch(ChangeSettings { wanted: wanted.clone(), revision: Some(revision) });
                         };
                         view! {
                             {differences(i18n, preview)}

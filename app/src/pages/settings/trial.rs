@@ -14,6 +14,18 @@ pub fn Banner() -> impl IntoView {
     let back = ServerAction::<UndoSettings>::new();
     again_when_too_old(keep);
     let trial = Memo::new(move |_| live.trial.get());
+    // Only once the page lives: the server does not know by what address it was asked.
+    let elsewhere = RwSignal::new(None::<String>);
+    Effect::new(move || elsewhere.set(trial.get().as_ref().and_then(place)));
+    // What was refused of an earlier change says nothing about this one.
+    Effect::watch(
+        move || trial.with(|t| t.as_ref().map(|t| t.revision)),
+        move |_, _, _| {
+            keep.value().set(None);
+            back.value().set(None);
+        },
+        false,
+    );
     let fault = Signal::derive(move || {
         let of = |v: Option<Result<(), crate::Fault>>| v.and_then(Result::err);
         of(keep.value().get()).or(of(back.value().get()))
@@ -25,7 +37,7 @@ pub fn Banner() -> impl IntoView {
     view! {
         {move || trial.get().map(|t| {
             let (kept, taken) = (t.revision.to_string(), t.revision.to_string());
-            let (shown, elsewhere) = (t.clone(), place(&t));
+            let shown = t.clone();
             view! {
                 <section class="trial" role="alert" aria-label=tu_string!(i18n, settings.trial)>
                     <p>
@@ -33,12 +45,9 @@ pub fn Banner() -> impl IntoView {
                         {t!(i18n, settings.trial_text)} " "
                         <span class="data" aria-live="off">{move || left(&shown)}</span>
                     </p>
-                    {match elsewhere {
-                        Some(address) => view! {
-                            <p>{t!(i18n, settings.moved)} " " <a class="link data" href=address.clone() rel="external">{address.clone()}</a></p>
-                        }.into_any(),
-                        None => ().into_any(),
-                    }}
+                    {move || elsewhere.get().map(|address| view! {
+                        <p>{t!(i18n, settings.moved)} " " <a class="link data" href=address.clone() rel="external">{address.clone()}</a></p>
+                    })}
                     {may(Role::Admin).then(|| view! {
                         <div class="actions">
                             <ActionForm action=keep>
@@ -83,11 +92,15 @@ fn again_when_too_old(keep: ServerAction<ConfirmSettings>) {
     });
 }
 
-/// Where the page is now, when that is not where this one came from.
+/// Where the page is now, when the change moved it and this one came from elsewhere. One that came over
+/// TLS has a proxy before it, of which we know nothing.
 fn place(trial: &TrialView) -> Option<String> {
     #[cfg(feature = "hydrate")]
     {
         let here = window().location();
+        if !trial.moved || here.protocol().ok()? != "http:" {
+            return None;
+        }
         let (host, port) = (here.hostname().ok()?, here.port().ok()?);
         let port = if port.is_empty() { "80".into() } else { port };
         let listen: std::net::SocketAddr = trial.listen.parse().ok()?;

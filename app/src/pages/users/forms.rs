@@ -18,6 +18,9 @@ use types::{UserId, UserView};
 pub fn Add(action: ServerAction<CreateUser>) -> impl IntoView {
     let i18n = use_i18n();
     let value = action.value();
+    let done = move || matches!(value.get(), Some(Ok(())));
+    // Drawn anew afterwards, so that neither name nor password stays in the fields.
+    let fields = Memo::new(move |n: Option<&u32>| n.map_or(0, |n| n + u32::from(done())));
     let open = NodeRef::<leptos::html::Details>::new();
     Effect::new(move || {
         if let (Some(Ok(())), Some(details)) = (value.get(), open.get_untracked()) {
@@ -29,14 +32,19 @@ pub fn Add(action: ServerAction<CreateUser>) -> impl IntoView {
             <summary class="btn">{t!(i18n, users.add)}</summary>
             <div class="body panel p-4 max-w-[26rem]">
                 <ActionForm action attr:class="grid gap-4">
-                    <Field label=tu_string!(i18n, door.username) id="add-username">
-                        <input class="input" id="add-username" name="username" required autocomplete="off" autocapitalize="none"/>
-                    </Field>
-                    <Password id="add-password" name="password" label=tu_string!(i18n, door.password) autocomplete="new-password"
-                        help=tu_string!(i18n, door.password_help)/>
-                    <Field label=tu_string!(i18n, tokens.role) id="add-role" help=tu_string!(i18n, users.role_help)>
-                        <Select id="add-role" name="role" options=role_options(i18n) selected="viewer"/>
-                    </Field>
+                    {move || {
+                        fields.track();
+                        view! {
+                            <Field label=tu_string!(i18n, door.username) id="add-username">
+                                <input class="input" id="add-username" name="username" required autocomplete="off" autocapitalize="none"/>
+                            </Field>
+                            <Password id="add-password" name="password" label=tu_string!(i18n, door.password) autocomplete="new-password"
+                                help=tu_string!(i18n, door.password_help)/>
+                            <Field label=tu_string!(i18n, tokens.role) id="add-role" help=tu_string!(i18n, users.role_help)>
+                                <Select id="add-role" name="role" options=role_options(i18n) selected="viewer"/>
+                            </Field>
+                        }
+                    }}
                     <Problems fault=Signal::derive(move || value.get().and_then(Result::err))/>
                     <div>
                         <button class="btn btn-primary" disabled=move || action.pending().get()>{t!(i18n, users.add_button)}</button>

@@ -381,12 +381,11 @@ impl Settings {
             self.tell(state.revision);
             return Err(e);
         }
-        let listen = next.values.listen;
-        self.hold(next);
         if on_trial {
-            let trial = Trial::begin(record.number, within_seconds, listen);
+            let trial = Trial::begin(record.number, within_seconds, &next.values, &now.values);
             self.inner.trial.send_replace(Some(trial));
         }
+        self.hold(next);
         self.tell(state.revision);
         Ok(())
     }

@@ -28,17 +28,19 @@ pub(super) struct Trial {
     ends: Instant,
     ends_at: Timestamp,
     listen: SocketAddr,
+    moved: bool,
 }
 
 impl Trial {
-    pub fn begin(number: u64, seconds: u32, listen: SocketAddr) -> Trial {
+    pub fn begin(number: u64, seconds: u32, now_holds: &Values, before: &Values) -> Trial {
         let began = Instant::now();
         Trial {
             number,
             began,
             ends: began + Duration::from_secs(seconds.into()),
             ends_at: now().plus_seconds(seconds.into()),
-            listen,
+            listen: now_holds.listen,
+            moved: now_holds.listen != before.listen,
         }
     }
 
@@ -47,6 +49,7 @@ impl Trial {
             revision: self.number,
             ends_at: self.ends_at,
             listen: self.listen.to_string(),
+            moved: self.moved,
         }
     }
 }
