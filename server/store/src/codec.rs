@@ -8,8 +8,8 @@ use crate::Record;
 use bincode::Options;
 use serde::{Serialize, de::DeserializeOwned};
 
-/// The largest payload of one record, bytes.
-pub const MAX_PAYLOAD: u64 = 256 * 1024;
+/// The largest payload of one record, bytes: a job over a thousand computers of which each failed, with why.
+pub const MAX_PAYLOAD: u64 = 1024 * 1024;
 
 /// Bytes of the envelope: kind, schema and checksum.
 pub const ENVELOPE: usize = 1 + 2 + 4;

@@ -173,7 +173,10 @@ impl Check {
             self.missing();
             return Ok(None);
         }
-        for row in rows.iter().take_while(|r| r.seq <= self.head.seq) {
+        for row in &rows {
+            if self.next > self.head.seq {
+                break;
+            }
             if row.seq != self.next {
                 self.missing();
                 return Ok(None);

@@ -131,6 +131,19 @@ async fn the_chain_holds_and_every_kind_of_tampering_shows() {
     assert!(!f.check().intact);
 }
 
+#[tokio::test]
+async fn a_check_ends_also_when_only_newer_entries_are_left() {
+    let f = fixture();
+    f.add(5).await;
+    let mut check = f.audit.check().unwrap();
+    f.tamper(|tx| (3..=5u64).for_each(|seq| tx.remove::<AuditRecord>(&seq)))
+        .await;
+    f.add(1).await;
+    let steps = (0..10).take_while(|_| check.step().unwrap().is_some());
+    assert!(steps.count() < 10, "it goes on for ever");
+    assert_eq!(check.found().fault.unwrap(), "entry 3 is missing");
+}
+
 /// More than two chunks.
 const CHAIN: usize = 1100;
 

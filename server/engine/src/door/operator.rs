@@ -86,7 +86,17 @@ impl Operator {
         let (ids, items) = self
             .several("client.update_many", clients, expected)
             .await?;
-        let title = format!("Change {} computers", ids.len());
+        // Now, and by its id: a job that waits must not find another image of that name.
+        let image = change.image.as_deref().filter(|text| !text.is_empty());
+        let image = image.map(|text| self.engine.images().require(text).map(|i| i.id.to_string()));
+        let to = target("client", &title_of("Change", ids.len()));
+        let found = std::future::ready(image.transpose());
+        let image = self.attempt("client.update_many", to, found).await?;
+        let change = UpdateClientParams {
+            image: image.or(change.image),
+            ..change
+        };
+        let title = title_of("Change", ids.len());
         let work = Work::UpdateClients { ids, change };
         self.bulk("client.update_many", title, work, items).await
     }
@@ -99,7 +109,7 @@ impl Operator {
         let (ids, items) = self
             .several("client.remove_many", clients, expected)
             .await?;
-        let title = format!("Remove {} computers", ids.len());
+        let title = title_of("Remove", ids.len());
         let work = Work::RemoveClients { ids };
         self.bulk("client.remove_many", title, work, items).await
     }
@@ -292,4 +302,8 @@ impl Operator {
         let id = self.attempt(action, target, start).await?;
         self.engine.jobs().get(id)
     }
+}
+
+fn title_of(what: &str, computers: usize) -> String {
+    format!("{what} {computers} computers")
 }

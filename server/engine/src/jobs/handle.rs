@@ -5,15 +5,16 @@ use crate::{Error, Result, now};
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
-use types::{JobId, JobState};
+use types::{JobId, JobState, JobUnit};
 
 /// A job that runs. Dropped by a panic it has failed; dropped when the server stops it stays as it is
-/// written down, and the next start goes on with it.
+/// written down, and the next start goes on with it. One that a caller drives ends with its handle.
 pub(crate) struct JobHandle {
     inner: Arc<Inner>,
     id: JobId,
     cancel: CancellationToken,
     over: bool,
+    driven: bool,
 }
 
 impl JobHandle {
@@ -23,7 +24,15 @@ impl JobHandle {
             id,
             cancel,
             over: false,
+            driven: false,
         }
+    }
+
+    /// Of a job that a caller drives.
+    pub(super) fn driven(self) -> Self {
+        let mut handle = self;
+        handle.driven = true;
+        handle
     }
 
     /// The job's id.
@@ -95,14 +104,22 @@ impl JobHandle {
         });
     }
 
-    /// Begins again after a restart of the server.
+    /// Whether one of the things that it works on was done before a restart.
+    pub fn is_done(&self, index: usize) -> bool {
+        let live = self.inner.live();
+        let items = live.get(&self.id).map(|job| &job.record.items);
+        items.is_some_and(|items| items.get(index).is_some_and(|i| i.state.is_over()))
+    }
+
+    /// Goes on after a restart of the server, with what was not done.
     pub fn restart(&self) {
         self.inner.update(self.id, |r| {
-            r.done = 0;
-            r.state = JobState::Queued;
-            for item in &mut r.items {
-                item.state = JobState::Queued;
+            if r.unit == JobUnit::Items {
+                r.done = r.items.iter().filter(|i| i.state.is_over()).count() as u64;
+            } else {
+                r.done = 0;
             }
+            r.state = JobState::Queued;
             line(r, "the server was restarted; it goes on".into());
         });
     }
@@ -142,7 +159,7 @@ impl JobHandle {
 
 impl Drop for JobHandle {
     fn drop(&mut self) {
-        if !self.over && std::thread::panicking() {
+        if !self.over && (self.driven || std::thread::panicking()) {
             let broke = Error::Internal("the work on this job broke off".into());
             self.inner.end(self.id, |r| {
                 r.problem = fault(&broke.problem());

@@ -14,6 +14,7 @@ use crate::{Area, Audit, By, Error, EventBus, Result, audit::Change, now};
 use record::{fault, to_json, view};
 use std::{
     collections::HashMap,
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -36,6 +37,8 @@ const LOG_LINES: usize = 200;
 const PARALLEL: usize = 2;
 /// Jobs that are not over; more are refused.
 const MAX_LIVE: usize = 100;
+/// From an end that could not be written down to the next try.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How many jobs end before the old ones are looked through.
 const THIN_EVERY: u32 = 50;
 /// Things that one job may work on.
@@ -184,15 +187,21 @@ impl Jobs {
     /// As [`Jobs::begin`].
     pub(crate) async fn attend(&self, by: &By, new: NewJob) -> Result<JobHandle> {
         let record = self.record_of(by, &new)?;
-        let written = record.clone();
+        let (jobs, written) = (self.clone(), record.clone());
         let write = self
             .inner
             .store
             .write(move |tx| Ok::<_, Error>(tx.put(&written)?));
-        write.await?;
-        let handle = self.handle(record);
-        handle.begin_now();
-        Ok(handle)
+        // Whatever becomes of the caller: one that goes away now drops the handle, which ends the job.
+        let begun = tokio::spawn(async move {
+            write.await?;
+            let handle = jobs.handle(record).driven();
+            handle.begin_now();
+            Ok(handle)
+        });
+        begun
+            .await
+            .map_err(|e| Error::Internal(format!("a job could not be begun: {e}")))?
     }
 
     fn record_of(&self, by: &By, new: &NewJob) -> Result<JobRecord> {
@@ -257,28 +266,18 @@ impl Jobs {
             job.map(|job| {
                 job.record.cancel_requested = true;
                 job.record.revision += 1;
-                (job.record.clone(), job.cancel.clone())
+                // Queued while we hold the job: changes run in that order, so its end comes after this.
+                self.inner
+                    .write_cancel(by, job.record.clone(), job.cancel.clone())
             })
         };
-        let Some((record, cancel)) = asked else {
+        let Some(write) = asked else {
             return Err(Error::conflict(
                 Area::Job,
                 format!("{:?} is over already", self.get(id)?.title),
                 "There is nothing to cancel.",
             ));
         };
-        let change = Change::act("job.cancel", "job", id, &record.title);
-        let (inner, by) = (self.inner.clone(), by.clone());
-        let write = self.inner.store.write(move |tx| {
-            // Written before its end can be: changes run in the order they were queued.
-            tx.put(&record)?;
-            inner.audit.record(tx, &by, change)?;
-            tx.on_commit(move || {
-                cancel.cancel();
-                inner.tell(&record);
-            });
-            Ok::<_, Error>(())
-        });
         write.await?;
         self.get(id)
     }
@@ -316,6 +315,26 @@ impl Inner {
             .publish_to(reader(record), Event::JobChanged { job });
     }
 
+    /// Queues what [`Jobs::cancel`] writes down.
+    fn write_cancel(
+        self: &Arc<Self>,
+        by: &By,
+        record: JobRecord,
+        cancel: CancellationToken,
+    ) -> impl Future<Output = Result<()>> + use<> {
+        let change = Change::act("job.cancel", "job", record.id, &record.title);
+        let (inner, by) = (self.clone(), by.clone());
+        self.store.write(move |tx| {
+            tx.put(&record)?;
+            inner.audit.record(tx, &by, change)?;
+            tx.on_commit(move || {
+                cancel.cancel();
+                inner.tell(&record);
+            });
+            Ok(())
+        })
+    }
+
     /// Changes a live job; tells and stores it, but not more often than is of use.
     fn update(&self, id: JobId, change: impl FnOnce(&mut JobRecord)) {
         let mut live = self.live();
@@ -333,25 +352,48 @@ impl Inner {
         }
     }
 
-    /// Ends a live job. Queued at once, and told when it is durable; nobody has to wait.
+    /// Ends a live job. Queued at once, and told when it is durable; nobody has to wait. One whose end can't
+    /// be written down stays among the live ones, as over, and it is tried again: at the next start it would
+    /// run once more.
     fn end(self: &Arc<Self>, id: JobId, change: impl FnOnce(&mut JobRecord)) {
         let mut live = self.live();
         let Some(job) = live.get_mut(&id) else { return };
         change(&mut job.record);
         job.record.finished_at = Some(now());
         job.record.revision += 1;
-        let (inner, record) = (self.clone(), job.record.clone());
-        drop(self.store.write(move |tx| {
+        let record = job.record.clone();
+        let (inner, mut write) = (self.clone(), self.write_end(record.clone()));
+        drop(live);
+        let until_written = async move {
+            while let Err(error) = write.await {
+                tracing::error!(job = %id, %error, "the end of a job could not be written down; it is tried again");
+                tokio::time::sleep(AGAIN).await;
+                write = inner.write_end(record.clone());
+            }
+        };
+        // Outside a runtime, in a panic at the end of the process, nobody could wait.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(until_written);
+        }
+    }
+
+    fn write_end(
+        self: &Arc<Self>,
+        record: JobRecord,
+    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> {
+        let inner = self.clone();
+        Box::pin(self.store.write(move |tx| {
             tx.put(&record)?;
-            if inner.ended.fetch_add(1, Ordering::Relaxed) % THIN_EVERY == 0 {
+            let ended = inner.ended.fetch_add(1, Ordering::Relaxed);
+            if ended.is_multiple_of(THIN_EVERY) {
                 thin(tx)?;
             }
             tx.on_commit(move || {
-                inner.live().remove(&id);
+                inner.live().remove(&record.id);
                 inner.tell(&record);
             });
-            Ok::<_, Error>(())
-        }));
+            Ok(())
+        }))
     }
 }
 

@@ -69,16 +69,23 @@ async fn a_bulk_change_tells_each_item_and_refuses_another_count() {
     );
     assert!(done.items.iter().all(|i| i.state == JobState::Succeeded));
     assert!(itself.clients().iter().all(|c| c.mode == OverlayMode::Keep));
-    // One of them has gone meanwhile: told for that one, done for the others.
+    // What can be seen at once begins no job.
     let missing = UpdateClientParams {
         image: Some("no-such-image".into()),
         ..UpdateClientParams::default()
     };
-    let job = itself.update_clients(&names, 3, missing).await.unwrap();
+    let refused = itself.update_clients(&names, 3, missing).await.unwrap_err();
+    assert_eq!(refused.code(), "NSB-IMAGE-004");
+    // What only each computer can tell is told with it.
+    let back = UpdateClientParams {
+        adopt: Some(false),
+        ..UpdateClientParams::default()
+    };
+    let job = itself.update_clients(&names, 3, back).await.unwrap();
     let failed = over(&engine, &job).await;
     assert_eq!(failed.state, JobState::Failed);
     let problem = failed.items[0].problem.as_ref().unwrap();
-    assert_eq!(problem.code, "NSB-IMAGE-004");
+    assert_eq!(problem.code, "NSB-CLIENT-001");
     let audit = itself.audit(Default::default(), None, 100).await.unwrap();
     let updates = audit.iter().filter(|e| e.action == "client.update");
     assert_eq!(updates.count(), 3, "each computer has its own entry");
@@ -128,6 +135,115 @@ async fn interrupted(dir: &Path, by: By) -> JobView {
     let view = engine.jobs().get(id).unwrap();
     engine.jobs().inner.live().clear();
     view
+}
+
+/// Its items are of clients that are not there: each fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_of_which_everything_fails_ends_and_is_written_down() {
+    use super::{MAX_ITEMS, NewJob, Work};
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let ids: Vec<_> = (0..MAX_ITEMS)
+        .map(|_| types::ClientId(uuid::Uuid::now_v7()))
+        .collect();
+    let name = "a-computer-with-as-long-a-name-as-computers-may-have-63-letters";
+    let new = NewJob {
+        items: ids.iter().map(|i| (i.to_string(), name.into())).collect(),
+        work: Work::UpdateClients {
+            ids,
+            change: keep(),
+        },
+        title: "Change many computers".into(),
+        unit: types::JobUnit::Items,
+        total: Some(MAX_ITEMS as u64),
+        change: crate::audit::Change::act("client.update_many", "client", 1, "1"),
+    };
+    let by = By::system("test");
+    let id = super::start(&engine, &by, new).await.unwrap();
+    let begun = engine.jobs().get(id).unwrap();
+    let ended = over(&engine, &begun).await;
+    assert_eq!(ended.state, JobState::Failed);
+    assert!(ended.items.iter().all(|i| i.problem.is_some()));
+    let kept: Option<store::JobRecord> = engine
+        .jobs()
+        .inner
+        .store
+        .read(|tx| store::Read::get(tx, &id))
+        .unwrap();
+    assert_eq!(kept.unwrap().state, JobState::Failed);
+    assert!(engine.jobs().inner.live().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_done_before_a_restart_is_not_done_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let (one, two) = (client(&engine, 1).await, client(&engine, 2).await);
+    let new = super::NewJob {
+        work: super::Work::UpdateClients {
+            ids: vec![one.id, two.id],
+            change: keep(),
+        },
+        title: "Change 2 computers".into(),
+        unit: types::JobUnit::Items,
+        total: Some(2),
+        items: [&one, &two]
+            .map(|c| (c.id.to_string(), c.name.clone()))
+            .into(),
+        change: crate::audit::Change::act("client.update_many", "client", 1, "1"),
+    };
+    let job = engine.jobs().begin(&By::system("test"), new).await.unwrap();
+    let view = engine.jobs().get(job.id()).unwrap();
+    // The first is done and stored so; then somebody else has it back as it was.
+    let store = &engine.jobs().inner.store;
+    let id = job.id();
+    let mut record: store::JobRecord = store.read(|tx| store::Read::get(tx, &id)).unwrap().unwrap();
+    record.items[0].state = JobState::Succeeded;
+    store.write(move |tx| tx.put(&record)).await.unwrap();
+    std::mem::forget(job);
+    engine.jobs().inner.live().clear();
+
+    let after = crashed(dir.path());
+    let engine = open(after.path());
+    let ended = over(&engine, &view).await;
+    assert_eq!((ended.state, ended.done), (JobState::Succeeded, 2));
+    let mode = |name: &str| engine.as_itself("test").client(name).unwrap().mode;
+    assert_eq!(mode("pc-1"), one.mode, "left as somebody else made it");
+    assert_eq!(mode("pc-2"), OverlayMode::Keep);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_ends_while_it_is_cancelled_is_over_for_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let by = By::system("test");
+    for _ in 0..300 {
+        let new = super::NewJob {
+            work: super::Work::VerifyAudit,
+            title: "Check".into(),
+            unit: types::JobUnit::Items,
+            total: None,
+            items: Vec::new(),
+            change: crate::audit::Change::act("audit.verify", "audit", 1, "1"),
+        };
+        let job = engine.jobs().begin(&by, new).await.unwrap();
+        let view = engine.jobs().get(job.id()).unwrap();
+        let (jobs, by) = (engine.jobs().clone(), by.clone());
+        let cancelling = tokio::spawn(async move { jobs.cancel(&by, view.id).await });
+        tokio::task::spawn_blocking(move || job.finish(Ok(super::Outcome::Items)))
+            .await
+            .unwrap();
+        // Too late is an answer, too.
+        let _ = cancelling.await.unwrap();
+        over(&engine, &view).await;
+        let kept: Option<store::JobRecord> = engine
+            .jobs()
+            .inner
+            .store
+            .read(|tx| store::Read::get(tx, &view.id))
+            .unwrap();
+        assert!(kept.unwrap().state.is_over());
+    }
 }
 
 /// The forgotten handle holds the registry, and that the store: the file is copied, as after a crash.
@@ -236,13 +352,21 @@ async fn jobs_wait_for_their_turn_and_too_many_are_refused() {
     let last = itself.jobs(None, 1).await.unwrap().remove(0);
     assert_eq!(over(&engine, &last).await.state, JobState::Succeeded);
     // Whoever goes away while a job is written down leaves none that nobody runs.
-    drop(itself.verify_audit());
-    let asked = itself.clone();
-    let gone = tokio::spawn(async move { asked.verify_audit().await });
-    tokio::task::yield_now().await;
-    gone.abort();
-    let _ = gone.await;
-    let newest = itself.jobs(None, 1).await.unwrap().remove(0);
+    {
+        let mut asked = std::pin::pin!(itself.verify_audit());
+        let once = std::future::poll_fn(|cx| {
+            assert!(asked.as_mut().poll(cx).is_pending());
+            std::task::Poll::Ready(())
+        });
+        once.await;
+    }
+    let newest = loop {
+        let newest = itself.jobs(None, 1).await.unwrap().remove(0);
+        if newest.id != last.id {
+            break newest;
+        }
+        events.next().await;
+    };
     assert_eq!(over(&engine, &newest).await.state, JobState::Succeeded);
 }
 

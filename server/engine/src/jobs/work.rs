@@ -55,7 +55,10 @@ impl Work {
         }
     }
 
+    /// Whoever began it must still be allowed to when it does something: it may have waited for long.
     async fn run(self, engine: &Engine, by: &By, job: &JobHandle) -> Result<Outcome> {
+        let role = self.role();
+        engine.users().still_allowed(by, role)?;
         match self {
             Work::VerifyImage { image } => verify_image(engine, image, job).await,
             Work::ImportImage { .. } => Err(sender_gone()),
@@ -65,8 +68,16 @@ impl Work {
                     if job.cancelled() {
                         return Ok(Outcome::Cancelled);
                     }
-                    let done = engine.clients().update(by, id, None, change.clone());
-                    job.item(i, &done.await.map(drop));
+                    if job.is_done(i) {
+                        continue;
+                    }
+                    let may = engine.users().still_allowed(by, role);
+                    let done = async {
+                        may?;
+                        let update = engine.clients().update(by, id, None, change.clone());
+                        update.await.map(drop)
+                    };
+                    job.item(i, &done.await);
                 }
                 Ok(Outcome::Items)
             }
@@ -75,12 +86,19 @@ impl Work {
                     if job.cancelled() {
                         return Ok(Outcome::Cancelled);
                     }
-                    let done = match engine.clients().remove(by, id, None).await {
-                        // Gone is what was wanted; before a restart it may have been us.
-                        Err(Error::NotFound { .. }) => Ok(()),
-                        other => other,
+                    if job.is_done(i) {
+                        continue;
+                    }
+                    let may = engine.users().still_allowed(by, role);
+                    let done = async {
+                        may?;
+                        match engine.clients().remove(by, id, None).await {
+                            // Gone is what was wanted; before a restart it may have been us.
+                            Err(Error::NotFound { .. }) => Ok(()),
+                            other => other,
+                        }
                     };
-                    job.item(i, &done);
+                    job.item(i, &done.await);
                 }
                 Ok(Outcome::Items)
             }

@@ -107,19 +107,20 @@ fn mark_undone(tx: &mut Tx<'_>, by: &SettingsRevisionRecord) -> Result<()> {
 /// When the database fails.
 pub(super) fn end_trial_of_earlier_run(store: &Arc<Store>, audit: &Audit) -> Result<()> {
     let all: Vec<SettingsRevisionRecord> = store.read(|tx| tx.list_readable(None))?;
-    let newest = all.into_iter().next_back();
-    let Some(record) = newest.filter(|r| r.state == RevisionState::OnTrial) else {
-        return Ok(());
-    };
-    tracing::warn!(
-        change = record.number,
-        "settings go back: nobody confirmed the network change before the server ended"
-    );
-    let audit = audit.clone();
-    store.write_wait(move |tx| {
-        let why = "the server ended before anybody confirmed it".into();
-        put_back(tx, &audit, &By::system("settings"), record, why)
-    })
+    // The newest first. There are several only when the database could not be written in between.
+    let waiting = all.into_iter().rev();
+    for record in waiting.filter(|r| r.state == RevisionState::OnTrial) {
+        tracing::warn!(
+            change = record.number,
+            "settings go back: nobody confirmed the network change before the server ended"
+        );
+        let audit = audit.clone();
+        store.write_wait(move |tx| {
+            let why = "the server ended before anybody confirmed it".into();
+            put_back(tx, &audit, &By::system("settings"), record, why)
+        })?;
+    }
+    Ok(())
 }
 
 fn put_back(
@@ -236,6 +237,36 @@ pub(super) fn view(record: &SettingsRevisionRecord) -> SettingsRevisionView {
         note: record.note.clone(),
         undoes: record.undoes,
     }
+}
+
+/// Looks for later changes of the same settings. One that was taken back is none, and neither is the one
+/// that took it back. What is over already is for [`inverse`] to say.
+///
+/// # Errors
+/// [`Error::Conflict`] when there is one, even where it left the same value; or when the database fails.
+pub(super) fn no_later(store: &Arc<Store>, record: &SettingsRevisionRecord) -> Result<()> {
+    let all: Vec<SettingsRevisionRecord> = store.read(|tx| tx.list_readable(None))?;
+    let holds = |r: &&SettingsRevisionRecord| {
+        let cancelled = matches!(r.state, RevisionState::Undone | RevisionState::Reverted);
+        let cancels = r.undoes.is_some_and(|undone| undone > record.number);
+        r.number > record.number && !cancelled && !cancels
+    };
+    let is_over = matches!(
+        record.state,
+        RevisionState::Undone | RevisionState::Reverted
+    );
+    for later in all.iter().filter(holds).filter(|_| !is_over) {
+        let mut keys = later.changes.iter().map(|c| &c.key);
+        let same = |key: &&String| record.changes.iter().any(|c| c.key == **key);
+        if let Some(key) = keys.find(same) {
+            return Err(Error::conflict(
+                Area::Setting,
+                format!("`{key}` was changed again by change {}", later.number),
+                "Undo the later change first, or set the value that you want.",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The rows that undo a change.

@@ -283,6 +283,7 @@ impl Settings {
                 return settings.take_back(&by, &mut state, &why).await;
             }
             let old = history::find(&settings.inner.store, number)?;
+            history::no_later(&settings.inner.store, &old)?;
             let changes = history::inverse(&old, &state.saved)?;
             let within = trial::seconds(None)?;
             settings
@@ -376,8 +377,9 @@ impl Settings {
         state.revision = record.number;
         if let Err(e) = self.apply(&now.values, &next.values).await {
             let note = e.to_string();
-            history::revert(&self.inner.store, &self.inner.audit, by, record, &note).await?;
+            // What can't be written down now is on trial in the database, and goes back at the next start.
             state.saved = before;
+            history::revert(&self.inner.store, &self.inner.audit, by, record, &note).await?;
             self.tell(state.revision);
             return Err(e);
         }

@@ -226,6 +226,11 @@ async fn a_change_is_undone_once_and_not_over_a_later_one() {
         .iter()
         .map(|r| (r.number, r.state, r.undoes))
         .collect();
+    // There and back again by others: what the first made is not what holds.
+    set("discover").await.unwrap();
+    set("adopt").await.unwrap();
+    let late = admin.undo_settings(5).await.unwrap_err();
+    assert_eq!(late.code(), "NSB-SETTING-002", "{late}");
     assert_eq!(
         states,
         [

@@ -56,7 +56,7 @@ impl Users {
         })
     }
 
-    /// Whether who began some work may still do it, after a restart.
+    /// Whether who began some work may still do it.
     ///
     /// # Errors
     /// [`Error::Forbidden`] when the account is gone or has a lower role than `least` now.
