@@ -112,6 +112,7 @@ impl Engine {
         let events = EventBus::default();
         let counters = Arc::<Counters>::default();
         let audit = Audit::new(store.clone(), events.clone());
+        audit.tell_end()?;
         let settings = Settings::open(
             store.clone(),
             audit.clone(),

@@ -21,7 +21,7 @@ use jobs::JobLine;
 use leptos::{form::ActionForm, prelude::*, task::spawn_local};
 use leptos_meta::Title;
 use leptos_router::{hooks::use_query_map, params::ParamsMap};
-use stream::{Item, Line};
+use stream::{Item, Line, Page};
 use types::{JobId, Role};
 
 /// What of the stream is shown.
@@ -200,29 +200,25 @@ fn Stream(place: Memo<Place>) -> impl IntoView {
     let i18n = use_i18n();
     let live = expect_context::<Live>();
     let loaded = Resource::new_blocking(move || place.get(), read);
-    let all = RwSignal::new(Vec::<Line>::new());
-    let take = move |item| {
-        let place = place.get_untracked();
-        stream::lay_over(all, item, place.show, place.is_newest());
-    };
-    Effect::new(move || live.job.get().into_iter().for_each(|j| take(Item::Job(j))));
+    let page = Page::new();
+    let tell = move |item| page.tell(item, place.get_untracked());
+    Effect::new(move || live.job.get().into_iter().for_each(|j| tell(Item::Job(j))));
     Effect::new(move || {
         let entry = live.entry.get();
-        entry.into_iter().for_each(|e| take(Item::Entry(e)));
+        entry.into_iter().for_each(|e| tell(Item::Entry(e)));
     });
     // Before a snapshot changes may have passed unseen.
-    Effect::new(move || {
-        if live.snapshots.get() > 0 {
-            let asked = place.get_untracked();
-            spawn_local(async move {
-                // A failure says nothing new: what is shown stays, and the header tells.
-                let Ok(found) = read(asked).await else { return };
-                if place.try_get_untracked() == Some(asked) {
-                    // The oldest first: each lands above the one before.
-                    found.items.into_iter().rev().for_each(take);
-                }
-            });
+    Effect::new(move |known: Option<u32>| {
+        let n = live.snapshots.get();
+        if known.is_some_and(|k| k != n) {
+            if loaded.with_untracked(|l| matches!(l, Some(Err(_)))) {
+                loaded.refetch();
+            } else {
+                // Not by the resource: it would draw the list anew and close what was opened in it.
+                spawn_local(read_again(page, place));
+            }
         }
+        n
     });
     view! {
         <section class="panel livedata" aria-label=tu_string!(i18n, activity.heading)>
@@ -230,8 +226,8 @@ fn Stream(place: Memo<Place>) -> impl IntoView {
                 {move || Suspend::new(async move {
                     match loaded.await {
                         Ok(found) => {
-                            all.set(stream::lines(found.items));
-                            view! { <List all place more=found.more/> }.into_any()
+                            page.show(found, place.get_untracked());
+                            view! { <List page place/> }.into_any()
                         }
                         Err(fault) => {
                             let fault = Signal::stored(Some(fault));
@@ -245,20 +241,24 @@ fn Stream(place: Memo<Place>) -> impl IntoView {
     .into_any()
 }
 
+async fn read_again(page: Page, place: Memo<Place>) {
+    let (asked, newest) = (place.get_untracked(), page.newest());
+    // A failure says nothing new: what is shown stays, and the header tells.
+    let Ok(found) = read(asked).await else { return };
+    // The visitor may have gone elsewhere meanwhile.
+    if place.try_get_untracked() == Some(asked) {
+        page.catch_up(found, newest, asked);
+    }
+}
+
 #[component]
-fn List(all: RwSignal<Vec<Line>>, place: Memo<Place>, more: bool) -> impl IntoView {
+fn List(page: Page, place: Memo<Place>) -> impl IntoView {
     let i18n = use_i18n();
     let row = |line: Line| match line {
         Line::Job(job) => view! { <JobLine job=Signal::from(job)/> }.into_any(),
         Line::Entry(entry) => view! { <EntryLine entry=*entry/> }.into_any(),
     };
-    let older = move || {
-        let here = place.get();
-        let (job, entry) = all.with(|all| stream::older(all, (here.job, here.entry)));
-        Place { job, entry, ..here }.href()
-    };
-    // New lines push the last ones off the page.
-    let is_more = move || more || all.with(|all| all.len() >= stream::MOST);
+    let older = move || page.older(place.get()).href();
     let newest = move || {
         let here = place.get();
         Place {
@@ -269,18 +269,18 @@ fn List(all: RwSignal<Vec<Line>>, place: Memo<Place>, more: bool) -> impl IntoVi
     };
     view! {
         <Show
-            when=move || !all.with(Vec::is_empty)
+            when=move || !page.lines.with(Vec::is_empty)
             fallback=move || view! { <p class="empty">{t!(i18n, activity.empty)}</p> }
         >
             <ul class="stream">
-                <For each=move || all.get() key=Line::key children=row/>
+                <For each=move || page.lines.get() key=Line::key children=row/>
             </ul>
         </Show>
         <div class="flex flex-wrap gap-2 p-4 empty:hidden">
             {move || (!place.get().is_newest()).then(|| view! {
                 <a class="btn" href=newest().href()>{t!(i18n, activity.newest)}</a>
             })}
-            {move || is_more().then(|| view! { <a class="btn" href=older>{t!(i18n, activity.older)}</a> })}
+            {move || page.more.get().then(|| view! { <a class="btn" href=older>{t!(i18n, activity.older)}</a> })}
         </div>
     }
     .into_any()

@@ -3,6 +3,7 @@
 
 mod by;
 mod check;
+mod refusals;
 #[cfg(test)]
 mod tests;
 
@@ -10,16 +11,12 @@ pub use by::{Actor, By};
 pub use check::{AuditFilter, Check};
 
 use crate::{Area, Error, EventBus, Result, now};
+use refusals::Refusals;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{AuditHeadRecord, AuditRecord, Read, Store, Tx};
-use types::{AuditView, Event, TargetView, Timestamp};
-
-/// Refused attempts that are written down in one minute, of those who are signed in and of strangers
-/// apart: a stranger's noise hides nobody's. More are only counted in the server's log, so that the
-/// disk is not filled in a day.
-const REFUSALS_PER_MINUTE: u32 = 60;
+use types::{AuditView, Event, TargetView};
 
 /// `result` of what was done.
 const OK: &str = "ok";
@@ -73,14 +70,8 @@ pub struct Audit {
 struct Inner {
     store: Arc<Store>,
     events: EventBus,
-    /// Of strangers, and of those who are signed in.
+    /// Of strangers, and of those who are signed in: a stranger's noise hides nobody's.
     refusals: Mutex<[Refusals; 2]>,
-}
-
-#[derive(Default)]
-struct Refusals {
-    since: Timestamp,
-    count: u32,
 }
 
 impl Audit {
@@ -92,6 +83,22 @@ impl Audit {
                 refusals: Mutex::default(),
             }),
         }
+    }
+
+    /// Says in the server's log where the audit log ends, as [`Check`] does. Whoever can write the database
+    /// can cut both log and end off; what stands elsewhere tells.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub(crate) fn tell_end(&self) -> Result<()> {
+        let head: Option<AuditHeadRecord> = self.inner.store.read(|tx| tx.get(&()))?;
+        let head = head.unwrap_or_default();
+        tracing::info!(
+            entries = head.seq,
+            head = hex(&head.hash),
+            "the audit log ends here"
+        );
+        Ok(())
     }
 
     /// Adds the entry of a change to the transaction that makes the change: both are durable
@@ -124,8 +131,9 @@ impl Audit {
 
     /// Writes down that something was refused, and with which code. Queued at once; nobody waits.
     pub(crate) fn refused(&self, by: &By, action: &str, target: TargetView, error: &Error) {
-        if !self.room_for_refusal(by.role.is_some()) {
-            tracing::warn!(action, "refused, and too many such to write each down");
+        if !self.room_for_refusal(by) {
+            let who = by.actor.view().name;
+            tracing::warn!(action, who, address = ?by.address, "refused, and too many such to write each down");
             return;
         }
         let entry = by.entry(action, target, error.code());
@@ -134,22 +142,13 @@ impl Audit {
         drop(self.inner.store.write::<_, Error, _>(write));
     }
 
-    fn room_for_refusal(&self, known: bool) -> bool {
+    fn room_for_refusal(&self, by: &By) -> bool {
         let mut both = self
             .inner
             .refusals
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let seen = &mut both[usize::from(known)];
-        let now = now();
-        if seen.since.seconds_to(now).abs() >= 60.0 {
-            *seen = Refusals {
-                since: now,
-                count: 0,
-            };
-        }
-        seen.count = seen.count.saturating_add(1);
-        seen.count <= REFUSALS_PER_MINUTE
+        both[usize::from(by.role.is_some())].count(by, now())
     }
 
     fn append(&self, tx: &mut Tx<'_>, mut entry: AuditView) -> Result<()> {

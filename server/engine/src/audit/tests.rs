@@ -234,13 +234,21 @@ async fn lists_are_filtered_and_paged_from_the_newest_on() {
 #[tokio::test]
 async fn a_flood_of_refusals_does_not_fill_the_log() {
     let f = fixture();
+    let stranger = |name: &str, last: u8| {
+        let address = Some([10, 0, 0, last].into());
+        By::unknown(name, address, types::Way::Rest)
+    };
     for i in 0..500 {
-        let by = By::unknown(&format!("u{i}"), None, types::Way::Rest);
+        let by = stranger(&format!("u{i}"), 1);
         let to = target("user", None, "x");
         f.audit
             .refused(&by, "auth.login", to, &Error::Unauthorized("no"));
     }
-    // Those who are signed in are still heard.
+    // Those elsewhere are still heard, and so are those who are signed in.
+    let to = target("user", None, "beside");
+    let beside = stranger("ada", 2);
+    f.audit
+        .refused(&beside, "auth.login", to, &Error::Unauthorized("no"));
     let to = target("user", None, "x");
     f.audit.refused(
         &By::system("test"),
@@ -254,8 +262,25 @@ async fn a_flood_of_refusals_does_not_fill_the_log() {
         .list(AuditFilter::default(), None, 1000)
         .await
         .unwrap();
-    assert_eq!(kept.len(), REFUSALS_PER_MINUTE as usize + 2);
+    assert_eq!(kept.len(), refusals::OF_ONE as usize + 3);
     assert_eq!(kept[1].action, "user.remove");
+    assert_eq!(kept[2].target.name, "beside");
+    // And from everywhere at once.
+    for last in 3..=u8::MAX {
+        for i in 0..10 {
+            let to = target("user", None, "x");
+            let by = stranger(&format!("u{i}"), last);
+            f.audit
+                .refused(&by, "auth.login", to, &Error::Unauthorized("no"));
+        }
+    }
+    f.add(1).await;
+    let kept = f
+        .audit
+        .list(AuditFilter::default(), None, 1000)
+        .await
+        .unwrap();
+    assert_eq!(kept.len(), refusals::OF_ALL as usize + 3);
 }
 
 /// What a damaged row of the log looks like: bytes that are no entry.
