@@ -81,9 +81,11 @@ pub struct AuditView {
     pub target: TargetView,
     /// What differs, as it was before; None for something new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
     pub before: Option<serde_json::Value>,
     /// What differs, as it was after; None for something removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
     pub after: Option<serde_json::Value>,
     /// `ok`, or the code of the problem that it was refused with.
     pub result: String,

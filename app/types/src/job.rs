@@ -77,6 +77,7 @@ pub struct JobView {
     /// One for each thing, when it works on several.
     pub items: Vec<JobItemView>,
     /// What it found or made.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
     pub result: Option<serde_json::Value>,
     /// Why it failed.
     pub problem: Option<Problem>,

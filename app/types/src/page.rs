@@ -10,10 +10,3 @@ pub struct ListView<T> {
     /// Give this as `cursor` to get what follows; None at the end.
     pub next: Option<String>,
 }
-
-impl<T> ListView<T> {
-    /// A list that is never long.
-    pub fn whole(items: Vec<T>) -> Self {
-        ListView { items, next: None }
-    }
-}

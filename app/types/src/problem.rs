@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// An RFC 9457 problem with the members we add: `code`, `hint`, `fields`.
+/// An RFC 9457 problem with the members we add: `code`, `hint`, `fields`, `retry_after_seconds`, `request_id`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Problem {
@@ -26,6 +26,9 @@ pub struct Problem {
     /// When it may be tried again; the `Retry-After` header says the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u32>,
+    /// The request that it is about, as in the answer's `x-request-id` and in the server's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 /// What is wrong with one field of the input.
@@ -51,6 +54,7 @@ impl Problem {
             hint: hint.into(),
             fields: Vec::new(),
             retry_after_seconds: None,
+            request_id: None,
         }
     }
     pub fn detail(mut self, detail: impl Into<String>) -> Self {

@@ -97,7 +97,13 @@ fn said(problem: &Problem) -> String {
         "NSB-AUTH-002" => format!(
             "{title} [NSB-AUTH-002]. Name the account with --user where the command takes it, or sign in with `nsboot login --server URL`."
         ),
-        _ => problem.to_string(),
+        _ => match &problem.request_id {
+            // The fault is the server's, and its log knows more of it.
+            Some(id) if problem.status >= 500 => {
+                format!("{problem} The server's log has it under the request id {id}.")
+            }
+            _ => problem.to_string(),
+        },
     }
 }
 
@@ -135,5 +141,17 @@ mod tests {
                 "{status}"
             );
         }
+    }
+
+    #[test]
+    fn a_fault_of_the_server_is_said_with_its_request() {
+        let of = |status| {
+            said(&Problem {
+                request_id: Some("r-1".into()),
+                ..Problem::new(status, "NSB-X", "no", "Look.")
+            })
+        };
+        assert_eq!(of(404), "no [NSB-X]. Look.");
+        assert!(of(500).ends_with("under the request id r-1."));
     }
 }

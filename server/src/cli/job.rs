@@ -1,7 +1,8 @@
 //! `nsboot job`, and how other commands wait for the jobs that they begin.
 
 use super::{
-    CliError, address::at, connect::Change, console::Console, error::exit, interrupt, render,
+    CliError, address::at, connect::Change, console::Console, error::exit, interrupt,
+    listing::Listing, render,
 };
 use clap::Subcommand;
 use indicatif::ProgressBar;
@@ -19,6 +20,8 @@ pub enum JobCommand {
         /// At most so many
         #[arg(long, default_value = "100", value_name = "NUMBER")]
         limit: usize,
+        #[command(flatten)]
+        listing: Listing,
     },
     /// Show a job with its log and what became of each thing
     Show {
@@ -43,8 +46,8 @@ pub enum JobCommand {
 /// As the server says; when the job that is waited for does not end well.
 pub fn run(command: JobCommand, console: &Console) -> Result<(), CliError> {
     match command {
-        JobCommand::Ls { limit } => {
-            let jobs: Vec<JobView> = console.some("/api/v1/jobs", limit)?;
+        JobCommand::Ls { limit, listing } => {
+            let jobs: Vec<JobView> = console.some(&listing.of("/api/v1/jobs"), limit)?;
             console.print(&jobs, || render::jobs(&jobs))
         }
         JobCommand::Show { job } => {

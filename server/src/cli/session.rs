@@ -1,8 +1,8 @@
 //! `nsboot session`: sign-ins, one's own or as an admin those of others.
 
-use super::{CliError, address::at, connect::Change, console::Console, render};
+use super::{CliError, address::at, connect::Change, console::Console, listing::Listing, render};
 use clap::Subcommand;
-use types::{EndedView, ListView, SessionId, SessionView};
+use types::{EndedView, SessionId, SessionView};
 
 #[derive(Subcommand)]
 pub enum SessionCommand {
@@ -11,6 +11,8 @@ pub enum SessionCommand {
         /// Those of this account instead of one's own; for admins
         #[arg(long, value_name = "NAME")]
         user: Option<String>,
+        #[command(flatten)]
+        listing: Listing,
     },
     /// End sign-ins
     #[command(group(clap::ArgGroup::new("which").required(true)))]
@@ -33,8 +35,10 @@ pub enum SessionCommand {
 /// As the server says.
 pub fn run(command: SessionCommand, console: &Console) -> Result<(), CliError> {
     match command {
-        SessionCommand::Ls { user: None } => list("/api/v1/auth/sessions", console),
-        SessionCommand::Ls { user: Some(user) } => of_user(&user, console),
+        SessionCommand::Ls { user, listing } => match user {
+            None => list("/api/v1/auth/sessions", listing, console),
+            Some(user) => of_user(&user, listing, console),
+        },
         SessionCommand::Rm { others: true, .. } => {
             end_all(Change::new("DELETE", "/api/v1/auth/sessions"), console)
         }
@@ -55,13 +59,14 @@ pub fn run(command: SessionCommand, console: &Console) -> Result<(), CliError> {
 ///
 /// # Errors
 /// As the server says.
-pub fn of_user(user: &str, console: &Console) -> Result<(), CliError> {
-    list(&format!("{}/sessions", at("users", user)), console)
+pub fn of_user(user: &str, listing: Listing, console: &Console) -> Result<(), CliError> {
+    let path = format!("{}/sessions", at("users", user));
+    list(&path, listing, console)
 }
 
-fn list(path: &str, console: &Console) -> Result<(), CliError> {
-    let list: ListView<SessionView> = console.server.get(path)?;
-    console.print(&list.items, || render::sessions(&list.items))
+fn list(path: &str, listing: Listing, console: &Console) -> Result<(), CliError> {
+    let sessions: Vec<SessionView> = console.all(&listing.of(path))?;
+    console.print(&sessions, || render::sessions(&sessions))
 }
 
 /// Ends several sign-ins at once and says how many there were.

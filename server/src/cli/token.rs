@@ -5,11 +5,12 @@ use super::{
     address::{Query, at},
     connect::Change,
     console::Console,
+    listing::Listing,
     render,
     user::RoleArg,
 };
 use clap::Subcommand;
-use types::{ApiTokenView, CreateTokenParams, ListView, NewTokenView, Problem, TokenId};
+use types::{ApiTokenView, CreateTokenParams, NewTokenView, Problem, TokenId};
 
 const PATH: &str = "/api/v1/tokens";
 
@@ -20,6 +21,8 @@ pub enum TokenCommand {
         /// Those of this account instead of one's own, `*` for all; for admins
         #[arg(long, value_name = "NAME")]
         user: Option<String>,
+        #[command(flatten)]
+        listing: Listing,
     },
     /// Make an API token; its secret is printed this one time
     Add {
@@ -52,8 +55,8 @@ pub enum TokenCommand {
 /// As the server says.
 pub fn run(command: TokenCommand, console: &Console) -> Result<(), CliError> {
     match command {
-        TokenCommand::Ls { user } => {
-            let tokens = list(user, console)?;
+        TokenCommand::Ls { user, listing } => {
+            let tokens: Vec<ApiTokenView> = console.all(&listing.of(&of(user)))?;
             console.print(&tokens, || render::tokens(&tokens))
         }
         TokenCommand::Add {
@@ -67,8 +70,7 @@ pub fn run(command: TokenCommand, console: &Console) -> Result<(), CliError> {
                 role: role.into(),
                 expires_in_days: days,
             };
-            let path = Query::of(PATH).with("user", user).path();
-            let change = Change::new("POST", path).once().body(&params)?;
+            let change = Change::new("POST", of(user)).once().body(&params)?;
             let Some(new) = console.change::<NewTokenView>(change)? else {
                 return Ok(());
             };
@@ -88,10 +90,9 @@ pub fn run(command: TokenCommand, console: &Console) -> Result<(), CliError> {
     }
 }
 
-fn list(user: Option<String>, console: &Console) -> Result<Vec<ApiTokenView>, CliError> {
-    let path = Query::of(PATH).with("user", user).path();
-    let list: ListView<ApiTokenView> = console.server.get(&path)?;
-    Ok(list.items)
+/// Where the tokens of an account are, or one's own.
+fn of(user: Option<String>) -> String {
+    Query::of(PATH).with("user", user).path()
 }
 
 /// Ids as they are; names are looked up among the account's tokens.
@@ -103,7 +104,7 @@ fn ids(
     if tokens.iter().all(|t| t.parse::<TokenId>().is_ok()) {
         return Ok(tokens);
     }
-    let known = list(user, console)?;
+    let known: Vec<ApiTokenView> = console.all(&of(user))?;
     let id = |token: String| {
         if token.parse::<TokenId>().is_ok() {
             return Ok(token);

@@ -60,6 +60,8 @@ pub enum UserCommand {
     Sessions {
         /// Name or id
         user: String,
+        #[command(flatten)]
+        listing: Listing,
     },
     /// End all sign-ins of an account
     Signout {
@@ -130,7 +132,7 @@ pub fn run(command: UserCommand, console: &Console) -> Result<(), CliError> {
         }),
         UserCommand::Passwd { user: Some(user) } => set_password(&user, console),
         UserCommand::Passwd { user: None } => own_password(console),
-        UserCommand::Sessions { user } => session::of_user(&user, console),
+        UserCommand::Sessions { user, listing } => session::of_user(&user, listing, console),
         UserCommand::Signout { user } => {
             let path = format!("{}/sessions", at("users", &user));
             session::end_all(Change::new("DELETE", path), console)

@@ -1,12 +1,29 @@
 //! `ETag` and `If-Match` (RFC 9110 section 13.1.1): a change says which revision it was made on.
 
-use super::problem::{ApiResult, bad_query};
+use super::problem::{ApiError, ApiResult, bad_query};
 use axum::{
     Json,
+    extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use serde::Serialize;
+use utoipa::{
+    IntoParams,
+    openapi::{
+        Object, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
+};
+
+/// The views that are answered with their revision as ETag, each time; the API's description says so.
+pub const TAGGED: [&str; 5] = [
+    "ClientView",
+    "ImageView",
+    "JobView",
+    "SettingsView",
+    "UserView",
+];
 
 /// A view with its revision as strong ETag.
 pub struct Tagged<T>(pub StatusCode, pub u64, pub T);
@@ -32,11 +49,40 @@ impl<T: Serialize> IntoResponse for Tagged<T> {
     }
 }
 
-/// The revision that `If-Match` demands; None when the header is absent or `*`.
-///
+/// The revision that `If-Match` demands; None when the header is absent or `*`. As an argument it is what a
+/// handler heeds, and among the `params` of its operation what the API's description says of it.
+pub struct IfMatch(pub Option<u64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        if_match(&parts.headers).map(IfMatch)
+    }
+}
+
+impl IntoParams for IfMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let tag = Object::builder()
+            .schema_type(Type::String)
+            .pattern(Some(r#"^(\*|"[0-9]{1,19}")$"#))
+            .build();
+        let parameter = ParameterBuilder::new()
+            .name("If-Match")
+            .parameter_in(ParameterIn::Header)
+            .description(Some(
+                "The `ETag` of the answer that the change is made on, quotes included: with another revision \
+                 than the newest nothing is changed (412). `*` takes any, as does an absent header.",
+            ))
+            .schema(Some(tag))
+            .build();
+        vec![parameter]
+    }
+}
+
 /// # Errors
 /// The header is not one ETag of ours.
-pub fn if_match(headers: &HeaderMap) -> ApiResult<Option<u64>> {
+fn if_match(headers: &HeaderMap) -> ApiResult<Option<u64>> {
     let Some(value) = headers.get(header::IF_MATCH) else {
         return Ok(None);
     };

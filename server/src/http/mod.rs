@@ -98,10 +98,11 @@ pub fn router(state: AppState, door: Door) -> Router {
         .layer(from_fn(body::in_time))
         .layer(from_fn_with_state(state.clone(), guard::same_origin))
         .layer(cors::layer(&state))
-        // Answers that are small or packed already stay as they are.
-        .layer(CompressionLayer::new())
         .layer(from_fn_with_state(state.clone(), guard::headers))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(problem::named))
+        // Answers that are small or packed already stay as they are.
+        .layer(CompressionLayer::new())
         .layer(from_fn_with_state(state.clone(), metrics::time))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(TraceLayer::new_for_http().make_span_with(request_id::span))

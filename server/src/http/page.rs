@@ -7,21 +7,10 @@ use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 use types::ListView;
 use utoipa::IntoParams;
+use uuid::Uuid;
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 500;
-
-/// For short lists and those with filters of their own.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct PageQuery {
-    /// Items on one page, 1 to 500; 100 when it is not given.
-    #[param(minimum = 1, maximum = 500)]
-    pub limit: Option<usize>,
-    /// The `next` of the page before.
-    pub cursor: Option<String>,
-}
 
 /// For lists of things with fields.
 #[derive(Deserialize, IntoParams)]
@@ -41,6 +30,12 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
+    /// Whether the list is asked for as it is.
+    pub fn is_plain(&self) -> bool {
+        let none = |text: &Option<String>| text.as_deref().unwrap_or("").is_empty();
+        none(&self.filter) && none(&self.sort)
+    }
+
     /// One page of `items`. `key` is unique per item and orders the list where `sort` does not; the
     /// cursor holds where the page ended, so items that come and go meanwhile neither repeat nor
     /// hide others.
@@ -108,32 +103,36 @@ fn limit(asked: Option<usize>) -> ApiResult<usize> {
     }
 }
 
-impl PageQuery {
-    /// One page of a list that is read from its end: `read` gives up to so many items before that
-    /// key, the newest first.
-    ///
-    /// # Errors
-    /// The limit is out of range, the cursor is not one of ours, or why `read` failed.
-    pub async fn newest<T, K: ToString + FromStr>(
-        self,
-        read: impl AsyncFnOnce(Option<K>, usize) -> engine::Result<Vec<T>>,
-        key: impl Fn(&T) -> K,
-    ) -> ApiResult<ListView<T>> {
-        let limit = limit(self.limit)?;
-        let before = match self.cursor {
-            None => None,
-            Some(c) => {
-                let key = decode(&c).and_then(|text| text.parse().ok());
-                Some(key.ok_or_else(bad_cursor)?)
-            }
-        };
-        let mut items = read(before, limit + 1).await?;
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let last = items.last().filter(|_| more);
-        let next = last.map(|i| encode(&key(i).to_string()));
-        Ok(ListView { items, next })
-    }
+/// One page of a list that is read from its end: `read` gives up to so many items before that key, the
+/// newest first.
+///
+/// # Errors
+/// The limit is out of range, the cursor is not one of ours, or why `read` failed.
+pub async fn newest<T, K: ToString + FromStr>(
+    asked: Option<usize>,
+    cursor: Option<String>,
+    read: impl AsyncFnOnce(Option<K>, usize) -> engine::Result<Vec<T>>,
+    key: impl Fn(&T) -> K,
+) -> ApiResult<ListView<T>> {
+    let limit = limit(asked)?;
+    let before = match cursor {
+        None => None,
+        Some(c) => {
+            let key = decode(&c).and_then(|text| text.parse().ok());
+            Some(key.ok_or_else(bad_cursor)?)
+        }
+    };
+    let mut items = read(before, limit + 1).await?;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let last = items.last().filter(|_| more);
+    let next = last.map(|i| encode(&key(i).to_string()));
+    Ok(ListView { items, next })
+}
+
+/// A key that puts the newest first: ids rise with time, and a list is in the order of its keys.
+pub fn newest_first(id: Uuid) -> String {
+    format!("{:032x}", u128::MAX - id.as_u128())
 }
 
 fn bad_cursor() -> ApiError {
@@ -248,15 +247,12 @@ mod tests {
         let read = async |before: Option<u32>, n: usize| {
             Ok((0..before.unwrap_or(7)).rev().take(n).collect::<Vec<_>>())
         };
-        let page = |cursor| PageQuery {
-            limit: Some(4),
-            cursor,
-        };
-        let first = page(None).newest(read, |n| *n).await.unwrap();
+        let page = async |cursor| newest(Some(4), cursor, read, |n| *n).await;
+        let first = page(None).await.unwrap();
         assert_eq!(first.items, [6, 5, 4, 3]);
-        let rest = page(first.next).newest(read, |n| *n).await.unwrap();
+        let rest = page(first.next).await.unwrap();
         assert_eq!((rest.items, rest.next), (vec![2, 1, 0], None));
-        let bad = page(Some(encode("x"))).newest(read, |n| *n).await;
+        let bad = page(Some(encode("x"))).await;
         assert_eq!(bad.unwrap_err().0.code, "NSB-HTTP-400");
     }
 }

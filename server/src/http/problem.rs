@@ -1,16 +1,22 @@
 //! Errors of the API as RFC 9457 problems, whatever made them.
 
+use super::request_id::REQUEST_ID;
 use axum::{
     Json,
+    body::to_bytes,
     extract::{
         FromRequest, FromRequestParts, Request,
         rejection::{JsonRejection, PathRejection, QueryRejection},
     },
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
 use types::Problem;
+
+/// The media type of RFC 9457.
+const PROBLEM_JSON: &str = "application/problem+json";
 
 /// What a handler fails with.
 #[derive(Debug)]
@@ -42,10 +48,7 @@ impl IntoResponse for ApiError {
         let body = serde_json::to_vec(&self.0).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = wait {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -58,6 +61,39 @@ impl IntoResponse for ApiError {
         }
         response
     }
+}
+
+/// Puts the request's id into a problem, whatever made it: a body that somebody kept leads to the log by itself.
+/// An answer that is given again names the request that it is given to.
+pub async fn named(request: Request, next: Next) -> Response {
+    let id = request.headers().get(REQUEST_ID).cloned();
+    let response = next.run(request).await;
+    let is_problem = |r: &Response| {
+        let kind = r.headers().get(header::CONTENT_TYPE);
+        kind.is_some_and(|k| k == PROBLEM_JSON)
+    };
+    match id.as_ref().and_then(|id| id.to_str().ok()) {
+        Some(id) if is_problem(&response) => with_id(response, id).await,
+        _ => response,
+    }
+}
+
+async fn with_id(response: Response, id: &str) -> Response {
+    let (mut parts, body) = response.into_parts();
+    // Problems are made in memory: there is nothing to stream.
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let named = serde_json::from_slice(&body)
+        .ok()
+        .and_then(|problem: Problem| {
+            let problem = Problem {
+                request_id: Some(id.to_string()),
+                ..problem
+            };
+            serde_json::to_vec(&problem).ok()
+        });
+    // It is longer now; an answer to HEAD has no body, and no length is better than a wrong one.
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, named.map_or(body, Into::into).into())
 }
 
 /// No session, or one that has ended.

@@ -122,6 +122,8 @@ fn lists_are_ordered_and_filtered_by_every_field_of_their_items() {
     let session = server.login();
     let made = add(&session, "a01", 1);
     upload(&session, "debian", &[0; 4096]);
+    let token = json!({"name": "ci", "role": "viewer"});
+    assert_eq!(session.json("POST", "/api/v1/tokens", token).status, 201);
     let saved = json!({"values": {"clients.unknown": "adopt"}});
     let saved = session.json("PATCH", "/api/v1/settings", saved);
     assert_eq!(saved.status, 200, "{saved:?}");
@@ -133,7 +135,9 @@ fn lists_are_ordered_and_filtered_by_every_field_of_their_items() {
         if !parameters.is_some_and(|p| p.iter().any(sorted)) {
             continue;
         }
-        let at = path.replace("{client}", made["id"].as_str().expect("id"));
+        let at = path
+            .replace("{client}", made["id"].as_str().expect("id"))
+            .replace("{user}", "admin");
         let good = &item["get"]["responses"]["200"]["content"]["application/json"]["schema"];
         let list = resolved(&api, good);
         let item = resolved(&api, &list["properties"]["items"]["items"]);
@@ -147,11 +151,15 @@ fn lists_are_ordered_and_filtered_by_every_field_of_their_items() {
         }
     }
     for full in [
+        "auth/sessions",
         "clients",
         "images",
+        "jobs",
         "settings/revisions",
         "system/tasks",
+        "tokens",
         "users",
+        "users/{user}/sessions",
     ] {
         let full = format!("/api/v1/{full}");
         assert!(

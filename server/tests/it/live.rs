@@ -13,6 +13,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
 };
 use types::{Event, Position, ServerFrame, Topic, Topics};
+use utoipa::PartialSchema;
 
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -376,6 +377,18 @@ async fn strangers_and_other_sites_pages_do_not_get_in() {
     }
 }
 
+/// Every `type` that an event can have, as the type itself says: a new one is here by itself.
+fn types_of_events() -> Vec<String> {
+    let schema = serde_json::to_value(Event::schema()).expect("JSON");
+    let all = schema["oneOf"].as_array().expect("one of several");
+    let name = |of: &Value| {
+        let kind = &of["properties"]["type"];
+        let name = kind["const"].as_str().or(kind["enum"][0].as_str());
+        name.unwrap_or_else(|| panic!("{of}")).to_string()
+    };
+    all.iter().map(name).collect()
+}
+
 /// Each example of the document is a frame, whole and with nothing that frames do not have.
 #[test]
 fn the_document_shows_frames_as_they_are() {
@@ -391,6 +404,12 @@ fn the_document_shows_frames_as_they_are() {
     assert_eq!(kinds.len(), 3, "an example of each kind: {kinds:?}");
     for topic in Topic::ALL {
         assert!(text.contains(&format!("`{}`", topic.name())), "{topic:?}");
+    }
+    let events = types_of_events();
+    assert!(events.len() >= 11, "{events:?}");
+    for event in events {
+        let in_table = |line: &str| line.starts_with("| `") && line.contains(&format!("`{event}`"));
+        assert!(text.lines().any(in_table), "{event} is not in the table");
     }
     for code in ["4401", "4403", "1001", "1008"] {
         assert!(text.contains(code), "{code}");

@@ -5,6 +5,7 @@ mod arguments;
 mod auth;
 mod bad_inputs;
 mod cli;
+mod description;
 mod idempotency;
 mod imports;
 mod live;

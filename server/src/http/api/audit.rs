@@ -4,7 +4,7 @@ use super::jobs::accepted;
 use crate::http::{
     AppState,
     auth::As,
-    page::PageQuery,
+    page::newest,
     problem::{ApiResult, Query},
 };
 use axum::{
@@ -32,7 +32,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct AuditQuery {
-    /// Entries on one page, 1 to 500.
+    /// Entries on one page, 1 to 500; 100 when it is not given.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// The `next` of the page before.
     cursor: Option<String>,
@@ -66,19 +67,19 @@ impl From<AuditQuery> for AuditFilter {
 }
 
 /// Entries, the newest first.
+///
+/// It is a log: its order is that in which it was written, and it is too long to be looked into by any field, so it
+/// has filters of its own in place of `filter` and `sort`.
 #[utoipa::path(get, path = "/audit", tag = "audit", params(AuditQuery),
     responses((status = 200, body = ListView<AuditView>)), security(("bearer" = ["admin"])))]
 async fn list(
     As(admin): As<Admin>,
     Query(mut query): Query<AuditQuery>,
 ) -> ApiResult<Json<ListView<AuditView>>> {
-    let page = PageQuery {
-        limit: query.limit,
-        cursor: query.cursor.take(),
-    };
+    let (limit, cursor) = (query.limit, query.cursor.take());
     let filter = query.into();
     let read = async |before, limit| admin.audit(filter, before, limit).await;
-    page.newest(read, |e| e.seq).await.map(Json)
+    newest(limit, cursor, read, |e| e.seq).await.map(Json)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -166,5 +167,5 @@ fn text(entries: &[AuditView]) -> String {
 #[utoipa::path(post, path = "/audit/actions/verify", tag = "audit",
     responses((status = 202, body = JobView)), security(("bearer" = ["admin"])))]
 async fn verify(As(admin): As<Admin>) -> ApiResult<Response> {
-    Ok(accepted(admin.verify_audit().await?).into_response())
+    Ok(accepted(admin.verify_audit().await?))
 }

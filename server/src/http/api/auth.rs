@@ -3,7 +3,8 @@
 use crate::http::{
     AppState,
     auth::{As, Visitor},
-    problem::{ApiResult, Body, Path},
+    page::{ListQuery, newest_first},
+    problem::{ApiResult, Body, Path, Query},
 };
 use axum::{Json, extract::State};
 use engine::Viewer;
@@ -89,10 +90,14 @@ async fn password(
 }
 
 /// One's own sign-ins, the newest first.
-#[utoipa::path(get, path = "/auth/sessions", tag = "auth",
+#[utoipa::path(get, path = "/auth/sessions", tag = "auth", params(ListQuery),
     responses((status = 200, body = ListView<SessionView>)), security(("bearer" = ["viewer"])))]
-async fn sessions(As(viewer): As<Viewer>) -> ApiResult<Json<ListView<SessionView>>> {
-    Ok(Json(ListView::whole(viewer.own_sessions()?)))
+async fn sessions(
+    As(viewer): As<Viewer>,
+    Query(page): Query<ListQuery>,
+) -> ApiResult<Json<ListView<SessionView>>> {
+    page.page(viewer.own_sessions()?, |s| newest_first(s.id.0))
+        .map(Json)
 }
 
 /// End all of one's own sign-ins but this one.

@@ -4,16 +4,13 @@ use super::jobs::accepted;
 use crate::http::{
     AppState,
     auth::As,
-    etag::{Tagged, if_match},
+    etag::{IfMatch, Tagged},
     page::ListQuery,
     problem::{ApiResult, Body, Path, Query},
 };
-use axum::{
-    Json,
-    response::{IntoResponse, Response},
-};
+use axum::{Json, response::Response};
 use engine::{Operator, Viewer};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use types::{
     ClientView, CreateClientParams, JobView, ListView, RemoveClientsParams, UpdateClientParams,
     UpdateClientsParams,
@@ -54,7 +51,7 @@ async fn update_many(
     let job = operator
         .update_clients(&params.ids, expected, params.change)
         .await?;
-    Ok(accepted(job).into_response())
+    Ok(accepted(job))
 }
 
 /// Remove several computers with their changes, as a job with a result for each.
@@ -66,7 +63,7 @@ async fn remove_many(
 ) -> ApiResult<Response> {
     let expected = params.expected_count as usize;
     let job = operator.remove_clients(&params.ids, expected).await?;
-    Ok(accepted(job).into_response())
+    Ok(accepted(job))
 }
 
 /// Every computer, in the order of creation.
@@ -100,28 +97,27 @@ async fn show(As(viewer): As<Viewer>, Path(client): Path<String>) -> ApiResult<T
 }
 
 /// Change a computer; what is absent stays.
-#[utoipa::path(patch, path = "/clients/{client}", tag = "clients", params(("client" = String, Path)),
+#[utoipa::path(patch, path = "/clients/{client}", tag = "clients", params(("client" = String, Path), IfMatch),
     request_body = UpdateClientParams,
     responses((status = 200, body = ClientView)), security(("bearer" = ["operator"])))]
 async fn update(
     As(operator): As<Operator>,
     Path(client): Path<String>,
-    headers: HeaderMap,
+    IfMatch(revision): IfMatch,
     Body(params): Body<UpdateClientParams>,
 ) -> ApiResult<Tagged<ClientView>> {
-    let revision = if_match(&headers)?;
     let view = operator.update_client(&client, revision, params).await?;
     Ok(Tagged(StatusCode::OK, view.revision, view))
 }
 
 /// Remove a computer and its changes; its boots stay in the history.
-#[utoipa::path(delete, path = "/clients/{client}", tag = "clients", params(("client" = String, Path)),
+#[utoipa::path(delete, path = "/clients/{client}", tag = "clients", params(("client" = String, Path), IfMatch),
     responses((status = 204)), security(("bearer" = ["operator"])))]
 async fn remove(
     As(operator): As<Operator>,
     Path(client): Path<String>,
-    headers: HeaderMap,
+    IfMatch(revision): IfMatch,
 ) -> ApiResult<StatusCode> {
-    operator.remove_client(&client, if_match(&headers)?).await?;
+    operator.remove_client(&client, revision).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -29,17 +29,62 @@ pub fn add(components: &mut Components) {
 mod tests {
     use super::*;
     use crate::http::api::openapi;
-    use serde::de::DeserializeOwned;
+    use serde::{Serialize, de::DeserializeOwned};
     use types::*;
 
-    fn reads<T: DeserializeOwned>(name: &str) -> bool {
-        let example = EXAMPLES
+    fn example(name: &str) -> &'static Value {
+        EXAMPLES
             .get(name)
-            .unwrap_or_else(|| panic!("no example of {name}"));
-        if let Err(e) = serde_json::from_value::<T>(example.clone()) {
-            panic!("{name}: {e}");
-        }
+            .unwrap_or_else(|| panic!("no example of {name}"))
+    }
+
+    fn read<T: DeserializeOwned>(name: &str, value: Value) -> T {
+        serde_json::from_value(value).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    fn reads<T: DeserializeOwned>(name: &str) -> bool {
+        read::<T>(name, example(name).clone());
         true
+    }
+
+    fn schema(name: &str) -> Value {
+        let api = serde_json::to_value(openapi()).unwrap();
+        api["components"]["schemas"][name].clone()
+    }
+
+    /// The fields that an item has on the wire when it has as few as it can.
+    fn bare<T: DeserializeOwned + Serialize>(name: &str) -> Vec<String> {
+        let schema = schema(name);
+        let required = schema["required"].as_array().unwrap();
+        let mut fewest = example(name).as_object().unwrap().clone();
+        fewest.retain(|field, _| required.iter().any(|r| r == field));
+        let item = serde_json::to_value(read::<T>(name, fewest.into())).unwrap();
+        let mut fields: Vec<_> = item.as_object().unwrap().keys().cloned().collect();
+        fields.sort();
+        fields
+    }
+
+    macro_rules! bare_all {
+        ($($name:ident)*) => { [$((stringify!($name), bare::<$name>(stringify!($name)))),*] };
+    }
+
+    /// `filter` and `sort` know an item by what it is written as: a field that is left out when it is none
+    /// would be unknown there. The audit log has filters of its own.
+    #[test]
+    fn items_of_lists_are_written_with_every_field() {
+        let items = bare_all!(
+            ApiTokenView BootNetworkView BootView ClientView ImageView JobView LeaseView SessionView
+            SettingsRevisionView TaskView UserView
+        );
+        for (name, fields) in &items {
+            let schema = schema(name);
+            let mut described: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
+            described.sort();
+            assert_eq!(fields.iter().collect::<Vec<_>>(), described, "{name}");
+        }
+        let lists = openapi().components.as_ref().unwrap();
+        let lists = lists.schemas.keys().filter(|n| n.starts_with("ListView_"));
+        assert_eq!(lists.count(), items.len() + 1, "and the audit log");
     }
 
     macro_rules! read_all {
@@ -66,10 +111,13 @@ mod tests {
     fn every_body_of_every_operation_has_one() {
         let api = serde_json::to_value(openapi()).unwrap();
         let schemas = &api["components"]["schemas"];
+        let refused = &api["components"]["responses"]["Refused"];
         let mut seen = 0;
         for (path, item) in api["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
-                let answers = operation["responses"].as_object().unwrap().values();
+                let answers = operation["responses"].as_object().unwrap();
+                assert!(answers["default"]["$ref"].is_string(), "{method} {path}");
+                let answers = answers.values().chain([refused]);
                 for body in answers.chain([&operation["requestBody"]]) {
                     for (kind, media) in body["content"].as_object().into_iter().flatten() {
                         if PLAIN.contains(&kind.as_str()) {

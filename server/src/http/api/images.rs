@@ -5,16 +5,11 @@ use super::jobs::accepted;
 use crate::http::{
     AppState,
     auth::As,
-    etag::{Tagged, if_match},
+    etag::{IfMatch, Tagged},
     page::ListQuery,
     problem::{ApiError, ApiResult, Path, Query},
 };
-use axum::{
-    Json,
-    body::Body,
-    extract::DefaultBodyLimit,
-    response::{IntoResponse, Response},
-};
+use axum::{Json, body::Body, extract::DefaultBodyLimit, response::Response};
 use engine::{Operator, Viewer, images::parse_sha256};
 use futures_util::StreamExt;
 use http::{HeaderMap, StatusCode, header};
@@ -52,14 +47,14 @@ async fn show(As(viewer): As<Viewer>, Path(image): Path<String>) -> ApiResult<Ta
 }
 
 /// Remove an image that no computer uses.
-#[utoipa::path(delete, path = "/images/{image}", tag = "images", params(("image" = String, Path)),
+#[utoipa::path(delete, path = "/images/{image}", tag = "images", params(("image" = String, Path), IfMatch),
     responses((status = 204)), security(("bearer" = ["operator"])))]
 async fn remove(
     As(operator): As<Operator>,
     Path(image): Path<String>,
-    headers: HeaderMap,
+    IfMatch(revision): IfMatch,
 ) -> ApiResult<StatusCode> {
-    operator.remove_image(&image, if_match(&headers)?).await?;
+    operator.remove_image(&image, revision).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -67,7 +62,7 @@ async fn remove(
 #[utoipa::path(post, path = "/images/{image}/actions/verify", tag = "images", params(("image" = String, Path)),
     responses((status = 202, body = JobView)), security(("bearer" = ["operator"])))]
 async fn verify(As(operator): As<Operator>, Path(image): Path<String>) -> ApiResult<Response> {
-    Ok(accepted(operator.verify_image(&image).await?).into_response())
+    Ok(accepted(operator.verify_image(&image).await?))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -30,16 +30,16 @@ async fn up(State(state): State<AppState>, As(operator): As<Operator>) -> ApiRes
     Ok(Json(operator.lab()))
 }
 
-/// Power a virtual computer on; how its boot goes is told by its timeline.
+/// Power a virtual computer on. It is no job: how its boot goes is told by its timeline.
 #[utoipa::path(post, path = "/lab/actions/boot", tag = "lab", request_body = LabBootParams,
-    responses((status = 202, body = ClientView)), security(("bearer" = ["operator"])))]
+    responses((status = 200, body = ClientView)), security(("bearer" = ["operator"])))]
 async fn boot(
     State(state): State<AppState>,
     As(operator): As<Operator>,
     Body(params): Body<LabBootParams>,
 ) -> ApiResult<Tagged<ClientView>> {
     let client = views::boot_virtual(&state, &operator, params.name.as_deref()).await?;
-    Ok(Tagged(StatusCode::ACCEPTED, client.revision, client))
+    Ok(Tagged(StatusCode::OK, client.revision, client))
 }
 
 #[derive(Deserialize, IntoParams)]

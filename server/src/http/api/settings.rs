@@ -4,14 +4,14 @@
 use crate::http::{
     AppState,
     auth::As,
-    etag::{Tagged, if_match},
+    etag::{IfMatch, Tagged},
     listener::ConnectedAt,
     page::ListQuery,
     problem::{ApiResult, Body, Path, Query},
 };
 use axum::{Extension, Json};
 use engine::{Admin, Viewer};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use types::{
     ConfirmSettingsParams, ListView, SettingsPreviewView, SettingsRevisionView, SettingsView,
     UpdateSettingsParams,
@@ -41,14 +41,14 @@ async fn show(As(viewer): As<Viewer>) -> Tagged<SettingsView> {
 
 /// Change settings, all of these together. A network change goes back by itself unless it is
 /// confirmed by a new connection in time.
-#[utoipa::path(patch, path = "/settings", tag = "settings", request_body = UpdateSettingsParams,
+#[utoipa::path(patch, path = "/settings", tag = "settings", params(IfMatch), request_body = UpdateSettingsParams,
     responses((status = 200, body = SettingsView)), security(("bearer" = ["admin"])))]
 async fn update(
     As(admin): As<Admin>,
-    headers: HeaderMap,
+    IfMatch(revision): IfMatch,
     Body(params): Body<UpdateSettingsParams>,
 ) -> ApiResult<Tagged<SettingsView>> {
-    let view = admin.update_settings(if_match(&headers)?, params).await?;
+    let view = admin.update_settings(revision, params).await?;
     Ok(tagged(view))
 }
 

@@ -3,13 +3,13 @@
 use crate::http::{
     AppState,
     auth::As,
-    etag::{Tagged, if_match},
-    page::ListQuery,
+    etag::{IfMatch, Tagged},
+    page::{ListQuery, newest_first},
     problem::{ApiResult, Body, Path, Query},
 };
 use axum::{Json, response::Response};
 use engine::Admin;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use types::{
     CreateUserParams, EndedView, ListView, SessionId, SessionView, UpdateUserParams, UserView,
 };
@@ -51,41 +51,41 @@ async fn show(As(admin): As<Admin>, Path(user): Path<String>) -> ApiResult<Tagge
 }
 
 /// Change an account. A new role or password ends its sessions; the last admin stays one.
-#[utoipa::path(patch, path = "/users/{user}", tag = "users", params(("user" = String, Path)),
+#[utoipa::path(patch, path = "/users/{user}", tag = "users", params(("user" = String, Path), IfMatch),
     request_body = UpdateUserParams,
     responses((status = 200, body = UserView)), security(("bearer" = ["admin"])))]
 async fn update(
     As(admin): As<Admin>,
     Path(user): Path<String>,
-    headers: HeaderMap,
+    IfMatch(revision): IfMatch,
     Body(params): Body<UpdateUserParams>,
 ) -> ApiResult<Tagged<UserView>> {
-    let user = admin
-        .update_user(&user, if_match(&headers)?, params)
-        .await?;
+    let user = admin.update_user(&user, revision, params).await?;
     Ok(Tagged(StatusCode::OK, user.revision, user))
 }
 
 /// Remove an account with its sessions and tokens; the last admin can't be.
-#[utoipa::path(delete, path = "/users/{user}", tag = "users", params(("user" = String, Path)),
+#[utoipa::path(delete, path = "/users/{user}", tag = "users", params(("user" = String, Path), IfMatch),
     responses((status = 204)), security(("bearer" = ["admin"])))]
 async fn remove(
     As(admin): As<Admin>,
     Path(user): Path<String>,
-    headers: HeaderMap,
+    IfMatch(revision): IfMatch,
 ) -> ApiResult<StatusCode> {
-    admin.remove_user(&user, if_match(&headers)?).await?;
+    admin.remove_user(&user, revision).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The sign-ins of an account, the newest first.
-#[utoipa::path(get, path = "/users/{user}/sessions", tag = "users", params(("user" = String, Path)),
+#[utoipa::path(get, path = "/users/{user}/sessions", tag = "users", params(("user" = String, Path), ListQuery),
     responses((status = 200, body = ListView<SessionView>)), security(("bearer" = ["admin"])))]
 async fn sessions(
     As(admin): As<Admin>,
     Path(user): Path<String>,
+    Query(page): Query<ListQuery>,
 ) -> ApiResult<Json<ListView<SessionView>>> {
-    Ok(Json(ListView::whole(admin.sessions(Some(&user))?)))
+    page.page(admin.sessions(Some(&user))?, |s| newest_first(s.id.0))
+        .map(Json)
 }
 
 /// End all sign-ins of an account.
