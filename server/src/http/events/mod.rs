@@ -24,7 +24,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 use types::{Problem, Role, ServerFrame, Topics};
 
@@ -143,6 +143,8 @@ async fn pump(
     asked: &Asked,
     heard: &AtomicBool,
 ) -> Option<End> {
+    // What was missed before is not late.
+    let began = Instant::now();
     let mut reader = begin(sink, state, asked).await?;
     let mut ping = interval(PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -151,10 +153,14 @@ async fn pump(
         tokio::select! {
             next = reader.next() => match next {
                 Next::Changes(changes) => {
+                    let waited = changes.iter().map(|c| c.at()).find(|at| *at >= began);
                     for change in changes {
                         feed(sink, change.frame()).await?;
                     }
                     flush(sink).await?;
+                    if let Some(at) = waited {
+                        state.engine.counters().ws_delivery.observe(at.elapsed());
+                    }
                 }
                 Next::Lost => snapshot(sink, state, asked, &mut reader).await?,
             },
