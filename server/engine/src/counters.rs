@@ -1,6 +1,7 @@
 //! What is counted for `/metrics`, as bare atomics: counting costs the disk path, DHCP and TFTP one
 //! addition each. Nothing here is kept over a restart, and nothing tells one computer from another.
 
+use crate::jobs::JobKind;
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
@@ -88,14 +89,36 @@ impl Durations {
 }
 
 /// Everything that is counted. One for each engine, so that tests don't meet.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub struct Counters {
     pub boots: BootCounters,
     pub dhcp: DhcpCounters,
     pub tftp: TftpCounters,
     pub disks: DiskCounters,
+    pub jobs: JobCounters,
     /// Open WebSockets.
     pub ws_connections: Gauge,
+    /// From an event's publication to the moment when a reader's socket has taken it.
+    pub ws_delivery: Durations,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        /// From a reader that waits to one that is about to be dropped, seconds.
+        const DELIVERY: &[f64] = &[
+            0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.,
+            2.5, 10.,
+        ];
+        Counters {
+            boots: BootCounters::default(),
+            dhcp: DhcpCounters::default(),
+            tftp: TftpCounters::default(),
+            disks: DiskCounters::default(),
+            jobs: JobCounters::default(),
+            ws_connections: Gauge::default(),
+            ws_delivery: Durations::new(DELIVERY),
+        }
+    }
 }
 
 /// How a boot ended.
@@ -243,6 +266,27 @@ impl Default for DiskCounters {
             write: Durations::new(IO),
             flush: Durations::new(IO),
         }
+    }
+}
+
+/// How long jobs took.
+#[derive(Debug)]
+pub struct JobCounters([Durations; JobKind::ALL.len()]);
+
+impl Default for JobCounters {
+    fn default() -> Self {
+        /// From a change of a few computers to reading a large image, seconds.
+        const JOB: &[f64] = &[
+            0.01, 0.05, 0.25, 1., 5., 15., 60., 300., 900., 3600., 14400.,
+        ];
+        JobCounters(std::array::from_fn(|_| Durations::new(JOB)))
+    }
+}
+
+impl JobCounters {
+    /// From a job's turn to its end.
+    pub fn duration(&self, kind: JobKind) -> &Durations {
+        &self.0[kind as usize]
     }
 }
 

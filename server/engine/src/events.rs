@@ -55,6 +55,11 @@ impl Change {
         self.seq
     }
 
+    /// When it was told.
+    pub fn at(&self) -> Instant {
+        self.at
+    }
+
     /// What happened.
     pub fn event(&self) -> &Event {
         &self.event

@@ -121,7 +121,12 @@ impl Engine {
         )?;
         let keys = config.data_dir.join("keys");
         let secrets = secrets::Secrets::open(&keys, config.credentials_dir.as_deref())?;
-        let jobs = Jobs::new(store.clone(), events.clone(), audit.clone());
+        let jobs = Jobs::new(
+            store.clone(),
+            events.clone(),
+            audit.clone(),
+            counters.clone(),
+        );
         let users = Users::open(
             store.clone(),
             audit.clone(),

@@ -1,6 +1,6 @@
 //! `nsboot audit`: who changed what.
 
-use super::{CliError, address::Query, connect::Change, console::Console, job, render};
+use super::{CliError, address::Query, connect::Change, console::Console, job, render, watch};
 use clap::{Args, Subcommand};
 use std::{
     fs::File,
@@ -8,12 +8,15 @@ use std::{
     path::{Path, PathBuf},
 };
 use tempfile::NamedTempFile;
-use types::{AuditView, Timestamp};
+use types::{AuditView, Timestamp, Topic};
 
 #[derive(Subcommand)]
 pub enum AuditCommand {
     /// List entries, the newest first
     Ls {
+        /// Show each entry as it is written; with -o json a line each
+        #[arg(long, conflicts_with_all = ["Filter", "limit"])]
+        watch: bool,
         #[command(flatten)]
         filter: Filter,
         /// At most so many
@@ -74,9 +77,10 @@ impl Filter {
 /// As the server says; when the file can't be written.
 pub fn run(command: AuditCommand, console: &Console) -> Result<(), CliError> {
     match command {
-        AuditCommand::Ls { filter, limit } => {
+        AuditCommand::Ls { watch: true, .. } => watch::lines::run(Topic::Audit, console),
+        AuditCommand::Ls { filter, limit, .. } => {
             let entries: Vec<AuditView> = console.some(&filter.of("/api/v1/audit"), limit)?;
-            console.print(&entries, || render::audit(&entries))
+            console.print(&entries, || render::list(&entries))
         }
         AuditCommand::Export { filter, file } => {
             let path = filter.of("/api/v1/audit/export");

@@ -138,7 +138,7 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
         }
         ClientCommand::Ls { listing, .. } => {
             let clients: Vec<ClientView> = console.all(&listing.of("/api/v1/clients"))?;
-            console.print(&clients, || render::clients(&clients))
+            console.print(&clients, || render::list(&clients))
         }
         ClientCommand::Show { client } => {
             let client: ClientView = console.server.get(&at("clients", &client))?;
@@ -191,7 +191,7 @@ fn change(
 fn show(change: Change, console: &Console) -> Result<(), CliError> {
     match console.change::<ClientView>(change)? {
         None => Ok(()),
-        Some(client) => console.print(&client, || render::clients(std::slice::from_ref(&client))),
+        Some(client) => console.print(&client, || render::list(std::slice::from_ref(&client))),
     }
 }
 

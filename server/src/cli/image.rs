@@ -7,7 +7,7 @@ use super::{
     console::Console,
     job,
     listing::Listing,
-    render,
+    render, watch,
 };
 use clap::Subcommand;
 use std::{
@@ -15,7 +15,7 @@ use std::{
     io,
     path::{Path, PathBuf},
 };
-use types::{ImageView, JobUnit};
+use types::{ImageView, JobUnit, Topic};
 
 #[derive(Subcommand)]
 pub enum ImageCommand {
@@ -32,6 +32,9 @@ pub enum ImageCommand {
     },
     /// List images
     Ls {
+        /// Go on and show each change; with -o json a line each
+        #[arg(long, conflicts_with_all = ["filter", "sort"])]
+        watch: bool,
         #[command(flatten)]
         listing: Listing,
     },
@@ -60,9 +63,10 @@ pub enum ImageCommand {
 pub fn run(command: ImageCommand, console: &Console) -> Result<(), CliError> {
     match command {
         ImageCommand::Import { file, name, sha256 } => import(&file, name, sha256, console),
-        ImageCommand::Ls { listing } => {
+        ImageCommand::Ls { watch: true, .. } => watch::lines::run(Topic::Images, console),
+        ImageCommand::Ls { listing, .. } => {
             let images: Vec<ImageView> = console.all(&listing.of("/api/v1/images"))?;
-            console.print(&images, || render::images(&images))
+            console.print(&images, || render::list(&images))
         }
         ImageCommand::Show { image } => {
             let image: ImageView = console.server.get(&at("images", &image))?;
@@ -100,7 +104,7 @@ fn import(
         .server
         .upload(&path, bar.wrap_read(handle), len)
         .inspect(|_| bar.finish_and_clear())?;
-    console.print(&image, || render::images(std::slice::from_ref(&image)))
+    console.print(&image, || render::list(std::slice::from_ref(&image)))
 }
 
 fn open(file: &Path) -> Result<(File, u64), CliError> {

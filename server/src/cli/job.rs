@@ -2,12 +2,12 @@
 
 use super::{
     CliError, address::at, connect::Change, console::Console, error::exit, interrupt,
-    listing::Listing, render,
+    listing::Listing, render, watch,
 };
 use clap::Subcommand;
 use indicatif::ProgressBar;
 use std::{thread, time::Duration};
-use types::{JobLineView, JobState, JobView};
+use types::{JobLineView, JobState, JobView, Topic};
 
 /// Pauses between two looks at a job: short ones end soon, long ones must not keep the server busy.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -17,6 +17,9 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 pub enum JobCommand {
     /// List jobs, the newest first
     Ls {
+        /// Begin with those that are not over, go on and show each change; with -o json a line each
+        #[arg(long, conflicts_with_all = ["limit"])]
+        watch: bool,
         /// At most so many
         #[arg(long, default_value = "100", value_name = "NUMBER")]
         limit: usize,
@@ -46,9 +49,10 @@ pub enum JobCommand {
 /// As the server says; when the job that is waited for does not end well.
 pub fn run(command: JobCommand, console: &Console) -> Result<(), CliError> {
     match command {
-        JobCommand::Ls { limit, listing } => {
+        JobCommand::Ls { watch: true, .. } => watch::lines::run(Topic::Jobs, console),
+        JobCommand::Ls { limit, listing, .. } => {
             let jobs: Vec<JobView> = console.some(&listing.of("/api/v1/jobs"), limit)?;
-            console.print(&jobs, || render::jobs(&jobs))
+            console.print(&jobs, || render::list(&jobs))
         }
         JobCommand::Show { job } => {
             let job: JobView = console.server.get(&at("jobs", &job))?;

@@ -52,7 +52,7 @@ pub fn run(command: LabCommand, console: &Console) -> Result<(), CliError> {
             match console.change::<ClientView>(change.body(&LabBootParams { name })?)? {
                 None => Ok(()),
                 Some(client) => {
-                    console.print(&client, || render::clients(std::slice::from_ref(&client)))
+                    console.print(&client, || render::list(std::slice::from_ref(&client)))
                 }
             }
         }

@@ -37,7 +37,7 @@ use console::Console;
 use error::CliError;
 use listing::Listing;
 use std::{path::PathBuf, process::ExitCode};
-use types::{BootNetworkView, LeaseView, SystemInfoView};
+use types::{BootNetworkView, LeaseView, SystemInfoView, Topic};
 
 #[derive(Parser)]
 #[command(
@@ -194,6 +194,9 @@ pub struct ServeArgs {
 pub enum LeaseCommand {
     /// List leases
     Ls {
+        /// Go on and show each change; with -o json a line each
+        #[arg(long, conflicts_with_all = ["filter", "sort"])]
+        watch: bool,
         #[command(flatten)]
         listing: Listing,
     },
@@ -216,9 +219,12 @@ fn dispatch(command: Command, reach: &Reach, manner: &Manner) -> Result<(), CliE
         Command::Image(c) => image::run(c, &console),
         Command::Client(c) => client::run(c, &console),
         Command::Boot(c) => boot::run(c, &console),
-        Command::Lease(LeaseCommand::Ls { listing }) => {
+        Command::Lease(LeaseCommand::Ls { watch: true, .. }) => {
+            watch::lines::run(Topic::Leases, &console)
+        }
+        Command::Lease(LeaseCommand::Ls { listing, .. }) => {
             let leases: Vec<LeaseView> = console.all(&listing.of("/api/v1/leases"))?;
-            console.print(&leases, || render::leases(&leases))
+            console.print(&leases, || render::list(&leases))
         }
         Command::Network(c) => network::run(c, &console),
         Command::Lab(c) => lab::run(c, &console),

@@ -7,13 +7,16 @@ use super::{
     listing::Listing,
     render,
     setting::{Trial, made},
+    watch,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use std::{
     thread,
     time::{Duration, Instant},
 };
-use types::{BootNetworkParams, BootNetworkView, DhcpMode, SettingValue, UpdateSettingsParams};
+use types::{
+    BootNetworkParams, BootNetworkView, DhcpMode, SettingValue, Topic, UpdateSettingsParams,
+};
 
 /// How long a network may take to run or to fail, before it is shown as it is.
 const SETTLES: Duration = Duration::from_secs(3);
@@ -24,6 +27,9 @@ const LOOK: Duration = Duration::from_millis(100);
 pub enum NetworkCommand {
     /// List boot networks and how they are
     Ls {
+        /// Go on and show each change; with -o json a line each
+        #[arg(long, conflicts_with_all = ["filter", "sort"])]
+        watch: bool,
         #[command(flatten)]
         listing: Listing,
     },
@@ -78,9 +84,10 @@ pub enum ModeArg {
 /// As the server says.
 pub fn run(command: NetworkCommand, console: &Console) -> Result<(), CliError> {
     match command {
-        NetworkCommand::Ls { listing } => {
+        NetworkCommand::Ls { watch: true, .. } => watch::lines::run(Topic::Networks, console),
+        NetworkCommand::Ls { listing, .. } => {
             let networks: Vec<BootNetworkView> = console.all(&listing.of("/api/v1/networks"))?;
-            console.print(&networks, || render::networks(&networks))
+            console.print(&networks, || render::list(&networks))
         }
         NetworkCommand::Set {
             place,
@@ -125,7 +132,7 @@ fn send(
         return Ok(());
     }
     let networks = settled(console)?;
-    console.print(&networks, || render::networks(&networks))
+    console.print(&networks, || render::list(&networks))
 }
 
 /// How the networks are, once each runs or has said why not: an interface that is not there shows so.

@@ -51,6 +51,19 @@ pub struct LogLevel {
     handle: reload::Handle<EnvFilter, Registry>,
     /// As it was asked for.
     current: Arc<Mutex<String>>,
+    /// Held from what was told before to what is told after, so that no change is lost in another.
+    changing: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A change that can be made. Until then, or until it is dropped, others wait.
+pub struct LevelChange {
+    level: LogLevel,
+    filter: EnvFilter,
+    before: String,
+    after: String,
+    /// Of who asked: the line about the change has their request's id, whatever thread makes it.
+    asked: tracing::Span,
+    _one: tokio::sync::OwnedMutexGuard<()>,
 }
 
 impl LogLevel {
@@ -58,7 +71,12 @@ impl LogLevel {
     fn new(level: &str) -> Result<(LogLevel, impl Layer<Registry> + use<>), String> {
         let (layer, handle) = reload::Layer::new(filter(level)?);
         let current = Arc::new(Mutex::new(level.trim().to_string()));
-        Ok((LogLevel { handle, current }, layer))
+        let level = LogLevel {
+            handle,
+            current,
+            changing: Arc::default(),
+        };
+        Ok((level, layer))
     }
 
     /// Of no log: what is set goes nowhere.
@@ -73,21 +91,40 @@ impl LogLevel {
         current.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Tells that from now on, until it is changed again or the server ends.
+    /// A change to that, until it is changed again or the server ends. Nothing is changed yet.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when that is no filter; nothing changes then.
-    pub fn set(&self, level: &str) -> Result<(), Error> {
+    /// [`Error::Invalid`] when that is no filter.
+    pub async fn prepare(&self, level: &str) -> Result<LevelChange, Error> {
         let filter = filter(level).map_err(|why| Error::invalid(Area::System, "level", why))?;
-        // Held over both, so that what is told and what is shown are of one caller.
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        self.handle
-            .reload(filter)
-            .map_err(|e| Error::Internal(format!("the log takes no new level: {e}")))?;
-        *current = level.trim().to_string();
-        drop(current);
-        tracing::info!(to = level.trim(), "the log level was changed");
-        Ok(())
+        let one = self.changing.clone().lock_owned().await;
+        Ok(LevelChange {
+            level: self.clone(),
+            filter,
+            before: self.get(),
+            after: level.trim().into(),
+            asked: tracing::Span::current(),
+            _one: one,
+        })
+    }
+}
+
+impl LevelChange {
+    /// What is told until it is made.
+    pub fn before(&self) -> &str {
+        &self.before
+    }
+
+    /// Makes it.
+    pub fn make(self) {
+        let _asked = self.asked.enter();
+        if let Err(e) = self.level.handle.reload(self.filter) {
+            tracing::error!(error = %e, "the log takes no new level");
+            return;
+        }
+        let current = self.level.current.lock();
+        *current.unwrap_or_else(PoisonError::into_inner) = self.after.clone();
+        tracing::info!(to = self.after, "the log level was changed");
     }
 }
 

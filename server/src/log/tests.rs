@@ -68,6 +68,36 @@ fn a_line_is_an_object_with_the_fields_of_its_spans() {
     assert!(ts.starts_with("20") && ts.ends_with('Z'), "{ts}");
 }
 
+/// Makes a change at once.
+fn set(level: &LogLevel, to: &str) -> Result<(), Error> {
+    let prepared = level.prepare(to);
+    futures_util::FutureExt::now_or_never(prepared)
+        .expect("nobody else changes it")
+        .map(LevelChange::make)
+}
+
+#[test]
+fn a_change_is_made_when_it_is_and_the_next_one_waits_for_it() {
+    use futures_util::FutureExt;
+    let (level, ..) = log("info");
+    let prepare = |to| {
+        level
+            .prepare(to)
+            .now_or_never()
+            .map(|c| c.expect("a level"))
+    };
+    let first = prepare("debug").expect("free");
+    assert_eq!((level.get().as_str(), first.before()), ("info", "info"));
+    assert!(
+        prepare("warn").is_none(),
+        "it would say what is not so any more"
+    );
+    first.make();
+    drop(prepare("error").expect("free again"));
+    let second = prepare("warn").expect("one that was dropped is in nobody's way");
+    assert_eq!((level.get().as_str(), second.before()), ("debug", "debug"));
+}
+
 #[test]
 fn the_level_changes_live_and_spans_stay_whatever_it_is() {
     let (level, dispatch, page) = log("warn");
@@ -94,7 +124,7 @@ fn the_level_changes_live_and_spans_stay_whatever_it_is() {
         ("ERROR", &[]),
         ("info", &["http", "store"]),
     ] {
-        with_default(&dispatch, || level.set(to)).expect(to);
+        with_default(&dispatch, || set(&level, to)).expect(to);
         page.lines();
         assert_eq!(told(), expected, "{to}");
         assert_eq!(level.get(), to.trim());
@@ -117,13 +147,13 @@ fn a_bad_filter_says_what_is_wrong_and_changes_nothing() {
         &long,
         "a[b=info",
     ] {
-        let error = level.set(bad).expect_err(bad);
+        let error = set(&level, bad).expect_err(bad);
         let problem = error.problem();
         assert_eq!((problem.status, problem.fields.len()), (422, 1), "{bad}");
         assert_eq!(problem.fields[0].field, "level");
         assert_eq!(level.get(), "info");
     }
-    let error = level.set("info,inof").expect_err("no level").to_string();
+    let error = set(&level, "info,inof").expect_err("no level").to_string();
     assert!(
         error.contains("`inof`") && error.contains("debug"),
         "{error}"

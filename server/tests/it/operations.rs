@@ -199,6 +199,10 @@ async fn metrics_move_with_what_happens_and_name_nobody() {
         "nsboot_ws_connections",
         "nsboot_clients{state=\"adopted\"}",
         "nsboot_clients{state=\"discovered\"}",
+        "nsboot_jobs{kind=\"audit.verify\",state=\"succeeded\"}",
+        "nsboot_jobs{kind=\"image.import\",state=\"partly_failed\"}",
+        "nsboot_job_duration_seconds_count{kind=\"audit.verify\"}",
+        "nsboot_ws_delivery_seconds_count",
     ] {
         assert_eq!(before.get(id), 0.0, "{id}");
     }
@@ -224,8 +228,27 @@ async fn metrics_move_with_what_happens_and_name_nobody() {
         .await
         .expect("open");
     live::next(&mut socket).await;
+    let begun = session.send("POST", "/api/v1/audit/actions/verify", &[], b"");
+    assert_eq!(begun.status, 202, "{begun:?}");
+    let job = begun.value()["id"].as_str().expect("id").to_string();
+    let over = |e: &types::Event| matches!(e, types::Event::JobChanged { job: j } if j.id.to_string() == job && j.state.is_over());
+    while !matches!(live::next(&mut socket).await, types::ServerFrame::Delta { event, .. } if over(&event))
+    {
+    }
 
     let after = read();
+    let kind = "kind=\"audit.verify\"";
+    assert_eq!(
+        after.get(&format!("nsboot_jobs{{{kind},state=\"succeeded\"}}")),
+        1.0
+    );
+    assert_eq!(
+        after.get(&format!("nsboot_job_duration_seconds_count{{{kind}}}")),
+        1.0
+    );
+    // A reader may have an event before the server has counted that.
+    let delivered = || read().get("nsboot_ws_delivery_seconds_count") >= 1.0;
+    assert!((0..100).any(|_| delivered()));
     assert_eq!(
         after.requests("/api/v1/clients/{client}", "GET", 200),
         4.0,
@@ -340,6 +363,37 @@ fn log_lines_are_json_with_the_request_and_the_level_changes_live() {
         told.is_some_and(|l| l["request_id"].is_string()),
         "{lines:?}"
     );
+}
+
+#[test]
+fn a_failed_sign_in_is_an_event_of_the_log_without_the_password() {
+    let server = logging("warn");
+    let name = "m".repeat(40) + "\n";
+    let body = json!({"username": name, "password": "hunter2 hunter2"});
+    let refused = server.json("POST", "/api/v1/auth/login", &body);
+    assert_eq!(refused.status, 401);
+    let lines = lines(&server);
+    let told: Vec<_> = lines
+        .iter()
+        .filter(|l| l["event"] == "auth.failed")
+        .collect();
+    assert_eq!(told.len(), 1, "{lines:?}");
+    let line = told[0];
+    assert_eq!(
+        line["user"],
+        "m".repeat(32),
+        "no more than an account may have"
+    );
+    assert_eq!(
+        (&line["address"], &line["code"]),
+        (&json!("127.0.0.1"), &json!(refused.code()))
+    );
+    assert_eq!(
+        line["request_id"].as_str(),
+        refused.request_id.as_deref(),
+        "{line}"
+    );
+    assert!(!line.to_string().contains("hunter2"), "{line}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! `nsboot client ls --watch`: it follows a server, also over its restart.
+//! `ls --watch`: it follows a server, also over its restart.
 
 use crate::{
-    api::add,
+    api::{add, upload},
     server::{Server, lines, nsboot},
 };
 use serde_json::{Value, json};
@@ -123,4 +123,116 @@ fn a_refusal_is_said_and_not_tried_again() {
     assert_eq!(code, Some(6), "{said}");
     let (code, said) = over("https://127.0.0.1:1", "nonsense");
     assert_eq!(code, Some(2), "{said}");
+}
+
+/// A noun, the first word of its table, a change with the number of the try, and what a row and a line
+/// of JSON about it have. Boots and leases change only with a computer that boots.
+type Noun<'a> = (
+    &'a str,
+    &'a str,
+    Option<&'a dyn Fn(usize)>,
+    &'a str,
+    &'a str,
+);
+
+/// Whether a line with this text comes soon.
+fn hears(follower: &Follower, text: &str) -> bool {
+    let line = || follower.lines.recv_timeout(Duration::from_secs(3));
+    std::iter::from_fn(|| line().ok()).any(|line| line.contains(text))
+}
+
+#[test]
+fn each_noun_shows_each_change_as_a_row_or_a_line_and_ends_when_interrupted() {
+    let server = Server::start();
+    let session = server.login();
+    let image = |n: usize| drop(upload(&session, &format!("disk-{n}"), &[1; 4096]));
+    let job = |_| drop(session.send("POST", "/api/v1/audit/actions/verify", &[], b""));
+    let network = |_| {
+        let range = ["--range", "10.9.9.10-10.9.9.20"];
+        drop(server.run(&[&["network", "set", "nsb-none0"][..], &range].concat()));
+    };
+    let audit = |_| {
+        let level = json!({"level": "warn"});
+        drop(session.json("PUT", "/api/v1/system/log-level", level));
+    };
+    let nouns: [Noun<'_>; 6] = [
+        ("image", "NAME", Some(&image), "disk-", "image_changed"),
+        (
+            "job",
+            "ID",
+            Some(&job),
+            "Check the audit log",
+            "job_changed",
+        ),
+        (
+            "network",
+            "INTERFACE",
+            Some(&network),
+            "nsb-none0",
+            "network_changed",
+        ),
+        (
+            "audit",
+            "NUMBER",
+            Some(&audit),
+            "system.log_level",
+            "audit_added",
+        ),
+        ("boot", "BEGAN", None, "", ""),
+        ("lease", "ADDRESS", None, "", ""),
+    ];
+    for (noun, head, change, row, kind) in nouns {
+        let watch = |output: &str| {
+            let mut command = nsboot();
+            command.args([noun, "ls", "--watch", "-o", output, "--data"]);
+            Follower::start(command.arg(server.data()))
+        };
+        let (mut table, lines) = (watch("table"), watch("json"));
+        let first = table.lines.recv_timeout(Duration::from_secs(60));
+        assert!(
+            first.as_ref().is_ok_and(|l| l.starts_with(head)),
+            "{noun}: {first:?}"
+        );
+        if let Some(change) = change {
+            // A line of JSON comes with the first change after the connection, whenever that is there.
+            let told = (0..10).any(|n| {
+                change(n);
+                hears(&lines, kind)
+            });
+            assert!(told && hears(&table, row), "{noun}");
+        }
+        let pid = nix::unistd::Pid::from_raw(table.child.id() as i32);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("it runs");
+        assert_eq!(
+            table.child.wait().expect("it ends").code(),
+            Some(130),
+            "{noun}"
+        );
+    }
+}
+
+#[test]
+fn rows_go_on_after_a_restart_and_what_is_as_it_was_is_not_told_again() {
+    let server = Server::start();
+    upload(&server.login(), "before", &[1; 4096]);
+    let mut command = nsboot();
+    command.args(["image", "ls", "--watch", "--data"]);
+    let watch = Follower::start(command.arg(server.data()));
+    let next = || {
+        watch
+            .lines
+            .recv_timeout(Duration::from_secs(60))
+            .expect("a row")
+    };
+    assert!(next().starts_with("NAME "));
+    assert!(next().starts_with("before "));
+    let server = server.restart();
+    let session = server.login();
+    let at = "/api/v1/images/before";
+    assert_eq!(session.send("DELETE", at, &[], b"").status, 204);
+    let gone = next();
+    assert!(
+        gone.starts_with("before ") && gone.ends_with(" removed"),
+        "{gone}"
+    );
 }

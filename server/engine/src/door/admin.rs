@@ -250,14 +250,31 @@ impl Admin {
         Ok(self.secrets())
     }
 
-    /// Writes down that the log tells something else now.
+    /// Changes what the log tells. `prepared` is what it tells now and what makes the change: that
+    /// runs once the entry is durable, also when the caller has gone by then, and never without one.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn log_level_changed(&self, before: &str, after: &str) -> Result<()> {
-        let facts = |level: &str| Some(serde_json::json!({ "level": level }));
-        let change = Change::act("system.log_level", "system", "log", "log level");
-        self.acted(change.facts(facts(before), facts(after))).await
+    /// That of `prepared`; when the database fails. Nothing is changed then.
+    pub async fn set_log_level(
+        &self,
+        level: &str,
+        prepared: Result<(String, impl FnOnce() + Send + 'static)>,
+    ) -> Result<()> {
+        let write = async {
+            let (before, set) = prepared?;
+            let facts = |level: &str| Some(serde_json::json!({ "level": level }));
+            let change = Change::act("system.log_level", "system", "log", "log level")
+                .facts(facts(&before), facts(level));
+            let (audit, by) = (self.engine.audit().clone(), self.by.clone());
+            let write = self.engine.store().write(move |tx| {
+                audit.record(tx, &by, change)?;
+                tx.on_commit(set);
+                Ok::<_, Error>(())
+            });
+            write.await
+        };
+        let to = target("system", "log level");
+        self.attempt("system.log_level", to, write).await
     }
 
     /// Checks the chain of the whole audit log, as a job.

@@ -7,7 +7,8 @@ use crate::{
     jobs::{self, MAX_ITEMS, NewJob, Work},
 };
 use types::{
-    ClientId, ClientView, CreateClientParams, JobId, JobUnit, JobView, UpdateClientParams,
+    ClientId, ClientView, CreateClientParams, JobId, JobUnit, JobView, TargetView,
+    UpdateClientParams,
 };
 
 impl Operator {
@@ -58,7 +59,9 @@ impl Operator {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn force_loader_once(&self, client: &str) -> Result<()> {
-        let client = self.engine.clients().require(client)?;
+        let found = async { self.engine.clients().require(client) };
+        let to = target("client", client);
+        let client = self.attempt("client.through_loader", to, found).await?;
         let change = Change::act("client.through_loader", "client", client.id, &client.name);
         self.acted(change).await?;
         self.engine.boots().force_loader_once(client.mac);
@@ -76,27 +79,24 @@ impl Operator {
         expected: usize,
         change: UpdateClientParams,
     ) -> Result<JobView> {
-        if change.name.is_some() && clients.len() > 1 {
-            return Err(Error::invalid(
-                Area::Client,
-                "name",
-                "several computers can't have one name",
-            ));
-        }
-        let (ids, items) = self
-            .several("client.update_many", clients, expected)
-            .await?;
-        // Now, and by its id: a job that waits must not find another image of that name.
-        let image = change.image.as_deref().filter(|text| !text.is_empty());
-        let image = image.map(|text| self.engine.images().require(text).map(|i| i.id.to_string()));
-        let to = target("client", &title_of("Change", ids.len()));
-        let found = std::future::ready(image.transpose());
-        let image = self.attempt("client.update_many", to, found).await?;
+        let found = async {
+            if change.name.is_some() && clients.len() > 1 {
+                let rule = "several computers can't have one name";
+                return Err(Error::invalid(Area::Client, "name", rule));
+            }
+            // Now, and by its id: a job that waits must not find another image of that name.
+            let image = change.image.as_deref().filter(|text| !text.is_empty());
+            let image = image.map(|text| self.engine.images().require(text));
+            let image = image.transpose()?.map(|i| i.id.to_string());
+            Ok((self.all_of(clients, expected)?, image))
+        };
+        let to = computers(clients);
+        let ((ids, items), image) = self.attempt("client.update_many", to, found).await?;
         let change = UpdateClientParams {
             image: image.or(change.image),
             ..change
         };
-        let title = title_of("Change", ids.len());
+        let title = format!("Change {} computers", ids.len());
         let work = Work::UpdateClients { ids, change };
         self.bulk("client.update_many", title, work, items).await
     }
@@ -106,23 +106,12 @@ impl Operator {
     /// # Errors
     /// As [`Operator::update_clients`].
     pub async fn remove_clients(&self, clients: &[String], expected: usize) -> Result<JobView> {
-        let (ids, items) = self
-            .several("client.remove_many", clients, expected)
-            .await?;
-        let title = title_of("Remove", ids.len());
+        let found = async { self.all_of(clients, expected) };
+        let to = computers(clients);
+        let (ids, items) = self.attempt("client.remove_many", to, found).await?;
+        let title = format!("Remove {} computers", ids.len());
         let work = Work::RemoveClients { ids };
         self.bulk("client.remove_many", title, work, items).await
-    }
-
-    async fn several(
-        &self,
-        action: &str,
-        clients: &[String],
-        expected: usize,
-    ) -> Result<(Vec<ClientId>, Vec<(String, String)>)> {
-        let to = target("client", &format!("{} computers", clients.len()));
-        let found = async { self.all_of(clients, expected) };
-        self.attempt(action, to, found).await
     }
 
     #[expect(clippy::type_complexity, reason = "ids, and the same with names")]
@@ -206,7 +195,9 @@ impl Operator {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn verify_image(&self, image: &str) -> Result<JobView> {
-        let image = self.engine.images().require(image)?;
+        let found = async { self.engine.images().require(image) };
+        let to = target("image", image);
+        let image = self.attempt("image.verify", to, found).await?;
         let new = NewJob {
             work: Work::VerifyImage { image: image.id },
             title: format!("Check the image {}", image.name),
@@ -251,7 +242,8 @@ impl Operator {
     /// # Errors
     /// [`Error::Unavailable`] when there can be no lab here.
     pub async fn lab_up(&self) -> Result<BootNetworkConfig> {
-        let network = self.engine.lab().up().await?;
+        let up = self.engine.lab().up();
+        let network = self.attempt("lab.up", target("lab", "lab"), up).await?;
         self.acted(Change::act("lab.up", "lab", "lab", &network.scope()))
             .await?;
         Ok(network)
@@ -287,7 +279,8 @@ impl Operator {
     /// # Errors
     /// [`Error::Unavailable`] when the network can't be taken away.
     pub async fn lab_down(&self) -> Result<()> {
-        match self.engine.lab().down().await? {
+        let down = self.engine.lab().down();
+        match self.attempt("lab.down", target("lab", "lab"), down).await? {
             true => {
                 self.acted(Change::act("lab.down", "lab", "lab", "lab"))
                     .await
@@ -304,6 +297,7 @@ impl Operator {
     }
 }
 
-fn title_of(what: &str, computers: usize) -> String {
-    format!("{what} {computers} computers")
+/// Several computers, as a target.
+fn computers(clients: &[String]) -> TargetView {
+    target("client", &format!("{} computers", clients.len()))
 }

@@ -289,3 +289,72 @@ async fn what_is_refused_is_written_down_and_no_secret_is() {
     assert_eq!(by_ada.actor.name, "ada");
     assert!(matches!(who.by.actor, Actor::User { .. }) && by_ada.at <= now());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refused_actions_are_written_down_like_refused_changes() {
+    let house = House::new().await;
+    let itself = house.engine.as_itself("test");
+    // A file where the lab's folder has to be: there can be no lab, also for root.
+    std::fs::write(house._dir.path().join("lab"), "").unwrap();
+    assert!(itself.lab_up().await.is_err());
+    itself.lab_down().await.unwrap();
+    assert!(itself.verify_image("no-such").await.is_err());
+    assert!(itself.force_loader_once("no-such").await.is_err());
+    let names = ["one".to_string(), "two".to_string()];
+    let named = types::UpdateClientParams {
+        name: Some("both".into()),
+        ..Default::default()
+    };
+    assert!(itself.update_clients(&names, 2, named).await.is_err());
+    assert!(itself.remove_clients(&names, 2).await.is_err());
+    let wrong: Result<(String, fn()), _> = Err(Error::invalid(crate::Area::System, "level", "no"));
+    assert!(itself.set_log_level("inof", wrong).await.is_err());
+    // The queue is in order: with this entry those before it are there.
+    house.user("flush", Role::Admin).await;
+    assert_eq!(
+        house.refusals().await,
+        [
+            "system.log_level",
+            "client.remove_many",
+            "client.update_many",
+            "client.through_loader",
+            "image.verify",
+            "lab.up",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_level_changes_after_its_entry_is_durable_and_never_without_one() {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    };
+    let disk = store::recorder::Recorder::new();
+    let dir = tempfile::tempdir().unwrap();
+    let config = EngineConfig {
+        data_dir: dir.path().into(),
+        ..EngineConfig::default()
+    };
+    let engine = Engine::open_on(config, disk.open().unwrap()).unwrap();
+    let admin = engine.as_itself("test");
+    let set = Arc::new(AtomicU32::new(0));
+    let prepared = || {
+        let set = set.clone();
+        Ok(("info".to_string(), move || {
+            set.fetch_add(1, SeqCst);
+        }))
+    };
+    admin.set_log_level("debug", prepared()).await.unwrap();
+    assert_eq!(set.load(SeqCst), 1);
+    let entry = admin
+        .audit(AuditFilter::default(), None, 1)
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!(entry.before.unwrap()["level"], "info");
+    assert_eq!(entry.after.unwrap()["level"], "debug");
+    disk.break_at(disk.log().len());
+    assert!(admin.set_log_level("warn", prepared()).await.is_err());
+    assert_eq!(set.load(SeqCst), 1, "no entry, no change");
+}

@@ -2,15 +2,17 @@
 //! what each kind does is in `work`, the one list of kinds.
 
 mod handle;
+mod kind;
 mod record;
 #[cfg(test)]
 mod tests;
 mod work;
 
 pub(crate) use handle::JobHandle;
+pub use kind::{JobKind, STATES};
 pub(crate) use work::{Outcome, Work, resume, start};
 
-use crate::{Area, Audit, By, Error, EventBus, Result, audit::Change, now};
+use crate::{Area, Audit, By, Counters, Error, EventBus, Result, audit::Change, now};
 use record::{fault, to_json, view};
 use std::{
     collections::HashMap,
@@ -29,7 +31,7 @@ use uuid::Uuid;
 
 /// Finished jobs that are kept; the oldest go first.
 const KEEP: usize = 1000;
-/// Days after which a finished job goes, seconds.
+/// How long after its end a job goes, seconds: 90 days.
 const KEEP_SECONDS: f64 = 90.0 * 86_400.0;
 /// Lines of a job's log that are kept, the newest.
 const LOG_LINES: usize = 200;
@@ -72,8 +74,11 @@ struct Inner {
     audit: Audit,
     /// Those that are not over: what is newest of them is here, and in the database a little later.
     live: Mutex<HashMap<JobId, Live>>,
+    /// How many of those that are over are kept.
+    over: Mutex<HashMap<(JobKind, JobState), u64>>,
     turns: Arc<Semaphore>,
     ended: AtomicU32,
+    counters: Arc<Counters>,
 }
 
 struct Live {
@@ -84,16 +89,23 @@ struct Live {
 }
 
 impl Jobs {
-    pub(crate) fn new(store: Arc<Store>, events: EventBus, audit: Audit) -> Jobs {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        events: EventBus,
+        audit: Audit,
+        counters: Arc<Counters>,
+    ) -> Jobs {
         Jobs {
             inner: Arc::new(Inner {
                 store,
                 events,
                 audit,
                 live: Mutex::default(),
+                over: Mutex::default(),
                 turns: Arc::new(Semaphore::new(PARALLEL)),
                 // The first to end looks through what earlier runs left.
                 ended: AtomicU32::new(0),
+                counters,
             }),
         }
     }
@@ -221,7 +233,7 @@ impl Jobs {
         }
         Ok(JobRecord {
             id: JobId(Uuid::now_v7()),
-            kind: new.change.action.into(),
+            kind: new.work.kind().name().into(),
             title: new.title.clone(),
             state: JobState::Queued,
             actor: to_json(by)?,
@@ -298,7 +310,9 @@ impl Jobs {
     /// When the database can't be read.
     fn interrupted(&self) -> Result<Vec<(JobRecord, JobHandle)>> {
         let all: Vec<JobRecord> = self.inner.store.read(|tx| tx.list_readable(None))?;
-        let open = all.into_iter().filter(|r| !r.state.is_over());
+        let (over, open): (Vec<_>, Vec<_>) = all.into_iter().partition(|r| r.state.is_over());
+        self.inner.count(&over, &[]);
+        let open = open.into_iter();
         let handle = |r: JobRecord| (r.clone(), self.handle(r));
         Ok(open.map(handle).collect())
     }
@@ -307,6 +321,37 @@ impl Jobs {
 impl Inner {
     fn live(&self) -> MutexGuard<'_, HashMap<JobId, Live>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn over(&self) -> MutexGuard<'_, HashMap<(JobKind, JobState), u64>> {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// These are over and kept now, and those are not kept any more.
+    fn count(&self, more: &[JobRecord], fewer: &[JobRecord]) {
+        let of = |r: &JobRecord| Some((JobKind::of(&r.kind)?, r.state));
+        let mut over = self.over();
+        for key in more.iter().filter_map(of) {
+            *over.entry(key).or_default() += 1;
+        }
+        for key in fewer.iter().filter_map(of) {
+            let n = over.entry(key).or_default();
+            *n = n.saturating_sub(1);
+        }
+    }
+
+    /// How long it took from its turn to its end; one that never began took no time.
+    fn time(&self, record: &JobRecord) {
+        let times = (
+            JobKind::of(&record.kind),
+            record.started_at,
+            record.finished_at,
+        );
+        if let (Some(kind), Some(from), Some(to)) = times {
+            // The clock may have been set back meanwhile.
+            let took = Duration::try_from_secs_f64(from.seconds_to(to)).unwrap_or_default();
+            self.counters.jobs.duration(kind).observe(took);
+        }
     }
 
     fn tell(&self, record: &JobRecord) {
@@ -385,11 +430,14 @@ impl Inner {
         Box::pin(self.store.write(move |tx| {
             tx.put(&record)?;
             let ended = inner.ended.fetch_add(1, Ordering::Relaxed);
-            if ended.is_multiple_of(THIN_EVERY) {
-                thin(tx)?;
-            }
+            let thinned = match ended.is_multiple_of(THIN_EVERY) {
+                true => thin(tx)?,
+                false => Vec::new(),
+            };
             tx.on_commit(move || {
                 inner.live().remove(&record.id);
+                inner.count(std::slice::from_ref(&record), &thinned);
+                inner.time(&record);
                 inner.tell(&record);
             });
             Ok(())
@@ -402,18 +450,21 @@ fn reader(record: &JobRecord) -> Role {
     record::from_json::<Work>(&record.work).map_or(Role::Admin, |w| w.reader())
 }
 
-/// Takes away what is finished and old, or too many.
-fn thin(tx: &mut Tx<'_>) -> Result<()> {
-    let all: Vec<JobRecord> = tx.list_readable(None)?;
-    let now = now();
-    let over: Vec<_> = all.iter().filter(|r| r.state.is_over()).collect();
-    let spare = over.len().saturating_sub(KEEP);
-    for (i, job) in over.iter().enumerate() {
-        if i < spare || job.created_at.seconds_to(now) > KEEP_SECONDS {
-            tx.remove::<JobRecord>(&job.id);
-        }
+/// Takes away what is finished and old, or too many, and gives it.
+fn thin(tx: &mut Tx<'_>) -> Result<Vec<JobRecord>> {
+    let mut over: Vec<JobRecord> = tx.list_readable(None)?;
+    over.retain(|r| r.state.is_over());
+    let (now, mut spare) = (now(), over.len().saturating_sub(KEEP));
+    over.retain(|job| {
+        let ended = job.finished_at.unwrap_or(job.created_at);
+        let goes = spare > 0 || ended.seconds_to(now) > KEEP_SECONDS;
+        spare = spare.saturating_sub(1);
+        goes
+    });
+    for job in &over {
+        tx.remove::<JobRecord>(&job.id);
     }
-    Ok(())
+    Ok(over)
 }
 
 fn item((id, name): (String, String)) -> JobItemRecord {

@@ -497,3 +497,89 @@ async fn an_upload_whose_sender_or_server_is_gone_has_failed() {
     assert_eq!(job.state, JobState::Failed);
     assert!(job.problem.unwrap().title.contains("server was stopped"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_over_goes_when_it_is_old_or_too_many_and_what_is_not_stays() {
+    use super::{JobKind, KEEP};
+    const DAY: i64 = 86_400;
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let itself = engine.as_itself("test");
+    let new = super::NewJob {
+        work: super::Work::VerifyAudit,
+        title: "old".into(),
+        unit: types::JobUnit::Items,
+        total: None,
+        items: vec![("a".into(), "a".into()), ("b".into(), "b".into())],
+        change: crate::audit::Change::act("audit.verify", "audit", 1, "1"),
+    };
+    let made = engine.jobs().record_of(&By::system("test"), &new).unwrap();
+    let id = |n: usize| JobId(uuid::Uuid::from_u128(n as u128));
+    // Began and ended so many days ago; none has not ended.
+    let row = |n: usize, began: i64, ended: Option<i64>| store::JobRecord {
+        id: id(n),
+        state: ended.map_or(JobState::Running, |_| JobState::Failed),
+        created_at: crate::now().plus_seconds(-began * DAY),
+        finished_at: ended.map(|days| crate::now().plus_seconds(-days * DAY)),
+        ..made.clone()
+    };
+    let put = async |rows: Vec<store::JobRecord>| {
+        // As if it had been counted when it ended.
+        let over: Vec<_> = rows.iter().filter(|r| r.state.is_over()).cloned().collect();
+        engine.jobs().inner.count(&over, &[]);
+        let write = engine
+            .store()
+            .write(move |tx| rows.iter().try_for_each(|row| tx.put(row)));
+        write.await.unwrap();
+    };
+    // The end of a job is when the old ones are looked through.
+    let look = async || {
+        engine
+            .jobs()
+            .inner
+            .ended
+            .store(0, std::sync::atomic::Ordering::Relaxed);
+        let job = itself.verify_audit().await.unwrap();
+        assert_eq!(over(&engine, &job).await.state, JobState::Succeeded);
+        engine.jobs().list(Role::Admin, None, 9999).await.unwrap()
+    };
+    let counted = |state| {
+        let counts = engine.jobs().counts().into_iter();
+        let mut of = counts.filter(|(kind, s, _)| (*kind, *s) == (JobKind::VerifyAudit, state));
+        of.next().unwrap().2
+    };
+    put(vec![
+        row(1, 92, Some(91)),
+        row(2, 90, Some(89)),
+        row(3, 200, None),
+        row(4, 200, Some(1)),
+    ])
+    .await;
+    let kept = look().await;
+    let ids: Vec<_> = kept.iter().map(|j| j.id).skip(1).collect();
+    assert_eq!(
+        ids,
+        [id(4), id(3), id(2)],
+        "by its end, and only what is over"
+    );
+    assert_eq!(counted(JobState::Failed), 2);
+
+    put((10..10 + KEEP).map(|n| row(n, 1, Some(1))).collect()).await;
+    let kept = look().await;
+    let over = kept.iter().filter(|j| j.state.is_over());
+    assert_eq!(over.count(), KEEP, "the newest");
+    assert!(
+        kept.iter().any(|j| j.id == id(3)),
+        "what runs is not counted"
+    );
+    for (n, there) in [(2, false), (4, false), (10, false), (11, false), (12, true)] {
+        assert_eq!(kept.iter().any(|j| j.id == id(n)), there, "{n}");
+    }
+    let whole = engine.jobs().get(id(3)).unwrap();
+    let items: Vec<_> = whole.items.iter().map(|i| i.name.as_str()).collect();
+    assert_eq!(items, ["a", "b"]);
+    assert_eq!(
+        counted(JobState::Failed) + counted(JobState::Succeeded),
+        KEEP as u64
+    );
+}

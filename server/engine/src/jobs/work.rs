@@ -1,6 +1,6 @@
 //! THE list of kinds of jobs: what each does, and whether it can go on after a restart.
 
-use super::{JobHandle, NewJob, record::from_json};
+use super::{JobHandle, JobKind, NewJob, record::from_json};
 use crate::{Area, By, Engine, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,6 +36,17 @@ pub(crate) enum Outcome {
 }
 
 impl Work {
+    /// What is counted with it.
+    pub fn kind(&self) -> JobKind {
+        match self {
+            Work::VerifyImage { .. } => JobKind::VerifyImage,
+            Work::ImportImage { .. } => JobKind::ImportImage,
+            Work::VerifyAudit => JobKind::VerifyAudit,
+            Work::UpdateClients { .. } => JobKind::UpdateClients,
+            Work::RemoveClients { .. } => JobKind::RemoveClients,
+        }
+    }
+
     /// What one has to be to start it. Asked again when it goes on after a restart.
     pub fn role(&self) -> Role {
         match self {

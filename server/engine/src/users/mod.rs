@@ -136,13 +136,19 @@ impl Users {
     /// [`Error::Unauthorized`] for a wrong name or password, which of them is not said;
     /// [`Error::TooMany`] with the seconds to wait; [`Error::Unavailable`] in a flood.
     pub async fn login(&self, by: By, params: LoginParams) -> Result<TokenView> {
-        let from = address(&by);
+        let name = params.username.clone();
+        let signed_in = self.try_login(&by, params).await;
+        signed_in.inspect_err(|e| failed(&by, &name, e))
+    }
+
+    async fn try_login(&self, by: &By, params: LoginParams) -> Result<TokenView> {
+        let from = address(by);
         let user_name = target(
             "user",
             None,
             &params.username.chars().take(32).collect::<String>(),
         );
-        // Not written down: the tries before it were, and who waits may ask as often as they like.
+        // Not in the audit log: the tries before it were, and who waits may ask as often as they like.
         self.inner.try_begin(&params.username, from)?;
         let user = self.inner.live(|l| {
             let same = |u: &&UserRecord| u.name.eq_ignore_ascii_case(&params.username);
@@ -153,14 +159,13 @@ impl Users {
         match user {
             Some(user) if right => {
                 self.inner.try_done(&params.username, from);
-                self.open_session(&by, &user).await
+                self.open_session(by, &user).await
             }
             _ => {
-                tracing::warn!(%from, "a sign-in failed");
                 let wrong = Error::Unauthorized("the user name or the password is wrong");
                 self.inner
                     .audit
-                    .refused(&by, "auth.login", user_name, &wrong);
+                    .refused(by, "auth.login", user_name, &wrong);
                 Err(wrong)
             }
         }
@@ -207,6 +212,18 @@ impl Identity {
             expires_at: now().plus_seconds(3600),
         }
     }
+}
+
+/// Tells the log of a sign-in that failed, in words that programs look for. Names come from anyone: no
+/// more of them than an account may have.
+fn failed(by: &By, name: &str, error: &Error) {
+    tracing::warn!(
+        event = "auth.failed",
+        user = name.chars().take(32).collect::<String>(),
+        address = %address(by).to_canonical(),
+        code = error.code(),
+        "a sign-in failed"
+    );
 }
 
 /// What tries are counted under; the box itself is one address.

@@ -1,6 +1,6 @@
 //! The first account: whoever holds the one-time code that the server printed makes it.
 
-use super::{Users, accounts::facts, check_name, new_user, password};
+use super::{Users, accounts::facts, check_name, failed, new_user, password};
 use crate::{
     Actor, Area, By, Error, Result,
     audit::{Change, target},
@@ -97,6 +97,7 @@ impl Users {
             );
             let to = target("user", None, "first account");
             self.inner.audit.refused(&by, "auth.setup", to, &wrong);
+            failed(&by, &params.username, &wrong);
             return Err(wrong);
         }
         self.inner.try_done(account, from);

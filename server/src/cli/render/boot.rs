@@ -1,30 +1,29 @@
 //! Computers, their boots, and what they boot from: tables, the boot rail, the diagnosis.
 
-use super::{bytes, fields, or_dash, table};
+use super::{Row, bytes, fields, or_dash};
 use types::{
     BootNetworkView, BootState, BootView, ClientState, ClientView, DhcpMode, Hop, HopState,
     ImageState, ImageView, LabView, LeaseState, LeaseView, OverlayMode, SystemInfoView,
 };
 
-pub fn clients(clients: &[ClientView]) -> String {
-    let rows = clients.iter().map(|c| {
+impl Row for ClientView {
+    const HEAD: &'static [&'static str] =
+        &["NAME", "MAC", "ADDRESS", "IMAGE", "MODE", "BOOT", "STATE"];
+
+    fn cells(&self) -> Vec<String> {
         vec![
-            c.name.clone(),
-            c.mac.to_string(),
-            or_dash(c.address),
-            or_dash(c.image_name.as_deref()),
-            mode(c.mode).into(),
-            c.last_boot
+            self.name.clone(),
+            self.mac.to_string(),
+            or_dash(self.address),
+            or_dash(self.image_name.as_deref()),
+            mode(self.mode).into(),
+            self.last_boot
                 .as_ref()
                 .map(rail)
                 .unwrap_or_else(|| "▯▯▯▯▯▯▯".into()),
-            state(c),
+            state(self),
         ]
-    });
-    table(
-        &["NAME", "MAC", "ADDRESS", "IMAGE", "MODE", "BOOT", "STATE"],
-        rows.collect(),
-    )
+    }
 }
 
 /// One computer.
@@ -50,20 +49,18 @@ fn yes_no(yes: bool) -> String {
     if yes { "yes" } else { "no" }.into()
 }
 
-pub fn images(images: &[ImageView]) -> String {
-    let rows = images.iter().map(|i| {
+impl Row for ImageView {
+    const HEAD: &'static [&'static str] = &["NAME", "SIZE", "ON DISK", "CLIENTS", "STATE"];
+
+    fn cells(&self) -> Vec<String> {
         vec![
-            i.name.clone(),
-            bytes(i.size_bytes),
-            bytes(i.allocated_bytes),
-            i.client_count.to_string(),
-            image_state(i),
+            self.name.clone(),
+            bytes(self.size_bytes),
+            bytes(self.allocated_bytes),
+            self.client_count.to_string(),
+            image_state(self),
         ]
-    });
-    table(
-        &["NAME", "SIZE", "ON DISK", "CLIENTS", "STATE"],
-        rows.collect(),
-    )
+    }
 }
 
 /// One image.
@@ -89,27 +86,26 @@ fn image_state(i: &ImageView) -> String {
     }
 }
 
-pub fn leases(leases: &[LeaseView]) -> String {
-    let rows = leases.iter().map(|l| {
-        let state = match l.state {
+impl Row for LeaseView {
+    const HEAD: &'static [&'static str] =
+        &["ADDRESS", "MAC", "CLIENT", "INTERFACE", "STATE", "ENDS"];
+
+    fn cells(&self) -> Vec<String> {
+        let state = match self.state {
             LeaseState::Active => "active",
             LeaseState::Expired => "expired",
             LeaseState::Released => "released",
             LeaseState::Declined => "declined",
         };
         vec![
-            l.address.to_string(),
-            l.mac.to_string(),
-            or_dash(l.client_name.as_deref().or(l.hostname.as_deref())),
-            l.interface.clone(),
+            self.address.to_string(),
+            self.mac.to_string(),
+            or_dash(self.client_name.as_deref().or(self.hostname.as_deref())),
+            self.interface.clone(),
             state.into(),
-            l.ends_at.to_string(),
+            self.ends_at.to_string(),
         ]
-    });
-    table(
-        &["ADDRESS", "MAC", "CLIENT", "INTERFACE", "STATE", "ENDS"],
-        rows.collect(),
-    )
+    }
 }
 
 pub fn status(info: &SystemInfoView, networks: &[BootNetworkView]) -> String {
@@ -142,24 +138,25 @@ pub fn lab(lab: &LabView) -> String {
     }
 }
 
-pub fn networks(networks: &[BootNetworkView]) -> String {
-    let rows = networks.iter().map(|n| {
-        let mode = match n.mode {
+impl Row for BootNetworkView {
+    const HEAD: &'static [&'static str] =
+        &["INTERFACE", "ADDRESS", "DHCP", "RANGE", "LEASES", "STATE"];
+
+    fn cells(&self) -> Vec<String> {
+        let mode = match self.mode {
             DhcpMode::Full => "full",
             DhcpMode::Proxy => "proxy",
             DhcpMode::Off => "off",
         };
         vec![
-            n.interface.clone(),
-            or_dash(n.address.map(|a| format!("{a}/{}", n.prefix_len))),
+            self.interface.clone(),
+            or_dash(self.address.map(|a| format!("{a}/{}", self.prefix_len))),
             mode.into(),
-            or_dash(n.range.map(|r| format!("{}-{}", r.first, r.last))),
-            format!("{} of {}", n.leases_active, n.leases_total),
-            network_state(n),
+            or_dash(self.range.map(|r| format!("{}-{}", r.first, r.last))),
+            format!("{} of {}", self.leases_active, self.leases_total),
+            network_state(self),
         ]
-    });
-    let head = ["INTERFACE", "ADDRESS", "DHCP", "RANGE", "LEASES", "STATE"];
-    table(&head, rows.collect())
+    }
 }
 
 const NO_NETWORK: &str =
@@ -215,19 +212,19 @@ pub fn boot(boot: &BootView) -> String {
     facts + &course(boot)
 }
 
-pub fn boots(boots: &[BootView]) -> String {
-    let rows = boots.iter().map(|b| {
+impl Row for BootView {
+    const HEAD: &'static [&'static str] = &["BEGAN", "MAC", "ADDRESS", "BOOT", "STATE", "ID"];
+
+    fn cells(&self) -> Vec<String> {
         vec![
-            b.started_at.to_string(),
-            b.mac.to_string(),
-            or_dash(b.address),
-            rail(b),
-            boot_state(b),
-            b.id.to_string(),
+            self.started_at.to_string(),
+            self.mac.to_string(),
+            or_dash(self.address),
+            rail(self),
+            boot_state(self),
+            self.id.to_string(),
         ]
-    });
-    let head = ["BEGAN", "MAC", "ADDRESS", "BOOT", "STATE", "ID"];
-    table(&head, rows.collect())
+    }
 }
 
 /// Why it stopped, its hops, and what was seen.

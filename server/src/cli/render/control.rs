@@ -1,6 +1,6 @@
 //! Accounts, sign-ins, tokens, jobs, the audit log and the keys of secrets.
 
-use super::{bytes, fields, or_dash, table};
+use super::{Row, bytes, fields, or_dash, table};
 use types::{
     ActorView, ApiTokenView, AuditView, JobState, JobUnit, JobView, KeyPlace, MeView, Role,
     SecretsView, SessionView, TaskState, TaskView, UserView, Way,
@@ -122,23 +122,23 @@ pub fn secrets(view: &SecretsView) -> String {
     out
 }
 
-pub fn audit(entries: &[AuditView]) -> String {
-    let rows = entries.iter().map(|e| {
-        vec![
-            e.seq.to_string(),
-            e.at.to_string(),
-            actor(&e.actor, e.role),
-            way(e.way).into(),
-            or_dash(e.address.as_deref()),
-            e.action.clone(),
-            e.target.name.clone(),
-            e.result.clone(),
-        ]
-    });
-    let head = [
+impl Row for AuditView {
+    const HEAD: &'static [&'static str] = &[
         "NUMBER", "AT", "WHO", "WAY", "FROM", "ACTION", "WHAT", "RESULT",
     ];
-    table(&head, rows.collect())
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.seq.to_string(),
+            self.at.to_string(),
+            actor(&self.actor, self.role),
+            way(self.way).into(),
+            or_dash(self.address.as_deref()),
+            self.action.clone(),
+            self.target.name.clone(),
+            self.result.clone(),
+        ]
+    }
 }
 
 fn actor(actor: &ActorView, role: Option<Role>) -> String {
@@ -157,19 +157,19 @@ fn way(way: Way) -> &'static str {
     }
 }
 
-pub fn jobs(jobs: &[JobView]) -> String {
-    let rows = jobs.iter().map(|j| {
+impl Row for JobView {
+    const HEAD: &'static [&'static str] = &["ID", "BEGAN", "BY", "WHAT", "DONE", "STATE"];
+
+    fn cells(&self) -> Vec<String> {
         vec![
-            j.id.to_string(),
-            j.created_at.to_string(),
-            j.actor.name.clone(),
-            j.title.clone(),
-            done(j),
-            job_state(j.state).into(),
+            self.id.to_string(),
+            self.created_at.to_string(),
+            self.actor.name.clone(),
+            self.title.clone(),
+            done(self),
+            job_state(self.state).into(),
         ]
-    });
-    let head = ["ID", "BEGAN", "BY", "WHAT", "DONE", "STATE"];
-    table(&head, rows.collect())
+    }
 }
 
 /// One job with what became of each thing, and its log.

@@ -10,30 +10,50 @@ pub use settings::*;
 
 use serde_json::Value;
 
+/// What is a row of its list, and of a list that goes on.
+pub trait Row {
+    const HEAD: &'static [&'static str];
+
+    fn cells(&self) -> Vec<String>;
+}
+
+/// A list as a table.
+pub fn list<T: Row>(items: &[T]) -> String {
+    table(T::HEAD, items.iter().map(Row::cells).collect())
+}
+
 /// Rows under a head, columns as wide as their widest cell.
 fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
     if rows.is_empty() {
         return "none".into();
     }
-    let mut width: Vec<usize> = head.iter().map(|h| h.chars().count()).collect();
-    for row in &rows {
-        for (w, cell) in width.iter_mut().zip(row) {
-            *w = (*w).max(cell.chars().count());
+    let mut columns = Columns::under(head);
+    rows.iter().for_each(|row| columns.fit(row));
+    let lines = rows.iter().map(|row| columns.line(row));
+    columns.line(head) + &lines.collect::<String>()
+}
+
+/// Columns as wide as the widest cell that they were fitted to.
+pub struct Columns(Vec<usize>);
+
+impl Columns {
+    pub fn under(head: &[&str]) -> Columns {
+        Columns(head.iter().map(|h| h.chars().count()).collect())
+    }
+
+    pub fn fit(&mut self, row: &[String]) {
+        for (width, cell) in self.0.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
         }
     }
-    let line = |cells: Vec<&str>| {
-        let cells: Vec<String> = cells
-            .iter()
-            .zip(&width)
-            .map(|(c, w)| format!("{c:<w$}", w = *w))
+
+    pub fn line(&self, cells: &[impl AsRef<str>]) -> String {
+        let cells = cells.iter().zip(&self.0);
+        let cells: Vec<_> = cells
+            .map(|(c, w)| format!("{:<w$}", c.as_ref(), w = *w))
             .collect();
         cells.join("  ").trim_end().to_string() + "\n"
-    };
-    let mut out = line(head.to_vec());
-    for row in &rows {
-        out += &line(row.iter().map(String::as_str).collect());
     }
-    out
 }
 
 /// Bytes in the largest binary unit that leaves at least 1.

@@ -3,10 +3,10 @@
 
 use super::{
     super::{CliError, Output, connect::Server, render},
-    Watch,
+    Watch, lines_of, on_this_thread, show,
 };
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     time::Duration,
 };
 use tokio::time::{Instant, timeout_at};
@@ -38,16 +38,7 @@ pub fn run(server: &Server, out: Output) -> Result<(), CliError> {
         Output::Table | Output::Json => Style::Lines,
         Output::Yaml => Style::Documents,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| CliError::Local {
-            what: "could not start".into(),
-            why: e.to_string(),
-            code: "NSB-CLI-006",
-            hint: "Raise the limit of open files (ulimit -n).",
-        })?;
-    runtime.block_on(follow(server, style))
+    on_this_thread(follow(server, style))
 }
 
 async fn follow(server: &Server, style: Style) -> Result<(), CliError> {
@@ -72,49 +63,18 @@ async fn follow(server: &Server, style: Style) -> Result<(), CliError> {
                     Some(at) if first || at <= Instant::now() => {
                         due = None;
                         list.drawn = true;
-                        show(&format!(
-                            "{HOME}{}\n",
-                            render::clients(&list.rows).trim_end()
-                        ))
+                        show(&format!("{HOME}{}\n", render::list(&list.rows).trim_end()))
                     }
                     _ => Ok(true),
                 }
             }
-            Style::Lines | Style::Documents => show(&lines(style, &changes)),
+            Style::Lines => show(&lines_of(Output::Json, &changes)),
+            Style::Documents => show(&lines_of(Output::Yaml, &changes)),
         };
-        match written {
-            Ok(true) => {}
-            // Nobody reads any more: `nsboot client ls --watch | head -3` is no failure.
-            Ok(false) => return Ok(()),
-            Err(e) => {
-                return Err(CliError::Local {
-                    what: "could not print the changes".into(),
-                    why: e.to_string(),
-                    code: "NSB-CLI-006",
-                    hint: "Look at where the output goes.",
-                });
-            }
+        if !written? {
+            return Ok(());
         }
     }
-}
-
-/// False when nobody reads.
-fn show(text: &str) -> io::Result<bool> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        other => other.map(|()| true),
-    }
-}
-
-fn lines(style: Style, changes: &[Event]) -> String {
-    let one = |event: &Event| match serde_json::to_value(event) {
-        Ok(value) if style == Style::Documents => format!("---\n{}", render::yaml(&value)),
-        Ok(value) => format!("{value}\n"),
-        // Views are plain data: there is nothing in them that JSON can't hold.
-        Err(_) => String::new(),
-    };
-    changes.iter().map(one).collect()
 }
 
 /// The computers as of the last frame.
@@ -266,9 +226,9 @@ mod tests {
                 id: ClientId(uuid::Uuid::nil()),
             },
         ];
-        let text = lines(Style::Lines, &events);
+        let text = lines_of(Output::Json, &events);
         let read: Result<Vec<Event>, _> = text.lines().map(serde_json::from_str).collect();
         assert_eq!(read.ok().as_deref(), Some(events.as_slice()));
-        assert!(lines(Style::Documents, &events).starts_with("---\nclient:\n"));
+        assert!(lines_of(Output::Yaml, &events).starts_with("---\nclient:\n"));
     }
 }

@@ -2,10 +2,16 @@
 //! from where it stopped. What becomes of the frames is decided by who asks for them.
 
 pub mod clients;
+pub mod lines;
 
-use super::{CliError, connect::Server};
+use super::{CliError, Output, connect::Server, render};
 use futures_util::StreamExt;
-use std::{fmt, io, path::Path, time::Duration};
+use std::{
+    fmt,
+    io::{self, Write},
+    path::Path,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
@@ -20,7 +26,7 @@ use tokio_tungstenite::{
         http::{HeaderValue, Request},
     },
 };
-use types::{Position, Problem, ServerFrame, Topics};
+use types::{Event, Position, Problem, ServerFrame, Topics};
 
 /// Pauses before the next try; the last one repeats.
 const PAUSES: [Duration; 6] = [
@@ -155,6 +161,46 @@ impl<'a> Watch<'a> {
         let to = format!("{name}:{}", uri.port_u16().unwrap_or(80));
         Ok((request, to))
     }
+}
+
+/// Commands block; a watch is one that does for ever.
+fn on_this_thread(watch: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| CliError::Local {
+            what: "could not start".into(),
+            why: e.to_string(),
+            code: "NSB-CLI-006",
+            hint: "Raise the limit of open files (ulimit -n).",
+        })?;
+    runtime.block_on(watch)
+}
+
+/// False when nobody reads any more: `nsboot client ls --watch | head -3` is no failure.
+fn show(text: &str) -> Result<bool, CliError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(CliError::Local {
+            what: "could not print the changes".into(),
+            why: e.to_string(),
+            code: "NSB-CLI-006",
+            hint: "Look at where the output goes.",
+        }),
+    }
+}
+
+/// Changes for programs: a YAML document each, else a line of JSON each.
+fn lines_of(output: Output, changes: &[Event]) -> String {
+    let one = |event: &Event| match serde_json::to_value(event) {
+        Ok(value) if output == Output::Yaml => format!("---\n{}", render::yaml(&value)),
+        Ok(value) => format!("{value}\n"),
+        // Views are plain data: there is nothing in them that JSON can't hold.
+        Err(_) => String::new(),
+    };
+    changes.iter().map(one).collect()
 }
 
 /// `to` counts unless there is a socket of this box.

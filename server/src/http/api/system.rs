@@ -61,7 +61,7 @@ async fn log_level(State(state): State<AppState>, As(_viewer): As<Viewer>) -> Js
     Json(LogLevelView { level })
 }
 
-/// Change what the log tells, until the server ends.
+/// Change what the log tells, until the server ends. Several who do so at once go one by one.
 #[utoipa::path(put, path = "/system/log-level", tag = "system", request_body = LogLevelView,
     responses((status = 200, body = LogLevelView)), security(("bearer" = ["admin"])))]
 async fn set_log_level(
@@ -69,11 +69,13 @@ async fn set_log_level(
     As(admin): As<Admin>,
     Body(wanted): Body<LogLevelView>,
 ) -> ApiResult<Json<LogLevelView>> {
-    let before = state.log_level.get();
-    state.log_level.set(&wanted.level)?;
-    let level = state.log_level.get();
-    admin.log_level_changed(&before, &level).await?;
-    Ok(Json(LogLevelView { level }))
+    let prepared = state.log_level.prepare(&wanted.level).await;
+    let prepared = prepared.map(|change| (change.before().into(), move || change.make()));
+    let level = wanted.level.trim();
+    admin.set_log_level(level, prepared).await?;
+    Ok(Json(LogLevelView {
+        level: level.into(),
+    }))
 }
 
 /// Facts about this server.

@@ -24,7 +24,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 use types::{Problem, Role, ServerFrame, Topics};
 
@@ -121,7 +121,7 @@ async fn serve(socket: Socket, state: &AppState, caller: &Caller, asked: &Asked)
     let heard = AtomicBool::new(true);
     // The first to end decides; what is on its way to a slow reader delays none of the others.
     let end = tokio::select! {
-        end = pump(&mut sink, asked, &heard) => end,
+        end = pump(&mut sink, state, asked, &heard) => end,
         end = listen(&mut stream, &heard) => end,
         end = permission_ends(state, caller) => Some(end),
         _ = state.stopping.cancelled() => Some((AWAY, "the server stops")),
@@ -139,9 +139,12 @@ async fn serve(socket: Socket, state: &AppState, caller: &Caller, asked: &Asked)
 /// Sends all that the reader asked for, and pings.
 async fn pump(
     sink: &mut SplitSink<Socket, Message>,
+    state: &AppState,
     asked: &Asked,
     heard: &AtomicBool,
 ) -> Option<End> {
+    // What was missed before is not late.
+    let began = Instant::now();
     let mut reader = begin(sink, asked).await?;
     let mut ping = interval(PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -150,10 +153,14 @@ async fn pump(
         tokio::select! {
             next = reader.next() => match next {
                 Next::Changes(changes) => {
+                    let waited = changes.iter().map(|c| c.at()).find(|at| *at >= began);
                     for change in changes {
                         feed(sink, change.frame()).await?;
                     }
                     flush(sink).await?;
+                    if let Some(at) = waited {
+                        state.engine.counters().ws_delivery.observe(at.elapsed());
+                    }
                 }
                 Next::Lost => snapshot(sink, asked, &mut reader).await?,
             },

@@ -5,6 +5,7 @@ use crate::{http::views, tasks::Tasks};
 use engine::{
     Engine,
     counters::{BootResult, Durations, hop_name},
+    jobs::{JobKind, STATES},
 };
 use prometheus_client::{
     collector::Collector,
@@ -49,6 +50,32 @@ impl Sampled {
             "nsboot_ws_connections",
             "Open WebSockets",
             gauge(self.engine.counters().ws_connections.get()),
+        )?;
+        out.one(
+            "nsboot_ws_delivery_seconds",
+            "From an event to its flush to a reader, by the one of a batch that waited longest",
+            Timed(&self.engine.counters().ws_delivery),
+        )
+    }
+
+    fn jobs(&self, out: &mut Page<'_>) -> fmt::Result {
+        let counts = self.engine.jobs().counts().into_iter();
+        let counts = counts.filter_map(|(kind, state, n)| {
+            let (_, state) = STATES.into_iter().find(|(s, _)| *s == state)?;
+            Some(([("kind", kind.name()), ("state", state)], gauge(n)))
+        });
+        out.family(
+            "nsboot_jobs",
+            "Jobs that are kept",
+            MetricType::Gauge,
+            counts,
+        )?;
+        let times = &self.engine.counters().jobs;
+        out.many(
+            "nsboot_job_duration_seconds",
+            "From a job's turn to its end",
+            "kind",
+            JobKind::ALL.map(|kind| (kind.name(), Timed(times.duration(kind)))),
         )
     }
 
@@ -169,6 +196,7 @@ impl Collector for Sampled {
         self.process(&mut page)?;
         self.services(&mut page)?;
         self.boots(&mut page)?;
+        self.jobs(&mut page)?;
         self.network(&mut page)?;
         self.disks(&mut page)
     }

@@ -1,0 +1,319 @@
+//! `ls --watch` of the other nouns: what is there, then each change as it comes, one below the other.
+
+use super::{
+    super::{CliError, Output, console::Console, render},
+    Watch, lines_of, on_this_thread, show,
+};
+use render::{Columns, Row};
+use std::collections::{HashMap, HashSet};
+use types::{
+    AuditView, BootNetworkView, BootView, ClientView, Event, ImageView, JobView, LeaseView,
+    MacAddr, ServerFrame, Snapshot, Subject, Topic, Topics,
+};
+
+/// Prints what is there of this topic and then each change, until the command is stopped or nobody
+/// reads it.
+///
+/// # Errors
+/// When no server answers at first, it refuses, or the output can't be written.
+pub fn run(topic: Topic, console: &Console) -> Result<(), CliError> {
+    on_this_thread(follow(topic, console))
+}
+
+async fn follow(topic: Topic, console: &Console) -> Result<(), CliError> {
+    let topics: Topics = topic.name().parse().unwrap_or_default();
+    let mut watch = Watch::open(&console.server, topics).await?;
+    let mut known = Known::new(topic);
+    let mut columns = None;
+    loop {
+        let told = known.take(watch.next().await?);
+        let text = match console.output() {
+            Output::Table => rows(topic, &told, &mut columns),
+            output => lines_of(output, &changes(&told)),
+        };
+        if !show(&text)? {
+            return Ok(());
+        }
+    }
+}
+
+/// A change, and for the end of something what it was.
+struct Told {
+    event: Event,
+    was: Option<Event>,
+}
+
+fn changes(told: &[Told]) -> Vec<Event> {
+    told.iter().map(|t| t.event.clone()).collect()
+}
+
+/// Rows below those before, in the same columns; the head above the first ones.
+fn rows(topic: Topic, told: &[Told], columns: &mut Option<Columns>) -> String {
+    let rows: Vec<_> = told.iter().filter_map(row).collect();
+    let (mut fitted, first) = match columns.take() {
+        Some(columns) => (columns, false),
+        None => (Columns::under(head(topic)), true),
+    };
+    rows.iter().for_each(|row| fitted.fit(row));
+    let lines: String = rows.iter().map(|row| fitted.line(row)).collect();
+    let text = match first {
+        true => fitted.line(head(topic)) + &lines,
+        false => lines,
+    };
+    *columns = Some(fitted);
+    render::harmless(&text)
+}
+
+fn head(topic: Topic) -> &'static [&'static str] {
+    match topic {
+        Topic::Clients => ClientView::HEAD,
+        Topic::Images => ImageView::HEAD,
+        Topic::Leases => LeaseView::HEAD,
+        Topic::Networks => BootNetworkView::HEAD,
+        Topic::Boots => BootView::HEAD,
+        Topic::Jobs => JobView::HEAD,
+        Topic::Audit => AuditView::HEAD,
+        Topic::Settings => &[],
+    }
+}
+
+fn row(told: &Told) -> Option<Vec<String>> {
+    let cells = |event: &Event| match event {
+        Event::ClientChanged { client } => Some(client.cells()),
+        Event::ImageChanged { image } => Some(image.cells()),
+        Event::LeaseChanged { lease } => Some(lease.cells()),
+        Event::NetworkChanged { network } => Some(network.cells()),
+        Event::BootChanged { boot } => Some(boot.cells()),
+        Event::JobChanged { job } => Some(job.cells()),
+        Event::AuditAdded { entry } => Some(entry.cells()),
+        _ => None,
+    };
+    cells(&told.event).or_else(|| {
+        let mut gone = cells(told.was.as_ref()?)?;
+        // How it is stands last in these tables.
+        *gone.last_mut()? = "removed".into();
+        Some(gone)
+    })
+}
+
+/// What is told of: of the boots of a computer the newest.
+#[derive(PartialEq, Eq, Hash)]
+enum Thing {
+    Boots(MacAddr),
+    One(Subject),
+}
+
+impl Thing {
+    fn of(event: &Event) -> Thing {
+        match event {
+            Event::BootChanged { boot } => Thing::Boots(boot.mac),
+            other => Thing::One(other.subject()),
+        }
+    }
+}
+
+/// What was told of each thing that is there, so that it is told once.
+struct Known {
+    topic: Topic,
+    things: HashMap<Thing, Event>,
+}
+
+impl Known {
+    fn new(topic: Topic) -> Known {
+        Known {
+            topic,
+            things: HashMap::new(),
+        }
+    }
+
+    /// Takes a frame in and gives what it changed.
+    fn take(&mut self, frame: ServerFrame) -> Vec<Told> {
+        match frame {
+            ServerFrame::Resumed { .. } => Vec::new(),
+            ServerFrame::Delta { event, .. } => self.apply(*event).into_iter().collect(),
+            ServerFrame::Snapshot { snapshot, .. } => {
+                let now = state(self.topic, *snapshot);
+                let mut told = self.gone(&now);
+                told.extend(now.into_iter().filter_map(|event| self.apply(event)));
+                told
+            }
+        }
+    }
+
+    /// Forgets what is not there any more. A job that is over is in no snapshot, and not removed.
+    fn gone(&mut self, now: &[Event]) -> Vec<Told> {
+        let there: HashSet<Thing> = now.iter().map(Thing::of).collect();
+        let gone = self.things.extract_if(|thing, _| !there.contains(thing));
+        let told = gone.filter_map(|(_, was)| {
+            let event = match &was {
+                Event::ImageChanged { image } => Event::ImageRemoved { id: image.id },
+                Event::NetworkChanged { network } => Event::NetworkRemoved {
+                    interface: network.interface.clone(),
+                    namespace: network.namespace.clone(),
+                },
+                _ => return None,
+            };
+            let was = Some(was);
+            Some(Told { event, was })
+        });
+        told.collect()
+    }
+
+    /// None when it was told already.
+    fn apply(&mut self, event: Event) -> Option<Told> {
+        let thing = Thing::of(&event);
+        let was = match keeps(&event) {
+            true => self.things.insert(thing, event.clone()),
+            false => self.things.remove(&thing),
+        };
+        let told = was.as_ref() != Some(&event);
+        told.then_some(Told { event, was })
+    }
+}
+
+/// Whether more may come of it. What is over is not kept: a watch may go on for weeks.
+fn keeps(event: &Event) -> bool {
+    match event {
+        Event::ClientRemoved { .. } | Event::ImageRemoved { .. } | Event::NetworkRemoved { .. } => {
+            false
+        }
+        Event::JobChanged { job } => !job.state.is_over(),
+        Event::AuditAdded { .. } | Event::SettingsChanged { .. } => false,
+        Event::ClientChanged { .. }
+        | Event::ImageChanged { .. }
+        | Event::LeaseChanged { .. }
+        | Event::BootChanged { .. }
+        | Event::NetworkChanged { .. } => true,
+    }
+}
+
+/// What a snapshot has of a topic, as if each had changed just now.
+fn state(topic: Topic, s: Snapshot) -> Vec<Event> {
+    fn each<T>(all: Vec<T>, event: impl Fn(T) -> Event) -> Vec<Event> {
+        all.into_iter().map(event).collect()
+    }
+    match topic {
+        Topic::Clients => each(s.clients, |client| Event::ClientChanged { client }),
+        Topic::Images => each(s.images, |image| Event::ImageChanged { image }),
+        Topic::Leases => each(s.leases, |lease| Event::LeaseChanged { lease }),
+        Topic::Networks => each(s.networks, |network| Event::NetworkChanged { network }),
+        Topic::Boots => each(s.boots, |boot| Event::BootChanged { boot }),
+        Topic::Jobs => each(s.jobs, |job| Event::JobChanged { job }),
+        // The past of these is read by REST.
+        Topic::Audit | Topic::Settings => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn frame(lists: Value) -> ServerFrame {
+        let mut snapshot = json!({
+            "page_build": "", "clients": [], "images": [], "leases": [], "networks": [],
+            "boots": [], "jobs": [],
+        });
+        for (name, list) in lists.as_object().expect("lists") {
+            snapshot[name] = list.clone();
+        }
+        let topics: Vec<_> = Topic::ALL.iter().map(|t| t.name()).collect();
+        let frame = json!({"kind": "snapshot", "run": "r", "seq": 1, "topics": topics, "snapshot": snapshot});
+        serde_json::from_value(frame).expect("a snapshot")
+    }
+
+    fn delta(event: Value) -> ServerFrame {
+        let frame = json!({"kind": "delta", "seq": 2, "event": event});
+        serde_json::from_value(frame).expect("a change")
+    }
+
+    fn lease(last: u8, state: &str) -> Value {
+        json!({
+            "address": format!("10.77.0.{last}"), "mac": format!("52:54:00:00:00:{last:02x}"),
+            "interface": "br0", "state": state, "hostname": null, "client_id": null,
+            "client_name": "pc\u{1b}[2J", "starts_at": "2026-11-21T07:00:00Z", "ends_at": "2026-11-21T08:00:00Z",
+        })
+    }
+
+    fn boot(id: u128, state: &str) -> Value {
+        json!({
+            "id": uuid::Uuid::from_u128(id), "mac": "52:54:00:00:00:07", "address": null,
+            "client_id": null, "state": state, "started_at": "2026-11-21T07:00:00Z", "ended_at": null,
+            "hops": [], "notes": [], "cause": null, "facts": null,
+        })
+    }
+
+    fn image(name: &str) -> Value {
+        json!({
+            "id": uuid::Uuid::from_u128(name.len() as u128), "name": name, "state": "ready",
+            "size_bytes": 1, "allocated_bytes": 1, "sha256": null, "received_bytes": 1,
+            "created_at": "2026-11-21T07:00:00Z", "client_count": 0, "error": null, "revision": 1,
+        })
+    }
+
+    /// The text of each frame in turn.
+    fn told(topic: Topic, frames: Vec<ServerFrame>) -> Vec<String> {
+        let (mut known, mut columns) = (Known::new(topic), None);
+        let text = |f| rows(topic, &known.take(f), &mut columns);
+        frames.into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn the_head_comes_once_and_what_was_told_is_not_told_again() {
+        let changed = |l| delta(json!({"type": "lease_changed", "lease": l}));
+        let texts = told(
+            Topic::Leases,
+            vec![
+                frame(json!({"leases": [lease(5, "active")]})),
+                changed(lease(5, "active")),
+                changed(lease(5, "released")),
+                frame(json!({"leases": [lease(5, "released"), lease(6, "active")]})),
+            ],
+        );
+        assert!(texts[0].starts_with("ADDRESS ") && texts[0].contains("\n10.77.0.5 "));
+        assert_eq!(texts[0].lines().count(), 2);
+        assert!(!texts[0].contains('\u{1b}'), "names steer no terminal");
+        assert_eq!(texts[1], "");
+        assert!(texts[2].starts_with("10.77.0.5 ") && texts[2].contains("released"));
+        assert!(texts[3].starts_with("10.77.0.6 "), "{}", texts[3]);
+        assert_eq!(texts[3].lines().count(), 1);
+    }
+
+    #[test]
+    fn what_is_removed_is_told_also_when_it_went_unseen() {
+        let mut known = Known::new(Topic::Images);
+        let mut columns = None;
+        let mut take = |f| {
+            let told = known.take(f);
+            (rows(Topic::Images, &told, &mut columns), changes(&told))
+        };
+        take(frame(
+            json!({"images": [image("a"), image("bb"), image("ccc")]}),
+        ));
+        let id = uuid::Uuid::from_u128(1);
+        let (text, events) = take(delta(json!({"type": "image_removed", "id": id})));
+        assert!(
+            text.starts_with("a ") && text.ends_with("removed\n"),
+            "{text}"
+        );
+        assert!(matches!(events[..], [Event::ImageRemoved { .. }]));
+        let (text, events) = take(frame(json!({"images": [image("bb")]})));
+        assert!(
+            text.starts_with("ccc ") && text.ends_with("removed\n"),
+            "{text}"
+        );
+        assert!(matches!(events[..], [Event::ImageRemoved { .. }]));
+    }
+
+    #[test]
+    fn of_the_boots_of_a_computer_the_newest_is_kept() {
+        let mut known = Known::new(Topic::Boots);
+        let mut take = |f| known.take(f).len();
+        let changed = |b| delta(json!({"type": "boot_changed", "boot": b}));
+        assert_eq!(take(frame(json!({"boots": [boot(1, "ready")]}))), 1);
+        assert_eq!(take(changed(boot(2, "booting"))), 1);
+        assert_eq!(take(frame(json!({"boots": [boot(2, "booting")]}))), 0);
+        assert_eq!(take(frame(json!({"boots": [boot(2, "ready")]}))), 1);
+        assert_eq!(known.things.len(), 1);
+    }
+}
