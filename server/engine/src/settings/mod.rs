@@ -29,10 +29,7 @@ use sources::{Resolved, Saved, check_saved};
 use std::{
     net::SocketAddr,
     pin::Pin,
-    sync::{
-        Arc, OnceLock,
-        atomic::AtomicBool,
-    },
+    sync::{Arc, OnceLock, atomic::AtomicBool},
 };
 use store::{Read, SettingRecord, SettingsRevisionRecord, Store};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
