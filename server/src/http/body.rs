@@ -8,8 +8,15 @@ use axum::{
     response::Response,
 };
 use futures_util::{StreamExt, stream};
-use http::Method;
-use std::{io, time::Duration};
+use http::{HeaderValue, Method, header};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tokio::time::{Instant, timeout_at};
 
 /// A body of which nothing arrives for this long is given up, and its connection with it.
@@ -19,26 +26,42 @@ const WHOLE: Duration = Duration::from_secs(15);
 /// Where whole disks are sent.
 const DISKS: &str = "/api/v1/images";
 
-/// Gives up a body that takes too long; whoever reads it gets an error.
+/// Gives up a body that takes too long; whoever reads it gets an error. A connection with a body that nobody
+/// read can't be used again: its peer is told so.
 pub async fn in_time(request: Request, next: Next) -> Response {
     let disk = request.method() == Method::POST && request.uri().path() == DISKS;
     if disk || request.body().is_end_stream() {
         return next.run(request).await;
     }
-    next.run(request.map(|body| until(body, Instant::now() + WHOLE)))
-        .await
+    let whole = Arc::new(AtomicBool::new(false));
+    let end = Instant::now() + WHOLE;
+    let request = request.map(|body| until(body, end, whole.clone()));
+    let mut response = next.run(request).await;
+    if !whole.load(Relaxed) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }
 
-fn until(body: Body, end: Instant) -> Body {
-    let pieces = stream::unfold(body.into_data_stream(), move |mut body| async move {
-        let piece = match timeout_at(end, body.next()).await {
-            Ok(piece) => piece?.map_err(io::Error::other),
-            Err(late) => Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("not whole within {} s: {late}", WHOLE.as_secs()),
-            )),
-        };
-        Some((piece, body))
+/// Ends with an error at `end`; `whole` becomes true when all of it was read.
+fn until(body: Body, end: Instant, whole: Arc<AtomicBool>) -> Body {
+    let pieces = stream::unfold(body.into_data_stream(), move |mut body| {
+        let whole = whole.clone();
+        async move {
+            let piece = match timeout_at(end, body.next()).await {
+                Ok(Some(piece)) => piece.map_err(io::Error::other),
+                Ok(None) => {
+                    whole.store(true, Relaxed);
+                    return None;
+                }
+                Err(late) => Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("not whole within {} s: {late}", WHOLE.as_secs()),
+                )),
+            };
+            Some((piece, body))
+        }
     });
     Body::from_stream(pieces)
 }
@@ -71,5 +94,23 @@ mod tests {
         assert_eq!(sent("/api/v1/clients", 100).await, StatusCode::BAD_REQUEST);
         assert_eq!(sent("/fn/login", 100).await, StatusCode::BAD_REQUEST);
         assert_eq!(sent(DISKS, 100).await, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_nobody_reads_ends_its_connection() {
+        let router = Router::new()
+            .route("/unread", post(async || ()))
+            .route("/read", post(async |_: axum::body::Bytes| ()))
+            .layer(from_fn(in_time));
+        for (path, body, closes) in [
+            ("/unread", "x", true),
+            ("/unread", "", false),
+            ("/read", "x", false),
+        ] {
+            let request = Request::post(path).body(Body::from(body)).unwrap();
+            let answer = router.clone().oneshot(request).await.unwrap();
+            let said = answer.headers().contains_key(header::CONNECTION);
+            assert_eq!(said, closes, "{path} {body}");
+        }
     }
 }
