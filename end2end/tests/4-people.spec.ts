@@ -58,6 +58,8 @@ test('the stream says the same before any script, and filters by its address', a
 });
 
 test('an admin adds a user, who then sees no button that changes anything', async ({ page, browser }) => {
+  // Nine pages are loaded, one after the other: on a busy machine that took nearly a minute.
+  test.slow();
   await signIn(page);
   await open(page, '/users');
   await page.getByText('Add a user…').click();
@@ -66,6 +68,9 @@ test('an admin adds a user, who then sees no button that changes anything', asyn
   await form.getByLabel('Password', { exact: true }).fill(ada.password);
   await form.getByRole('button', { name: 'Add user' }).click();
   await expect(page.locator('li[data-user=ada]')).toContainText('Viewer');
+  await page.getByText('Add a user…').click();
+  await expect(form.getByLabel('User name')).toHaveValue('');
+  await expect(form.getByLabel('Password', { exact: true })).toHaveValue('');
 
   const hers = await as(browser, ada);
   await expect(hers.getByText('Add a computer…')).toHaveCount(0);
@@ -148,6 +153,8 @@ test("one's own password and sign-ins", async ({ browser }) => {
   await second.getByLabel('Current password').fill(ada.password);
   await second.getByRole('button', { name: 'Change password' }).click();
   await expect(second.getByText('Changed. Your other sign-ins have ended.')).toBeVisible();
+  await expect(second.getByLabel('Current password')).toHaveValue('');
+  await expect(second.getByLabel('New password')).toHaveValue('');
   ada.password = 'ada has a new sentence';
   await (await as(browser, ada)).context().close();
   await first.context().close();

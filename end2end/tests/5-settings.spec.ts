@@ -103,6 +103,30 @@ test('what can not be is refused with the reason, and nothing is lost', async ({
   await expect(origins).toHaveValue('wiki.example');
 });
 
+test('what is applied is what is shown, whatever was asked for meanwhile', async ({ page }) => {
+  await signInAt(page, ports[0]);
+  await settings(page, ports[0]);
+  const held: (() => void)[] = [];
+  await page.route('**/fn/settings/preview', async (route) => {
+    await new Promise<void>((go) => held.push(go));
+    await route.continue();
+  });
+  const row = page.locator('[data-key="clients.unknown"]');
+  await row.getByRole('combobox').selectOption('adopt');
+  await page.locator('form', { has: row }).getByRole('button', { name: 'Preview…' }).click();
+  await page.getByRole('button', { name: 'Take away what is saved: Address of page and API' }).click();
+  await expect.poll(() => held.length).toBe(2);
+  held[0]();
+  const asked = page.getByRole('region', { name: 'What this changes' });
+  await expect(asked).toContainText('nothing saved → adopt');
+  const sent = page.waitForRequest('**/fn/settings/change');
+  await asked.getByRole('button', { name: 'Apply' }).click();
+  expect((await sent).postData()).not.toContain('http.listen');
+  await expect(row).toContainText('Saved here');
+  held[1]();
+  await expect(asked).toContainText(`127.0.0.1:${ports[0]} → nothing saved`);
+});
+
 test('a boot network is added, kept, and served no more', async ({ page }) => {
   await signInAt(page, ports[0]);
   await settings(page, ports[0]);

@@ -8,7 +8,7 @@ mod secret;
 mod state;
 
 pub use icons::{Shape, StateShape};
-pub use pieces::{Field, Password, Problems, Select, When};
+pub use pieces::{Field, Password, Problems, Select, When, times};
 pub use rail::{HopLabels, Rail};
 pub use secret::Secret;
 pub use state::{StateBadge, Status, hop_name, status};

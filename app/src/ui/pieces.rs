@@ -65,6 +65,16 @@ pub fn Password(
     .into_any()
 }
 
+/// How often `done` became true; what is drawn by it is drawn anew then. Forms do so with fields that are to
+/// be empty after a success.
+pub fn times(done: impl Fn() -> bool + Send + Sync + 'static) -> Memo<u32> {
+    Memo::new(move |n: Option<&u32>| {
+        // Asked the first time, too: a memo follows only what it has read.
+        let done = done();
+        n.map_or(0, |n| n + u32::from(done))
+    })
+}
+
 /// A native select with `(value, text)` options.
 #[component]
 pub fn Select(
@@ -125,5 +135,23 @@ pub fn When(#[prop(into)] at: Signal<Option<Timestamp>>) -> impl IntoView {
                 </time>
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_drawn_anew_after_each_success() {
+        Owner::new().with(|| {
+            let answer = RwSignal::new(None::<Result<(), ()>>);
+            let drawn = times(move || matches!(answer.get(), Some(Ok(()))));
+            assert_eq!(drawn.get_untracked(), 0);
+            for (told, times) in [(Ok(()), 1), (Err(()), 1), (Ok(()), 2), (Ok(()), 3)] {
+                answer.set(Some(told));
+                assert_eq!(drawn.get_untracked(), times);
+            }
+        });
     }
 }

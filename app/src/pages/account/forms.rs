@@ -5,7 +5,7 @@ use crate::{
     i18n::*,
     pages::activity::words,
     start::may,
-    ui::{Field, Password, Problems, Secret, Select},
+    ui::{Field, Password, Problems, Secret, Select, times},
 };
 use leptos::{form::ActionForm, prelude::*};
 use types::{NewTokenView, Role};
@@ -25,7 +25,7 @@ pub fn OwnPassword(action: ServerAction<ChangePassword>) -> impl IntoView {
     let value = action.value();
     let done = move || matches!(value.get(), Some(Ok(())));
     // Drawn anew after a change, so that no password stays in the fields.
-    let fields = Memo::new(move |n: Option<&u32>| n.map_or(0, |n| n + u32::from(done())));
+    let fields = times(done);
     view! {
         <section class="panel" aria-labelledby="password-of-mine">
             <div class="ph"><h2 id="password-of-mine">{t!(i18n, account.password)}</h2></div>

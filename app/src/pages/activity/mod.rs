@@ -84,7 +84,7 @@ impl Show {
 
 /// Where in the stream the page is: all of it stands in the address.
 #[derive(Clone, Copy, PartialEq, Debug)]
-struct Place {
+pub(in crate::pages) struct Place {
     show: Show,
     job: Option<JobId>,
     entry: Option<u64>,

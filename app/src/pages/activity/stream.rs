@@ -197,7 +197,7 @@ impl Page {
 mod tests {
     use super::*;
     use crate::pages::activity::Show;
-    use types::{ActorKind, ActorView, JobState, TargetView, Way};
+    use types::{ActorKind, ActorView, JobState, JobUnit, TargetView, Way};
 
     fn entry(seq: u64, result: &str) -> AuditView {
         AuditView {
@@ -283,8 +283,7 @@ mod tests {
     fn what_is_told_lands_once_and_in_its_place() {
         Owner::new().with(|| {
             let page = page([5, 3], false);
-            let tell =
-                |seq, result, show| page.tell(Item::Entry(entry(seq, result)), newest(show));
+            let tell = |seq, result, show| page.tell(Item::Entry(entry(seq, result)), newest(show));
             tell(6, "ok", Show::All);
             tell(4, "ok", Show::Changes);
             tell(4, "ok", Show::All);

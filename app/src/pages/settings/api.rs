@@ -60,12 +60,12 @@ pub async fn settings() -> Result<All, Fault> {
     })
 }
 
-/// What a change would touch.
+/// What a change would touch, with the change: of two that were asked for, either answer may come first.
 #[server(prefix = "/fn", endpoint = "settings/preview")]
-pub async fn preview_settings(wanted: Wanted) -> Result<SettingsPreviewView, Fault> {
+pub async fn preview_settings(wanted: Wanted) -> Result<(Wanted, SettingsPreviewView), Fault> {
     let admin = crate::ssr::admin()?;
-    let params = params(&admin.settings().await, wanted)?;
-    Ok(admin.preview_settings(&params).await?)
+    let params = params(&admin.settings().await, wanted.clone())?;
+    Ok((wanted, admin.preview_settings(&params).await?))
 }
 
 /// Makes a change. `revision` is what the preview was made on.

@@ -16,20 +16,13 @@ pub fn Preview(actions: Actions) -> impl IntoView {
     let Actions {
         preview, change, ..
     } = actions;
-    // What was previewed last: the action forgets its input when its answer comes.
-    let asked = RwSignal::new(Wanted::default());
-    Effect::new(move || {
-        if let Some(input) = preview.input().get() {
-            asked.set(input.wanted);
-        }
-    });
-    // An answer with what was asked for: while another is on its way, *Apply* is about what is shown.
-    let shown = RwSignal::new(None::<(Wanted, Result<SettingsPreviewView, crate::Fault>)>);
+    // With what was asked for: *Apply* is about what is shown, whatever was asked for meanwhile.
+    let shown = RwSignal::new(None::<Result<(Wanted, SettingsPreviewView), crate::Fault>>);
     Effect::new(move || {
         let answer = preview.value().get();
         // What was refused of an earlier one says nothing about this one.
         change.value().set(None);
-        shown.set(answer.map(|answer| (asked.get_untracked(), answer)));
+        shown.set(answer);
     });
     // Done: the dialog goes.
     Effect::new(move || {
@@ -48,7 +41,7 @@ pub fn Preview(actions: Actions) -> impl IntoView {
     });
     let fault = Signal::derive(move || change.value().get().and_then(Result::err));
     view! {
-        {move || shown.get().map(|(wanted, answer)| view! {
+        {move || shown.get().map(|answer| view! {
             <section class="panel asked p-4 grid gap-4" tabindex="-1" node_ref=panel aria-labelledby="preview">
                 <h2 id="preview">{t!(i18n, settings.preview_heading)}</h2>
                 {match answer {
@@ -59,7 +52,7 @@ pub fn Preview(actions: Actions) -> impl IntoView {
                             <div><button type="button" class="btn" on:click=move |_| shown.set(None)>{t!(i18n, settings.close)}</button></div>
                         }.into_any()
                     }
-                    Ok(preview) => {
+                    Ok((wanted, preview)) => {
                         let empty = preview.changes.is_empty();
                         let revision = preview.revision;
                         let apply = move |_| {

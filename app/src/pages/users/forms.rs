@@ -8,7 +8,7 @@ use crate::{
     Fault,
     i18n::*,
     pages::account::forms::role_options,
-    ui::{Field, Password, Problems, Select},
+    ui::{Field, Password, Problems, Select, times},
 };
 use leptos::{form::ActionForm, prelude::*};
 use types::{UserId, UserView};
@@ -18,9 +18,8 @@ use types::{UserId, UserView};
 pub fn Add(action: ServerAction<CreateUser>) -> impl IntoView {
     let i18n = use_i18n();
     let value = action.value();
-    let done = move || matches!(value.get(), Some(Ok(())));
     // Drawn anew afterwards, so that neither name nor password stays in the fields.
-    let fields = Memo::new(move |n: Option<&u32>| n.map_or(0, |n| n + u32::from(done())));
+    let fields = times(move || matches!(value.get(), Some(Ok(()))));
     let open = NodeRef::<leptos::html::Details>::new();
     Effect::new(move || {
         if let (Some(Ok(())), Some(details)) = (value.get(), open.get_untracked()) {
