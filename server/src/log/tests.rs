@@ -79,7 +79,7 @@ fn set(level: &LogLevel, to: &str) -> Result<(), Error> {
 #[test]
 fn a_change_is_made_when_it_is_and_the_next_one_waits_for_it() {
     use futures_util::FutureExt;
-    let (level, ..) = log("info");
+    let (level, _log, _) = log("info");
     let prepare = |to| {
         level
             .prepare(to)
