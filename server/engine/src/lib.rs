@@ -1,6 +1,7 @@
 //! What NSBoot does. No sockets, no HTTP, no Leptos: daemons, REST and pages are adapters on this.
 
 pub mod audit;
+mod blocking;
 pub mod boot;
 pub mod clients;
 pub mod counters;

@@ -4,6 +4,7 @@ use super::{Inner, containers, facts, require_unused, rules};
 use crate::{
     Area, By, Error, Result,
     audit::{self, Change},
+    blocking::blocking,
     now,
     storage::{ImportSink, Imported, SECTOR},
 };
@@ -270,13 +271,4 @@ fn over() -> Error {
         "this import is over already",
         "Begin the import again.",
     )
-}
-
-/// File work off the threads that serve the network.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|e| Error::Internal(format!("work on an image failed: {e}")))?
 }

@@ -10,7 +10,10 @@ mod verify;
 pub use import::ImportWriter;
 pub use rules::parse_sha256;
 
-use crate::{Area, Audit, By, Error, EventBus, Result, audit::Change, storage::StorageBackend};
+use crate::{
+    Area, Audit, By, Error, EventBus, Result, audit::Change, blocking::blocking,
+    storage::StorageBackend,
+};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError, RwLock},
@@ -131,7 +134,7 @@ impl Images {
     /// from it, have changes on it, or it is being imported.
     pub(crate) async fn remove(&self, by: &By, id: ImageId, if_match: Option<u64>) -> Result<()> {
         let storage = self.inner.storage.clone();
-        let on_it = import::blocking(move || storage.overlays_on(id)).await?;
+        let on_it = blocking(move || storage.overlays_on(id)).await?;
         let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
             let record: ImageRecord = tx

@@ -1,7 +1,7 @@
 //! Reading an image's file again, to see that the disk under it kept what was written.
 
-use super::{Images, import::blocking};
-use crate::{Result, jobs::JobHandle};
+use super::Images;
+use crate::{Result, blocking::blocking, jobs::JobHandle};
 use sha2::{Digest, Sha256};
 use types::ImageId;
 

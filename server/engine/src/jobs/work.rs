@@ -1,7 +1,7 @@
 //! THE list of kinds of jobs: what each does, and whether it can go on after a restart.
 
 use super::{JobHandle, JobKind, NewJob, record::from_json};
-use crate::{Area, By, Engine, Error, Result};
+use crate::{Area, By, Engine, Error, Result, blocking::blocking};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use types::{ClientId, ImageId, JobId, Role, UpdateClientParams};
@@ -218,15 +218,13 @@ async fn verify_audit(engine: &Engine, job: &JobHandle) -> Result<Outcome> {
         if job.cancelled() {
             return Ok(Outcome::Cancelled);
         }
-        let stepped = tokio::task::spawn_blocking(move || {
-            let step = check.step();
-            (check, step)
-        });
-        let (after, step) = stepped
-            .await
-            .map_err(|e| Error::Internal(format!("reading the audit log failed: {e}")))?;
-        check = after;
-        match step? {
+        let read;
+        (check, read) = blocking(move || {
+            let read = check.step()?;
+            Ok((check, read))
+        })
+        .await?;
+        match read {
             Some(read) => job.progress(read, None),
             None => break,
         }
