@@ -31,6 +31,14 @@ pub fn nsboot() -> Command {
     command
 }
 
+/// Whether a command waits for Ctrl-C already: before, it would end without a word.
+pub fn waits_for_interrupt(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let mask = status.lines().find_map(|l| l.strip_prefix("SigCgt:"));
+    let mask = u64::from_str_radix(mask.expect("a mask").trim(), 16).expect("hex");
+    mask & (1 << (nix::libc::SIGINT - 1)) != 0
+}
+
 impl Server {
     /// With the account `admin`.
     pub fn start() -> Server {

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{add, upload},
-    server::{Server, lines, nsboot},
+    server::{Server, lines, nsboot, waits_for_interrupt},
 };
 use serde_json::{Value, json};
 use std::{
@@ -200,6 +200,9 @@ fn each_noun_shows_each_change_as_a_row_or_a_line_and_ends_when_interrupted() {
                 hears(&lines, kind)
             });
             assert!(told && hears(&table, row), "{noun}");
+        }
+        while !waits_for_interrupt(table.child.id()) {
+            std::thread::sleep(Duration::from_millis(10));
         }
         let pid = nix::unistd::Pid::from_raw(table.child.id() as i32);
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("it runs");

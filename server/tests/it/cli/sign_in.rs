@@ -1,7 +1,7 @@
 //! `login`, `logout`, and what is kept between.
 
 use super::{failed, json, ok, text, with_input};
-use crate::server::{PASSWORD, Server, nsboot};
+use crate::server::{PASSWORD, Server, nsboot, waits_for_interrupt};
 use serde_json::Value;
 use std::{
     fs,
@@ -203,13 +203,8 @@ fn an_interrupted_command_says_so_by_130() {
     let mut command = somebody.command(&["login"]);
     let child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.expect("nsboot runs");
-    let caught = |pid: u32| {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-        let mask = status.lines().find_map(|l| l.strip_prefix("SigCgt:"));
-        let mask = u64::from_str_radix(mask.expect("a mask").trim(), 16).expect("hex");
-        mask & (1 << (nix::libc::SIGINT - 1)) != 0
-    };
-    assert!(eventually(|| caught(child.id())), "it waits for Ctrl-C");
+    let waits = || waits_for_interrupt(child.id());
+    assert!(eventually(waits), "it waits for Ctrl-C");
     let pid = nix::unistd::Pid::from_raw(child.id() as i32);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("it runs");
     // Its stdin stays open until it has ended.
