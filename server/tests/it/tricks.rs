@@ -388,26 +388,32 @@ fn sign_in_from(address: &str, base: &str, password: &str) -> u16 {
 /// An unknown user takes as long as a wrong password: who has an account can't be learnt by the clock.
 #[test]
 fn an_unknown_user_takes_as_long() {
+    let alike = |(known, unknown): &(f64, f64)| (0.4..2.5).contains(&(unknown / known));
+    // A busy box may spoil one look; without the hash an unknown user takes a hundredth of the time, always.
+    let looks: Vec<_> = (0..3).map(|_| sign_in_times()).collect();
+    assert!(
+        looks.iter().any(alike),
+        "seconds of a known and an unknown user: {looks:?}"
+    );
+}
+
+/// The shortest of a few wrong sign-ins, seconds: of a user that there is, and of one that there is not.
+fn sign_in_times() -> (f64, f64) {
     let server = Server::start();
     let time = |name: &str, n: u32| {
-        // Each from an address of its own, or the third would have to wait.
         let begun = Instant::now();
         let body = json!({"username": name, "password": format!("wrong {n}")});
         let status = server.json("POST", "/api/v1/auth/login", &body).status;
         assert_eq!(status, 401);
         begun.elapsed().as_secs_f64()
     };
-    // By turns, so that what else the box does meanwhile falls on both.
+    // By turns, so that what else the box does meanwhile falls on both. More would have to wait.
     let (mut known, mut unknown) = (f64::MAX, f64::MAX);
     for n in 0..4 {
         known = known.min(time("admin", n));
         unknown = unknown.min(time("nobody", n));
     }
-    let ratio = unknown / known;
-    assert!(
-        (0.4..2.5).contains(&ratio),
-        "known {known:.4} s, unknown {unknown:.4} s"
-    );
+    (known, unknown)
 }
 
 /// Connections; the listener has 4,096 seats.
