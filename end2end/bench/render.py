@@ -134,4 +134,4 @@ if data := load("size"):
     rows.append(row("pieces that lazy pages share", [f for p, f in files.items() if "/chunk_" in p or "/__wasm_split" in p]))
     rows.append(row("**all WASM**", [f for p, f in files.items() if p.endswith(".wasm")]))
     table(["file of the page", "raw", "on the wire"], rows)
-    print(f"The binary has {data['binary_bytes'] / 1e6:.1f} MB with the page inside. Idle, the server holds {data['idle_rss_bytes'] / 1e6:.0f} MB and {data['idle_threads']} threads.")
+    print(f"The binary has {data['binary_bytes'] / 1e6:.1f} MB with the page inside. After all of it was sent once, the idle server holds {data['idle_rss_bytes'] / 1e6:.0f} MB and {data['idle_threads']} threads.")

@@ -116,6 +116,9 @@ fn write(
         let mut out = File::options().write(true).open(file).map_err(failed)?;
         return give(&mut out);
     }
+    // Of a link, what it leads to.
+    let place = file.canonicalize();
+    let file = place.as_deref().unwrap_or(file);
     let folder = file.parent().filter(|p| !p.as_os_str().is_empty());
     let mut new = NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
     give(&mut new)?;

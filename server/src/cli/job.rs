@@ -18,7 +18,7 @@ pub enum JobCommand {
     /// List jobs, the newest first
     Ls {
         /// Begin with those that are not over, go on and show each change; with -o json a line each
-        #[arg(long, conflicts_with_all = ["limit"])]
+        #[arg(long, conflicts_with_all = ["filter", "sort", "limit"])]
         watch: bool,
         /// At most so many
         #[arg(long, default_value = "100", value_name = "NUMBER")]

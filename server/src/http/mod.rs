@@ -95,11 +95,12 @@ pub fn router(state: AppState, door: Door) -> Router {
         .layer(Extension(door))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(RequestBodyTimeoutLayer::new(body::IDLE))
-        .layer(from_fn(body::in_time))
         .layer(from_fn_with_state(state.clone(), guard::same_origin))
         .layer(cors::layer(&state))
         .layer(from_fn_with_state(state.clone(), guard::headers))
         .layer(CatchPanicLayer::custom(panicked))
+        // Outside of all that refuses without reading.
+        .layer(from_fn(body::in_time))
         .layer(from_fn(problem::named))
         // Answers that are small or packed already stay as they are.
         .layer(CompressionLayer::new())

@@ -248,7 +248,11 @@ async fn metrics_move_with_what_happens_and_name_nobody() {
     );
     // A reader may have an event before the server has counted that.
     let delivered = || read().get("nsboot_ws_delivery_seconds_count") >= 1.0;
-    assert!((0..100).any(|_| delivered()));
+    let soon = |_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        delivered()
+    };
+    assert!((0..1000).any(soon));
     assert_eq!(
         after.requests("/api/v1/clients/{client}", "GET", 200),
         4.0,

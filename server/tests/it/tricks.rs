@@ -294,13 +294,14 @@ fn guessing_locks_the_guesser_out_and_nobody_beside_it() {
     let server = Server::start();
     let before = accounts(&server);
     let ended = AtomicBool::new(false);
+    let begun = Instant::now();
     let guess = |name: &str, n: usize| {
         let body = json!({"username": name, "password": format!("guess number {n}")});
         server.json("POST", "/api/v1/auth/login", &body).status
     };
     let (tried, refused) = thread::scope(|scope| {
         let guessing = scope.spawn(|| {
-            let mut counts = (0, 0);
+            let mut counts = (0u64, 0);
             for n in 0.. {
                 let name = format!("user{n}");
                 let name = if n % 2 == 0 { "admin" } else { &name };
@@ -329,7 +330,8 @@ fn guessing_locks_the_guesser_out_and_nobody_beside_it() {
         guessing.join().expect("guessed")
     });
     // What an address has, and what it got back meanwhile.
-    assert!(tried < 60 && refused > 100, "{tried} {refused}");
+    let most = 31 + begun.elapsed().as_secs() / 2;
+    assert!(tried <= most && refused > 50, "{tried} {refused}");
     let right = json!({"username": "admin", "password": PASSWORD});
     assert_eq!(
         server.json("POST", "/api/v1/auth/login", &right).status,
@@ -422,6 +424,7 @@ const MORE_THAN_ALL: usize = 4200;
 #[test]
 fn heads_that_drip_in_do_not_keep_others_out() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+    assert!(hard > 5000, "the limit of open files is too low for this");
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("raised");
     let server = Server::start();
     let to: SocketAddr = server.base["http://".len()..].parse().unwrap();

@@ -201,7 +201,9 @@ fn each_noun_shows_each_change_as_a_row_or_a_line_and_ends_when_interrupted() {
             });
             assert!(told && hears(&table, row), "{noun}");
         }
+        let begun = std::time::Instant::now();
         while !waits_for_interrupt(table.child.id()) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{noun}");
             std::thread::sleep(Duration::from_millis(10));
         }
         let pid = nix::unistd::Pid::from_raw(table.child.id() as i32);

@@ -242,12 +242,13 @@ fn Stream(place: Memo<Place>) -> impl IntoView {
 }
 
 async fn read_again(page: Page, place: Memo<Place>) {
-    let (asked, newest) = (place.get_untracked(), page.newest());
+    let asked = place.get_untracked();
+    page.behind();
     // A failure says nothing new: what is shown stays, and the header tells.
     let Ok(found) = read(asked).await else { return };
     // The visitor may have gone elsewhere meanwhile.
     if place.try_get_untracked() == Some(asked) {
-        page.catch_up(found, newest, asked);
+        page.catch_up(found, asked);
     }
 }
 

@@ -80,6 +80,8 @@ pub struct Page {
     pub more: RwSignal<bool>,
     /// What the socket told last, each thing once: a read that comes now may be from before it.
     told: StoredValue<Vec<Item>>,
+    /// The newest line of when changes may first have passed unseen, until what was missed is read.
+    missed: StoredValue<Option<Option<Timestamp>>>,
 }
 
 impl Page {
@@ -89,6 +91,7 @@ impl Page {
             lines: RwSignal::new(Vec::new()),
             more: RwSignal::new(false),
             told: StoredValue::new(Vec::new()),
+            missed: StoredValue::new(None),
         }
     }
 
@@ -97,6 +100,7 @@ impl Page {
         self.lines
             .set(read.items.into_iter().map(Line::new).collect());
         self.more.set(read.more);
+        self.missed.set_value(None);
         let told = self.told.get_value();
         told.into_iter().for_each(|item| self.lay_over(item, place));
     }
@@ -113,14 +117,21 @@ impl Page {
         self.lay_over(item, place);
     }
 
-    /// When the newest line happened.
-    pub fn newest(self) -> Option<Timestamp> {
-        self.lines.with_untracked(|all| all.first().map(Line::at))
+    /// Changes may have passed unseen since the newest line. It stays so until [`Page::catch_up`]: a read that
+    /// fails must not make a hole.
+    pub fn behind(self) {
+        let newest = self.lines.with_untracked(|all| all.first().map(Line::at));
+        self.missed.update_value(|missed| {
+            missed.get_or_insert(newest);
+        });
     }
 
-    /// Takes what was read because changes may have passed unseen since `newest`. Where it does not reach
-    /// back so far, there is a gap, and what lies behind that leaves the page.
-    pub fn catch_up(self, read: Lines, newest: Option<Timestamp>, place: Place) {
+    /// Takes what was read after [`Page::behind`]. Where it does not reach back so far, there is a gap, and what
+    /// lies behind that leaves the page.
+    pub fn catch_up(self, read: Lines, place: Place) {
+        let Some(newest) = self.missed.try_update_value(Option::take).flatten() else {
+            return;
+        };
         let oldest = read.items.last().map(Item::at);
         let gap = read.more && oldest > newest;
         if gap {
@@ -353,9 +364,11 @@ mod tests {
                 more: true,
             };
             let catch_up = |shown: Page, lines| {
-                let before = shown.newest();
+                shown.behind();
                 shown.tell(Item::Entry(entry(61, "ok")), newest(ALL));
-                shown.catch_up(lines, before, newest(ALL));
+                // The first read failed, and there is a second one.
+                shown.behind();
+                shown.catch_up(lines, newest(ALL));
                 numbers(shown)
             };
             // What was read reaches what was shown: both, and what was told meanwhile.

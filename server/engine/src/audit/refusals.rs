@@ -2,6 +2,7 @@
 //! others. Pure: the time is an argument.
 
 use super::By;
+use crate::users::network;
 use std::collections::HashMap;
 use types::Timestamp;
 
@@ -33,7 +34,7 @@ impl Refusals {
         // The names that a stranger gives are the stranger's choice.
         let address = || {
             by.address
-                .map_or_else(String::new, |a| a.to_canonical().to_string())
+                .map_or_else(String::new, |a| network(a).to_string())
         };
         let source = by.role.and(by.actor.view().id).unwrap_or_else(address);
         // Each new one is written down, so there are never more than of all together.

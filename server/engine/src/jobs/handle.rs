@@ -104,7 +104,8 @@ impl JobHandle {
         });
     }
 
-    /// Whether one of the things that it works on was done before a restart.
+    /// Whether one of the things that it works on was done before a restart. Of a job that was cut short the last
+    /// two seconds are not written down: they are done again.
     pub fn is_done(&self, index: usize) -> bool {
         let live = self.inner.live();
         let items = live.get(&self.id).map(|job| &job.record.items);

@@ -33,6 +33,8 @@ use uuid::Uuid;
 const KEEP: usize = 1000;
 /// How long after its end a job goes, seconds: 90 days.
 const KEEP_SECONDS: f64 = 90.0 * 86_400.0;
+/// Jobs that are read at once: each may be large.
+const READ_AT_ONCE: usize = 100;
 /// Lines of a job's log that are kept, the newest.
 const LOG_LINES: usize = 200;
 /// Jobs that run at a time; more wait. Reading a whole image must not starve the disks of guests.
@@ -124,10 +126,16 @@ impl Jobs {
         let read = move |tx: &ReadTx| {
             let mut found = Vec::new();
             while found.len() < limit {
-                let rows: Vec<JobRecord> = tx.newest(before.as_ref(), limit)?;
+                let rows: Vec<JobRecord> = tx.newest(before.as_ref(), limit.min(READ_AT_ONCE))?;
                 let Some(last) = rows.last() else { break };
                 before = Some(last.id);
-                found.extend(rows.into_iter().filter(|r| reader(r) <= role));
+                let seen = rows.into_iter().filter(|r| reader(r) <= role);
+                // What grows with a job is not shown here, and not kept while the others are read.
+                found.extend(seen.map(|r| JobRecord {
+                    items: Vec::new(),
+                    log: Vec::new(),
+                    ..r
+                }));
             }
             found.truncate(limit);
             Ok::<_, Error>(found)
@@ -374,7 +382,9 @@ impl Inner {
             inner.audit.record(tx, &by, change)?;
             tx.on_commit(move || {
                 cancel.cancel();
-                inner.tell(&record);
+                // As it is by now: it may have gone on since this was queued.
+                let live = inner.live();
+                inner.tell(live.get(&record.id).map_or(&record, |job| &job.record));
             });
             Ok(())
         })
@@ -435,8 +445,9 @@ impl Inner {
                 false => Vec::new(),
             };
             tx.on_commit(move || {
-                inner.live().remove(&record.id);
+                // Counted first: whoever sees it no longer among the live ones finds it there.
                 inner.count(std::slice::from_ref(&record), &thinned);
+                inner.live().remove(&record.id);
                 inner.time(&record);
                 inner.tell(&record);
             });

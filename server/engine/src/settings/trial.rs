@@ -143,23 +143,23 @@ impl Settings {
         let mut trials = self.inner.trial.subscribe();
         loop {
             let waiting = trials.borrow_and_update().clone();
-            if self.inner.is_behind.load(Relaxed) {
+            let mut behind = self.inner.is_behind.load(Relaxed);
+            if behind {
                 let _one_at_a_time = self.inner.state.lock().await;
-                match self.go_back().await {
-                    Ok(()) => self.inner.is_behind.store(false, Relaxed),
-                    Err(_) => tokio::time::sleep(AGAIN).await,
-                }
-                continue;
+                behind = self.go_back().await.is_err();
+                self.inner.is_behind.store(behind, Relaxed);
             }
-            let Some(trial) = waiting else {
+            // Another change may be on trial meanwhile: its end is kept, too.
+            let ends = waiting.as_ref().map(|t| t.ends);
+            tokio::select! {
                 // The sender lives as long as we do.
-                let _ = trials.changed().await;
+                _ = trials.changed() => continue,
+                _ = tokio::time::sleep(AGAIN), if behind => {}
+                _ = until(ends) => {}
+            }
+            let Some(trial) = waiting.filter(|t| Instant::now() >= t.ends) else {
                 continue;
             };
-            tokio::select! {
-                _ = trials.changed() => continue,
-                _ = tokio::time::sleep_until(trial.ends.into()) => {}
-            }
             let mut state = self.inner.state.clone().lock_owned().await;
             if self.on_trial() == Some(trial.number) {
                 let why = "nobody confirmed it in time";
@@ -207,5 +207,13 @@ impl Settings {
         self.inner.trial.send_replace(None);
         self.tell(state.revision);
         Ok(())
+    }
+}
+
+/// Waits for a moment; for ever where there is none.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }

@@ -107,7 +107,7 @@ fn wait_seconds(tries: u32) -> u32 {
 }
 
 /// Whoever has one IPv6 address has its /64.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
         v4 => v4,

@@ -73,9 +73,9 @@ async fn set_log_level(
     let prepared = prepared.map(|change| (change.before().into(), move || change.make()));
     let level = wanted.level.trim();
     admin.set_log_level(level, prepared).await?;
-    Ok(Json(LogLevelView {
-        level: level.into(),
-    }))
+    // What holds, whatever was asked for.
+    let level = state.log_level.get();
+    Ok(Json(LogLevelView { level }))
 }
 
 /// Facts about this server.

@@ -476,6 +476,16 @@ fn what_the_program_says_of_itself_needs_no_server() {
         assert!(text.contains(".SH NAME"), "{page}");
     }
     failed(&alone(&["man", "/proc/nothing"]), 1, "NSB-CLI-014");
+    // What is watched is not chosen from: said, not ignored.
+    for noun in ["client", "image", "boot", "lease", "network", "job"] {
+        let both = [noun, "ls", "--watch", "--filter", "name:x"];
+        failed(&alone(&both), 2, "--watch");
+    }
+    failed(
+        &alone(&["audit", "ls", "--watch", "--action", "client"]),
+        2,
+        "--watch",
+    );
     assert_eq!(
         json(&alone(&["version", "-o", "json"]))["version"],
         env!("CARGO_PKG_VERSION")
