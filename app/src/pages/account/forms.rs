@@ -30,14 +30,12 @@ pub fn OwnPassword(action: ServerAction<ChangePassword>) -> impl IntoView {
         <section class="panel" aria-labelledby="password-of-mine">
             <div class="ph"><h2 id="password-of-mine">{t!(i18n, account.password)}</h2></div>
             <ActionForm action attr:class="grid gap-4 px-4 pb-4 max-w-[26rem]">
-                {move || {
-                    fields.track();
-                    view! {
-                        <Password id="current" name="current" label=tu_string!(i18n, account.current) autocomplete="current-password"/>
-                        <Password id="new" name="new" label=tu_string!(i18n, account.new) autocomplete="new-password"
-                            help=tu_string!(i18n, door.password_help)/>
-                    }
-                }}
+                // By a key: the same elements would be kept, and with them what was typed.
+                <For each=move || [fields.get()] key=|n| *n let:_>
+                    <Password id="current" name="current" label=tu_string!(i18n, account.current) autocomplete="current-password"/>
+                    <Password id="new" name="new" label=tu_string!(i18n, account.new) autocomplete="new-password"
+                        help=tu_string!(i18n, door.password_help)/>
+                </For>
                 <Problems fault=Signal::derive(move || value.get().and_then(Result::err))/>
                 <p class="meta" role="status">{move || done().then(|| tu_string!(i18n, account.changed))}</p>
                 <div><button class="btn" disabled=move || action.pending().get()>{t!(i18n, account.change)}</button></div>

@@ -31,19 +31,17 @@ pub fn Add(action: ServerAction<CreateUser>) -> impl IntoView {
             <summary class="btn">{t!(i18n, users.add)}</summary>
             <div class="body panel p-4 max-w-[26rem]">
                 <ActionForm action attr:class="grid gap-4">
-                    {move || {
-                        fields.track();
-                        view! {
-                            <Field label=tu_string!(i18n, door.username) id="add-username">
-                                <input class="input" id="add-username" name="username" required autocomplete="off" autocapitalize="none"/>
-                            </Field>
-                            <Password id="add-password" name="password" label=tu_string!(i18n, door.password) autocomplete="new-password"
-                                help=tu_string!(i18n, door.password_help)/>
-                            <Field label=tu_string!(i18n, tokens.role) id="add-role" help=tu_string!(i18n, users.role_help)>
-                                <Select id="add-role" name="role" options=role_options(i18n) selected="viewer"/>
-                            </Field>
-                        }
-                    }}
+                    // By a key: the same elements would be kept, and with them what was typed.
+                    <For each=move || [fields.get()] key=|n| *n let:_>
+                        <Field label=tu_string!(i18n, door.username) id="add-username">
+                            <input class="input" id="add-username" name="username" required autocomplete="off" autocapitalize="none"/>
+                        </Field>
+                        <Password id="add-password" name="password" label=tu_string!(i18n, door.password) autocomplete="new-password"
+                            help=tu_string!(i18n, door.password_help)/>
+                        <Field label=tu_string!(i18n, tokens.role) id="add-role" help=tu_string!(i18n, users.role_help)>
+                            <Select id="add-role" name="role" options=role_options(i18n) selected="viewer"/>
+                        </Field>
+                    </For>
                     <Problems fault=Signal::derive(move || value.get().and_then(Result::err))/>
                     <div>
                         <button class="btn btn-primary" disabled=move || action.pending().get()>{t!(i18n, users.add_button)}</button>
