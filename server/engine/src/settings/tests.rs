@@ -70,8 +70,17 @@ impl World {
 }
 
 impl Apply for World {
-    fn apply<'a>(&'a self, _: &'a Values, next: &'a Values) -> Applied<'a> {
-        Box::pin(async move { self.make(next) })
+    fn apply<'a>(&'a self, now: &'a Values, next: &'a Values) -> Applied<'a> {
+        Box::pin(async move {
+            // A page that stays where it is is not asked for again.
+            match now.listen == next.listen {
+                true => {
+                    self.made.lock().unwrap().push(next.clone());
+                    Ok(())
+                }
+                false => self.make(next),
+            }
+        })
     }
 
     fn go_back<'a>(&'a self, to: &'a Values, _: SocketAddr) -> Applied<'a> {
@@ -445,4 +454,34 @@ async fn a_way_back_that_fails_is_tried_until_it_is_there() {
     while world.ports() != [4000, 3000] {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_ends_also_while_an_earlier_way_back_still_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let e = engine(dir.path(), &[]);
+    let world = Arc::new(World::default());
+    e.settings().attach(world.clone());
+    let keeper = e.settings().clone();
+    tokio::spawn(async move { keeper.end_trials().await });
+    let admin = e.as_itself("test");
+    let params = change(&[("http.listen", text("127.0.0.1:4000"))]);
+    admin.update_settings(None, params).await.unwrap();
+    world.gone.lock().unwrap().push(3000);
+    admin.undo_settings(1).await.unwrap();
+    let params = UpdateSettingsParams {
+        confirm_within_seconds: Some(10),
+        ..change(&[("boot.br0", network("10.0.0.100-10.0.0.199"))])
+    };
+    // The time is not real: it may be over by now.
+    admin.update_settings(None, params).await.unwrap();
+    let mut trial = e.settings().inner.trial.subscribe();
+    let ended = trial.wait_for(Option::is_none);
+    let ended = tokio::time::timeout(Duration::from_secs(60), ended).await;
+    ended.expect("it goes back by itself").unwrap();
+    assert_eq!(e.settings().values().boot, []);
+    assert_eq!(
+        admin.settings_revision(2).unwrap().state,
+        RevisionState::Reverted
+    );
 }

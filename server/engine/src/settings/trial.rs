@@ -154,10 +154,10 @@ impl Settings {
             tokio::select! {
                 // The sender lives as long as we do.
                 _ = trials.changed() => continue,
-                _ = tokio::time::sleep(AGAIN), if behind => {}
+                _ = tokio::time::sleep(AGAIN), if behind => continue,
                 _ = until(ends) => {}
             }
-            let Some(trial) = waiting.filter(|t| Instant::now() >= t.ends) else {
+            let Some(trial) = waiting else {
                 continue;
             };
             let mut state = self.inner.state.clone().lock_owned().await;
