@@ -2,7 +2,7 @@
 
 use crate::{
     AuditView, BootId, BootNetworkView, BootView, ClientId, ClientView, ImageId, ImageView, JobId,
-    JobView, LeaseView, Topic, Topics, TrialView,
+    JobView, LeaseView, ReservationId, ReservationView, ScopeView, Topic, Topics, TrialView,
 };
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -31,8 +31,26 @@ pub enum Event {
     LeaseChanged {
         lease: LeaseView,
     },
+    /// It was forgotten: its address may be given to any computer.
+    LeaseRemoved {
+        scope: String,
+        #[cfg_attr(feature = "schema", schema(value_type = String, format = Ipv4))]
+        address: Ipv4Addr,
+    },
+    ReservationChanged {
+        reservation: ReservationView,
+    },
+    ReservationRemoved {
+        id: ReservationId,
+    },
     NetworkChanged {
         network: BootNetworkView,
+    },
+    ScopeChanged {
+        scope: ScopeView,
+    },
+    ScopeRemoved {
+        name: String,
     },
     /// It is not served any more.
     NetworkRemoved {
@@ -63,7 +81,11 @@ pub enum Subject {
     Client(ClientId),
     Boot(BootId),
     Image(ImageId),
+    /// An address of a scope.
     Lease(Ipv4Addr, String),
+    Reservation(ReservationId),
+    /// By its name.
+    Scope(String),
     /// An interface, in a network namespace when it is not the host's own.
     Network(String, Option<String>),
     Job(JobId),
@@ -80,8 +102,14 @@ impl Event {
             Event::ClientChanged { .. } | Event::ClientRemoved { .. } => Topic::Clients,
             Event::BootChanged { .. } => Topic::Boots,
             Event::ImageChanged { .. } | Event::ImageRemoved { .. } => Topic::Images,
-            Event::LeaseChanged { .. } => Topic::Leases,
-            Event::NetworkChanged { .. } | Event::NetworkRemoved { .. } => Topic::Networks,
+            Event::LeaseChanged { .. }
+            | Event::LeaseRemoved { .. }
+            | Event::ReservationChanged { .. }
+            | Event::ReservationRemoved { .. } => Topic::Leases,
+            Event::NetworkChanged { .. }
+            | Event::NetworkRemoved { .. }
+            | Event::ScopeChanged { .. }
+            | Event::ScopeRemoved { .. } => Topic::Networks,
             Event::JobChanged { .. } => Topic::Jobs,
             Event::SettingsChanged { .. } => Topic::Settings,
             Event::AuditAdded { .. } => Topic::Audit,
@@ -96,7 +124,12 @@ impl Event {
             Event::BootChanged { boot } => Subject::Boot(boot.id),
             Event::ImageChanged { image } => Subject::Image(image.id),
             Event::ImageRemoved { id } => Subject::Image(*id),
-            Event::LeaseChanged { lease } => Subject::Lease(lease.address, lease.interface.clone()),
+            Event::LeaseChanged { lease } => Subject::Lease(lease.address, lease.scope.clone()),
+            Event::LeaseRemoved { scope, address } => Subject::Lease(*address, scope.clone()),
+            Event::ReservationChanged { reservation } => Subject::Reservation(reservation.id),
+            Event::ReservationRemoved { id } => Subject::Reservation(*id),
+            Event::ScopeChanged { scope } => Subject::Scope(scope.name.clone()),
+            Event::ScopeRemoved { name } => Subject::Scope(name.clone()),
             Event::NetworkChanged { network } => {
                 Subject::Network(network.interface.clone(), network.namespace.clone())
             }
@@ -121,7 +154,13 @@ pub struct Snapshot {
     pub clients: Vec<ClientView>,
     pub images: Vec<ImageView>,
     pub leases: Vec<LeaseView>,
+    /// Of the topic `leases`.
+    #[serde(default)]
+    pub reservations: Vec<ReservationView>,
     pub networks: Vec<BootNetworkView>,
+    /// Of the topic `networks`.
+    #[serde(default)]
+    pub scopes: Vec<ScopeView>,
     /// The newest boot of each computer, for readers of `boots` without `clients`: in `clients`
     /// each computer has it.
     pub boots: Vec<BootView>,

@@ -42,4 +42,6 @@ ids! {
     TokenId,
     /// A job: one piece of long work.
     JobId,
+    /// A reservation: an address that is one computer's for good.
+    ReservationId,
 }

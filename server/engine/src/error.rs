@@ -16,6 +16,10 @@ pub enum Area {
     Boot,
     /// A lease.
     Lease,
+    /// A scope.
+    Scope,
+    /// A reservation.
+    Reservation,
     /// A boot network.
     Network,
     /// A loader file.
@@ -53,6 +57,8 @@ impl Area {
         Area::Image,
         Area::Boot,
         Area::Lease,
+        Area::Scope,
+        Area::Reservation,
         Area::Network,
         Area::Loader,
         Area::Disk,
@@ -76,6 +82,8 @@ impl Area {
             Area::Image => "IMAGE",
             Area::Boot => "BOOT",
             Area::Lease => "LEASE",
+            Area::Scope => "SCOPE",
+            Area::Reservation => "RESERVATION",
             Area::Network => "NETWORK",
             Area::Loader => "LOADER",
             Area::Disk => "DISK",
@@ -100,6 +108,8 @@ impl Area {
             Area::Image => "image",
             Area::Boot => "boot",
             Area::Lease => "lease",
+            Area::Scope => "scope",
+            Area::Reservation => "reservation",
             Area::Network => "boot network",
             Area::Loader => "loader file",
             Area::Disk => "disk",

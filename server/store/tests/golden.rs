@@ -33,6 +33,8 @@ fn every_record_has_the_bytes_it_always_had() {
     check("client", &samples::client());
     check("image", &samples::image());
     check("lease", &samples::lease());
+    check("scope", &samples::scope());
+    check("reservation", &samples::reservation());
     check("boot", &samples::boot());
     check("user", &samples::user());
     check("session", &samples::session());
@@ -100,6 +102,8 @@ fn each_kind_has_its_own_number_and_table() {
         of::<store::ClientRecord>(),
         of::<store::ImageRecord>(),
         of::<store::LeaseRecord>(),
+        of::<store::ScopeRecord>(),
+        of::<store::ReservationRecord>(),
         of::<store::BootRecord>(),
         of::<store::UserRecord>(),
         of::<store::SessionRecord>(),

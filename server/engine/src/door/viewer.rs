@@ -5,8 +5,8 @@ use crate::{Area, Error, Identity, Reader, Result};
 use types::{
     ApiTokenView, BootId, BootNetworkView, BootView, ChangePasswordParams, ClientView,
     CreateTokenParams, ImageView, JobId, JobView, LabView, LeaseView, MeView, NewTokenView,
-    Position, Role, SessionId, SessionView, SettingsRevisionView, SettingsView, Snapshot, TokenId,
-    Topic, Topics, UserId,
+    Position, ReservationView, Role, ScopeView, SessionId, SessionView, SettingsRevisionView,
+    SettingsView, Snapshot, TokenId, Topic, Topics, UserId,
 };
 
 impl Viewer {
@@ -100,6 +100,32 @@ impl Viewer {
         self.engine.leases().list()
     }
 
+    /// Every scope, by name.
+    pub fn scopes(&self) -> Vec<ScopeView> {
+        self.engine.leases().list_scopes()
+    }
+
+    /// A scope by name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn scope(&self, name: &str) -> Result<ScopeView> {
+        self.engine.leases().scope_view(name)
+    }
+
+    /// Every reservation, by scope and address.
+    pub fn reservations(&self) -> Vec<ReservationView> {
+        self.engine.leases().list_reservations()
+    }
+
+    /// A reservation by its id, its computer's Ethernet address or its own address.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] when several scopes have one.
+    pub fn reservation(&self, text: &str) -> Result<ReservationView> {
+        self.engine.leases().reservation(text)
+    }
+
     /// The boot networks and how they are.
     pub fn networks(&self) -> Vec<BootNetworkView> {
         self.engine.networks().list()
@@ -137,7 +163,9 @@ impl Viewer {
             clients: Vec::new(),
             images: Vec::new(),
             leases: Vec::new(),
+            reservations: Vec::new(),
             networks: Vec::new(),
+            scopes: Vec::new(),
             boots: Vec::new(),
             jobs: Vec::new(),
             trial: None,
@@ -146,8 +174,14 @@ impl Viewer {
             match topic {
                 Topic::Clients => snapshot.clients = self.clients(),
                 Topic::Images => snapshot.images = self.images(),
-                Topic::Leases => snapshot.leases = self.leases(),
-                Topic::Networks => snapshot.networks = self.networks(),
+                Topic::Leases => {
+                    snapshot.leases = self.leases();
+                    snapshot.reservations = self.reservations();
+                }
+                Topic::Networks => {
+                    snapshot.networks = self.networks();
+                    snapshot.scopes = self.scopes();
+                }
                 Topic::Settings => snapshot.trial = self.engine.settings().trial(),
                 Topic::Jobs => snapshot.jobs = self.engine.jobs().running(self.role()),
                 // Has no state: the past is read by REST.

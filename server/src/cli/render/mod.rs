@@ -2,10 +2,12 @@
 
 mod boot;
 mod control;
+mod scope;
 mod settings;
 
 pub use boot::*;
 pub use control::*;
+pub use scope::*;
 pub use settings::*;
 
 use serde_json::Value;

@@ -82,6 +82,7 @@ fn row(told: &Told) -> Option<Vec<String>> {
         Event::ClientChanged { client } => Some(client.cells()),
         Event::ImageChanged { image } => Some(image.cells()),
         Event::LeaseChanged { lease } => Some(lease.cells()),
+        // Scopes and reservations have columns of their own; with -o json they are told, too.
         Event::NetworkChanged { network } => Some(network.cells()),
         Event::BootChanged { boot } => Some(boot.cells()),
         Event::JobChanged { job } => Some(job.cells()),
@@ -151,6 +152,16 @@ impl Known {
                     interface: network.interface.clone(),
                     namespace: network.namespace.clone(),
                 },
+                Event::LeaseChanged { lease } => Event::LeaseRemoved {
+                    scope: lease.scope.clone(),
+                    address: lease.address,
+                },
+                Event::ReservationChanged { reservation } => {
+                    Event::ReservationRemoved { id: reservation.id }
+                }
+                Event::ScopeChanged { scope } => Event::ScopeRemoved {
+                    name: scope.name.clone(),
+                },
                 _ => return None,
             };
             let was = Some(was);
@@ -174,14 +185,19 @@ impl Known {
 /// Whether more may come of it. What is over is not kept: a watch may go on for weeks.
 fn keeps(event: &Event) -> bool {
     match event {
-        Event::ClientRemoved { .. } | Event::ImageRemoved { .. } | Event::NetworkRemoved { .. } => {
-            false
-        }
+        Event::ClientRemoved { .. }
+        | Event::ImageRemoved { .. }
+        | Event::LeaseRemoved { .. }
+        | Event::ReservationRemoved { .. }
+        | Event::ScopeRemoved { .. }
+        | Event::NetworkRemoved { .. } => false,
         Event::JobChanged { job } => !job.state.is_over(),
         Event::AuditAdded { .. } | Event::SettingsChanged { .. } => false,
         Event::ClientChanged { .. }
         | Event::ImageChanged { .. }
         | Event::LeaseChanged { .. }
+        | Event::ReservationChanged { .. }
+        | Event::ScopeChanged { .. }
         | Event::BootChanged { .. }
         | Event::NetworkChanged { .. } => true,
     }
@@ -195,8 +211,18 @@ fn state(topic: Topic, s: Snapshot) -> Vec<Event> {
     match topic {
         Topic::Clients => each(s.clients, |client| Event::ClientChanged { client }),
         Topic::Images => each(s.images, |image| Event::ImageChanged { image }),
-        Topic::Leases => each(s.leases, |lease| Event::LeaseChanged { lease }),
-        Topic::Networks => each(s.networks, |network| Event::NetworkChanged { network }),
+        Topic::Leases => {
+            let mut all = each(s.leases, |lease| Event::LeaseChanged { lease });
+            all.extend(each(s.reservations, |reservation| {
+                Event::ReservationChanged { reservation }
+            }));
+            all
+        }
+        Topic::Networks => {
+            let mut all = each(s.networks, |network| Event::NetworkChanged { network });
+            all.extend(each(s.scopes, |scope| Event::ScopeChanged { scope }));
+            all
+        }
         Topic::Boots => each(s.boots, |boot| Event::BootChanged { boot }),
         Topic::Jobs => each(s.jobs, |job| Event::JobChanged { job }),
         // The past of these is read by REST.
@@ -230,7 +256,7 @@ mod tests {
     fn lease(last: u8, state: &str) -> Value {
         json!({
             "address": format!("10.77.0.{last}"), "mac": format!("52:54:00:00:00:{last:02x}"),
-            "interface": "br0", "state": state, "hostname": null, "client_id": null,
+            "scope": "br0", "interface": "br0", "is_reserved": false, "state": state, "hostname": null, "client_id": null,
             "client_name": "pc\u{1b}[2J", "starts_at": "2026-11-21T07:00:00Z", "ends_at": "2026-11-21T08:00:00Z",
         })
     }

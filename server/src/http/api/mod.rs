@@ -12,6 +12,8 @@ pub mod jobs;
 pub mod lab;
 pub mod leases;
 pub mod networks;
+pub mod reservations;
+pub mod scopes;
 pub mod secrets;
 pub mod settings;
 pub mod system;
@@ -35,6 +37,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(lab::routes())
         .merge(leases::routes())
         .merge(networks::routes())
+        .merge(reservations::routes())
+        .merge(scopes::routes())
         .merge(settings::routes())
         .merge(secrets::routes())
         .merge(system::routes())
