@@ -5,7 +5,7 @@ use crate::start::Start;
 use leptos::prelude::*;
 use types::{
     AuditView, BootNetworkView, BootView, ClientId, ClientView, Event, ImageId, ImageView, JobId,
-    JobView, LeaseView, ServerFrame, Snapshot, Timestamp, TrialView,
+    JobView, LeaseView, ReservationView, ScopeView, ServerFrame, Snapshot, Timestamp, TrialView,
 };
 
 #[cfg(feature = "hydrate")]
@@ -42,7 +42,9 @@ pub struct Live {
     pub clients: RwSignal<Vec<ClientRow>>,
     pub images: RwSignal<Vec<ImageRow>>,
     pub leases: RwSignal<Vec<LeaseView>>,
+    pub reservations: RwSignal<Vec<ReservationView>>,
     pub networks: RwSignal<Vec<BootNetworkView>>,
+    pub scopes: RwSignal<Vec<ScopeView>>,
     /// The newest change of any boot, for pages that show one.
     pub boot: RwSignal<Option<BootView>>,
     /// The jobs that are not over.
@@ -73,7 +75,9 @@ impl Live {
             clients: RwSignal::new(Vec::new()),
             images: RwSignal::new(Vec::new()),
             leases: RwSignal::new(Vec::new()),
+            reservations: RwSignal::new(Vec::new()),
             networks: RwSignal::new(Vec::new()),
+            scopes: RwSignal::new(Vec::new()),
             boot: RwSignal::new(None),
             running: RwSignal::new(Vec::new()),
             job: RwSignal::new(None),
@@ -143,7 +147,9 @@ impl Live {
         merge(self.images, snapshot.images, |i| i.id);
         merge(self.running, snapshot.jobs, |j| j.id);
         self.leases.set(snapshot.leases);
+        self.reservations.set(snapshot.reservations);
         self.networks.set(snapshot.networks);
+        self.scopes.set(snapshot.scopes);
         self.trial.set(snapshot.trial);
     }
 
@@ -154,15 +160,22 @@ impl Live {
             Event::BootChanged { boot } => self.boot_changed(boot),
             Event::ImageChanged { image } => upsert(self.images, image.id, image),
             Event::ImageRemoved { id } => self.images.update(|rows| rows.retain(|r| r.id != id)),
-            Event::LeaseChanged { lease } => self.leases.update(|all| {
-                let same = |l: &&mut LeaseView| {
-                    l.address == lease.address && l.interface == lease.interface
-                };
-                match all.iter_mut().find(same) {
-                    Some(old) => *old = lease,
-                    None => all.push(lease),
-                }
+            Event::LeaseChanged { lease } => put(self.leases, lease, |a, b| {
+                a.address == b.address && a.scope == b.scope
             }),
+            Event::LeaseRemoved { scope, address } => self.leases.update(|all| {
+                all.retain(|l| l.address != address || l.scope != scope);
+            }),
+            Event::ReservationChanged { reservation } => {
+                put(self.reservations, reservation, |a, b| a.id == b.id);
+            }
+            Event::ReservationRemoved { id } => {
+                self.reservations.update(|all| all.retain(|r| r.id != id));
+            }
+            Event::ScopeChanged { scope } => put(self.scopes, scope, |a, b| a.name == b.name),
+            Event::ScopeRemoved { name } => {
+                self.scopes.update(|all| all.retain(|s| s.name != name));
+            }
             Event::JobChanged { job } => self.job_changed(job),
             Event::SettingsChanged { revision, trial } => {
                 self.settings.set(Some(revision));
@@ -175,14 +188,8 @@ impl Live {
             } => self.networks.update(|all| {
                 all.retain(|n| n.interface != interface || n.namespace != namespace);
             }),
-            Event::NetworkChanged { network } => self.networks.update(|all| {
-                let same = |n: &&mut BootNetworkView| {
-                    n.interface == network.interface && n.namespace == network.namespace
-                };
-                match all.iter_mut().find(same) {
-                    Some(old) => *old = network,
-                    None => all.push(network),
-                }
+            Event::NetworkChanged { network } => put(self.networks, network, |a, b| {
+                a.interface == b.interface && a.namespace == b.namespace
             }),
         }
     }
@@ -242,6 +249,14 @@ where
     if !same {
         rows.set(new);
     }
+}
+
+/// Puts a view in the place of the one that it is the newer of, or behind all.
+fn put<V: Send + Sync + 'static>(all: RwSignal<Vec<V>>, view: V, same: impl Fn(&V, &V) -> bool) {
+    all.update(|all| match all.iter_mut().find(|old| same(old, &view)) {
+        Some(old) => *old = view,
+        None => all.push(view),
+    });
 }
 
 fn upsert<K, V>(rows: RwSignal<Vec<Row<K, V>>>, id: K, view: V)

@@ -6,8 +6,6 @@ use std::{fmt, net::Ipv4Addr, str::FromStr};
 
 /// A network as its own address and the length of its prefix. Written `10.20.0.0/24`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "schema", schema(value_type = String, example = "10.20.0.0/24"))]
 #[serde(try_from = "String", into = "String")]
 pub struct Subnet {
     address: Ipv4Addr,
@@ -237,6 +235,7 @@ pub struct ScopeView {
     /// setting `boot.NAME`. Else it is of a subnet behind relays, and any boot network serves it.
     pub is_own: bool,
     /// None while its boot network does not run.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub subnet: Option<Subnet>,
     pub ranges: Vec<AddressRange>,
     /// Never handed out, though they lie in a range.
@@ -267,6 +266,7 @@ pub struct ScopeView {
 pub struct CreateScopeParams {
     /// 1 to 32 letters, digits or `-_.`
     pub name: String,
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub subnet: Subnet,
     /// May be none: then reserved addresses are given alone.
     #[serde(default)]

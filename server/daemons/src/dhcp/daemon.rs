@@ -7,10 +7,15 @@
 use super::{
     boots::EngineBoots,
     dispatch::{Batch, Boots, Dispatch, Outlet},
-    reply::{Destination, Settings},
+    probe::Prober,
+    reply::Destination,
 };
-use crate::net::{FrameSender, Interface, NetError, NetThread, datagram};
-use engine::{BootNetworkConfig, Engine, boot::Plane};
+use crate::net::{FrameSender, Interface, NetError, NetThread, arp::Arp, datagram};
+use engine::{
+    BootNetworkConfig, Engine,
+    boot::Plane,
+    leases::{OwnNetwork, Scope},
+};
 use std::{
     io,
     net::{Ipv4Addr, SocketAddrV4},
@@ -19,7 +24,7 @@ use std::{
 };
 use tokio::{io::Interest, net::UdpSocket, task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use types::{AddressRange, DhcpMode};
+use types::{AddressRange, DhcpMode, Subnet};
 
 /// Packets taken before the runtime gets a turn and the batch's leases are stored.
 const BATCH: usize = 64;
@@ -58,6 +63,8 @@ pub enum DhcpError {
 /// DHCP on one interface, ready to run.
 pub struct Dhcp {
     dispatch: Arc<Dispatch<Sockets>>,
+    /// None where nothing can be looked for: the wire is no Ethernet.
+    prober: Option<Prober>,
     engine: Engine,
 }
 
@@ -121,8 +128,8 @@ impl Dhcp {
         let range = network
             .range
             .ok_or_else(|| DhcpError::NoRange(network.scope()))?;
-        let settings = settings(&interface, network);
-        if !settings.is_local(range.first) || !settings.is_local(range.last) {
+        let subnet = Subnet::of(interface.address, interface.prefix_len);
+        if !subnet.contains(range.first) || !subnet.contains(range.last) {
             return Err(DhcpError::RangeOutside {
                 range,
                 address: interface.address,
@@ -139,32 +146,37 @@ impl Dhcp {
             frames: net.frames(&interface)?,
             server: interface.address,
         };
-        let mut excluded = vec![
-            interface.address,
-            settings.network_address(),
-            settings.broadcast_address(),
-        ];
-        // They may lie in the range, and are somebody's already.
-        excluded.extend(network.router);
-        excluded.extend(&network.dns);
-        let scope =
-            engine
-                .leases()
-                .open_scope(&network.scope(), &interface.name, range, &excluded)?;
+        let own = OwnNetwork {
+            interface: interface.name.clone(),
+            server: interface.address,
+            prefix_len: interface.prefix_len,
+            range,
+            router: network.router,
+            dns: network.dns.clone(),
+            lease_seconds: network.lease_seconds,
+        };
+        let scope = engine.leases().open_scope(&network.scope(), own)?;
+        let prober = prober(net, &interface, scope.clone())?;
         Ok(Some(Dhcp {
             dispatch: Arc::new(Dispatch {
-                settings,
-                scope,
+                server: interface.address,
+                scope: scope.clone(),
+                leases: engine.leases().clone(),
                 boots,
                 outlet: sockets,
                 counters: engine.counters().clone(),
             }),
+            prober,
             engine: engine.clone(),
         }))
     }
 
     /// Serves until `cancel`; then waits for the leases under way, so that none is half given.
-    pub async fn run(self, cancel: CancellationToken) {
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let mut looking: JoinSet<()> = JoinSet::new();
+        if let Some(prober) = self.prober.take() {
+            looking.spawn(prober.run(cancel.child_token()));
+        }
         let socket = &self.dispatch.outlet.socket;
         let mut buffer = vec![0; BUFFER];
         let mut control = datagram::Control::default();
@@ -191,6 +203,7 @@ impl Dhcp {
             }
         }
         while commits.join_next().await.is_some() {}
+        while looking.join_next().await.is_some() {}
         self.engine.leases().close_scope(self.dispatch.scope.name());
     }
 
@@ -227,13 +240,18 @@ impl Dhcp {
     }
 }
 
-fn settings(interface: &Interface, network: &BootNetworkConfig) -> Settings {
-    Settings {
-        server: interface.address,
-        prefix_len: interface.prefix_len,
-        router: network.router,
-        dns: network.dns.clone(),
-        lease_seconds: network.lease_seconds,
-        echo_client_id: true,
-    }
+/// The look-out of a scope, where its wire is Ethernet.
+fn prober(
+    net: &NetThread,
+    interface: &Interface,
+    scope: Arc<Scope>,
+) -> Result<Option<Prober>, NetError> {
+    let Some(socket) = net.arp(interface)? else {
+        return Ok(None);
+    };
+    let arp = Arp::new(socket).map_err(|source| NetError::Socket {
+        what: format!("watch the ARP socket of {}", interface.name),
+        source,
+    })?;
+    Ok(Some(Prober { arp, scope }))
 }

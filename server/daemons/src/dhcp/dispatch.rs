@@ -2,6 +2,7 @@
 //! "stored, durable, acknowledged". Knows no sockets, so that a test can watch that order.
 
 use super::{
+    relay,
     reply::{Answer, Destination, Settings},
     session::{self, Arrival, BootAdvisor, Decision, Outcome},
     wire::Packet,
@@ -10,9 +11,9 @@ use crate::net::datagram::Datagram;
 use engine::{
     Counters,
     boot::{Signal, Who},
-    leases::{Lease, Scope},
+    leases::{Lease, Leases, Scope},
 };
-use std::{future::Future, io, sync::Arc};
+use std::{future::Future, io, net::Ipv4Addr, sync::Arc};
 use types::{MacAddr, Timestamp};
 
 /// What DHCP asks of, and tells, the boots. Calls must not block.
@@ -30,7 +31,7 @@ pub(super) trait Outlet: Send + Sync + 'static {
 /// The leases of a batch of packets, and the answers that wait for them.
 #[derive(Default)]
 pub(super) struct Batch {
-    leases: Vec<Lease>,
+    leases: Vec<(Arc<Scope>, Lease)>,
     answers: Vec<(MacAddr, Box<Answer>)>,
 }
 
@@ -43,8 +44,12 @@ impl Batch {
 
 /// Everything about one boot network's DHCP but its socket.
 pub(super) struct Dispatch<O> {
-    pub settings: Settings,
+    /// Our address on the interface.
+    pub server: Ipv4Addr,
+    /// The network's own scope.
     pub scope: Arc<Scope>,
+    /// Those of relayed subnets among them.
+    pub leases: Leases,
     pub boots: Arc<dyn Boots>,
     pub outlet: O,
     pub counters: Arc<Counters>,
@@ -62,16 +67,36 @@ impl<O: Outlet> Dispatch<O> {
             }
         };
         self.count(&packet);
-        let settings = &self.settings;
         let arrival = Arrival {
             packet: &packet,
-            to_us: datagram.to == Some(settings.server),
+            to_us: datagram.to == Some(self.server),
             at: datagram.at.unwrap_or_else(engine::now),
         };
-        let decision = self
-            .scope
-            .with_pool(|pool| session::decide(arrival, settings, pool, &*self.boots));
-        self.act(decision, arrival.at, batch);
+        let Some(scope) = self.scope_of(arrival) else {
+            tracing::debug!(relay = %packet.giaddr, "relayed from a network that has no scope here");
+            return;
+        };
+        let decision = scope.decide(|pool, plan| {
+            let settings = Settings::planned(self.server, plan, Some(&packet));
+            session::decide(arrival, &settings, pool, &*self.boots)
+        });
+        self.act(decision, &scope, arrival.at, batch);
+    }
+
+    /// The scope that a packet is of: that of the link which its relay names, else our own.
+    fn scope_of(&self, arrival: Arrival<'_>) -> Option<Arc<Scope>> {
+        let is_own = |address| self.scope.decide(|_, plan| plan.subnet.contains(address));
+        let ciaddr = arrival.packet.ciaddr;
+        match relay::link(arrival.packet) {
+            Some(link) if is_own(link) => Some(self.scope.clone()),
+            Some(link) => self.leases.relayed_scope(link),
+            // A computer behind a relay renews its lease with us directly.
+            None if arrival.to_us && !ciaddr.is_unspecified() && !is_own(ciaddr) => {
+                let relayed = self.leases.relayed_scope(ciaddr);
+                Some(relayed.unwrap_or_else(|| self.scope.clone()))
+            }
+            None => Some(self.scope.clone()),
+        }
     }
 
     fn count(&self, packet: &Packet) {
@@ -79,7 +104,7 @@ impl<O: Outlet> Dispatch<O> {
         self.counters.dhcp.message(kind);
     }
 
-    fn act(&self, decision: Decision, at: Timestamp, batch: &mut Batch) {
+    fn act(&self, decision: Decision, scope: &Arc<Scope>, at: Timestamp, batch: &mut Batch) {
         let Some(mac) = decision.machine.map(|m| m.mac) else {
             if let Outcome::Silent(why) = decision.outcome {
                 tracing::debug!(why, "a DHCP packet is not answered");
@@ -93,7 +118,7 @@ impl<O: Outlet> Dispatch<O> {
             Outcome::Silent(why) => tracing::debug!(%mac, why, "a DHCP packet is not answered"),
             Outcome::Answer(answer) => self.send(mac, *answer),
             Outcome::Commit(lease, answer) => {
-                batch.leases.push(lease);
+                batch.leases.push((scope.clone(), lease));
                 batch.answers.extend(answer.map(|answer| (mac, answer)));
             }
         }
@@ -103,7 +128,7 @@ impl<O: Outlet> Dispatch<O> {
     /// acknowledges them when they are durable, and never if they could not be stored.
     pub fn store(self: &Arc<Self>, batch: Batch) -> impl Future<Output = ()> + Send + use<O> {
         let this = self.clone();
-        let durable = this.scope.commit(batch.leases.clone());
+        let durable = this.leases.commit(batch.leases.clone());
         async move {
             if let Err(error) = durable.await {
                 let count = batch.leases.len();
@@ -113,7 +138,9 @@ impl<O: Outlet> Dispatch<O> {
             for (mac, answer) in batch.answers {
                 this.send(mac, *answer);
             }
-            this.scope.announce(&batch.leases);
+            for (scope, lease) in batch.leases {
+                scope.announce(&[lease]);
+            }
         }
     }
 

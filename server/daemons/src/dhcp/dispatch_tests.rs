@@ -3,6 +3,7 @@
 
 use super::super::wire::{MessageType, code, tests::sample};
 use super::*;
+use engine::leases::OwnNetwork;
 use engine::{
     Engine, EngineConfig,
     boot::{BootFile, Machine},
@@ -50,23 +51,23 @@ fn scope(engine: &Engine) -> Arc<Scope> {
         first: Ipv4Addr::new(10, 77, 0, 100),
         last: Ipv4Addr::new(10, 77, 0, 199),
     };
-    engine
-        .leases()
-        .open_scope("br0", "br0", range, &[US])
-        .expect("valid")
+    let own = OwnNetwork {
+        interface: "br0".into(),
+        server: US,
+        prefix_len: 24,
+        range,
+        router: None,
+        dns: vec![],
+        lease_seconds: 3600,
+    };
+    engine.leases().open_scope("br0", own).expect("valid")
 }
 
 fn dispatch(engine: &Engine, disk: &Recorder) -> Arc<Dispatch<Noting>> {
     Arc::new(Dispatch {
-        settings: Settings {
-            server: US,
-            prefix_len: 24,
-            router: None,
-            dns: vec![],
-            lease_seconds: 3600,
-            echo_client_id: true,
-        },
+        server: US,
         scope: scope(engine),
+        leases: engine.leases().clone(),
         boots: Arc::new(NoBoots),
         outlet: Noting(disk.clone()),
         counters: engine.counters().clone(),

@@ -1,9 +1,11 @@
-//! DHCP in full mode (RFC 2131): one scope on each boot network.
+//! DHCP in full mode (RFC 2131): on each boot network its own scope, and those of subnets behind relays.
 
 mod boots;
 mod daemon;
 mod dispatch;
 mod facts;
+mod probe;
+mod relay;
 mod reply;
 pub mod session;
 pub mod wire;

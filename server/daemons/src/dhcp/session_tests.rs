@@ -5,8 +5,8 @@ use super::super::{
     wire::tests::{Random, damage, sample},
 };
 use super::*;
-use engine::leases::{OFFER_SECONDS, QUARANTINE_SECONDS};
-use types::{AddressRange, LeaseState};
+use engine::leases::{OFFER_SECONDS, QUARANTINE_SECONDS, Shape};
+use types::{AddressRange, LeaseState, Subnet};
 
 const T0: Timestamp = Timestamp(1_800_000_000_000_000);
 const US: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
@@ -47,15 +47,16 @@ impl Lab {
             last: ip(102),
         };
         Lab {
-            pool: Pool::new(range, &[US]),
-            settings: Settings {
-                server: US,
-                prefix_len: 24,
-                router: None,
-                dns: vec![],
-                lease_seconds: 3600,
-                echo_client_id: true,
-            },
+            pool: Pool::new(Shape {
+                subnet: Subnet::of(US, 24),
+                ranges: vec![range],
+                excluded: vec![AddressRange {
+                    first: US,
+                    last: US,
+                }],
+                reserved: vec![],
+            }),
+            settings: Settings::bare(US, 24),
             now: T0,
         }
     }

@@ -227,6 +227,20 @@ impl Leases {
         self.inner.address_of(mac)
     }
 
+    /// Queues changed leases of any scopes at once, in the order of the calls; resolves when all of
+    /// them are on stable storage. Many calls share one commit.
+    pub fn commit(
+        &self,
+        leases: Vec<(Arc<Scope>, Lease)>,
+    ) -> impl Future<Output = Result<()>> + Send + use<> {
+        self.inner.store.write(move |tx| {
+            for (scope, lease) in leases {
+                scope.put(tx, lease)?;
+            }
+            Ok(())
+        })
+    }
+
     /// Every lease of the open scopes, by scope and address.
     pub fn list(&self) -> Vec<LeaseView> {
         self.inner.scopes().iter().flat_map(|s| s.list()).collect()

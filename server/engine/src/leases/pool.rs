@@ -358,13 +358,20 @@ impl Pool {
     }
 
     fn next_fresh(&mut self) -> Option<u32> {
-        while let Some(address) = self.spans.next(self.fresh) {
-            self.fresh = u64::from(address) + 1;
+        let address = self.skip_used()?;
+        self.fresh = u64::from(address) + 1;
+        Some(address)
+    }
+
+    /// Goes past what was used; the first address that never was.
+    fn skip_used(&mut self) -> Option<u32> {
+        loop {
+            let address = self.spans.next(self.fresh)?;
             if self.is_open(address) && !self.slots.contains_key(&address) {
                 return Some(address);
             }
+            self.fresh = u64::from(address) + 1;
         }
-        None
     }
 
     fn longest_free(&self, now: Timestamp) -> Option<u32> {

@@ -366,7 +366,7 @@ fn addresses_are_looked_for_before_they_are_given_first() {
     assert_eq!(p.offer(mac(4), None, T0), None);
     // An answer that comes too late, from whom it was given to meanwhile.
     assert_eq!(p.probed(ip(103), Some(mac(2)), T0), None);
-    grant(&mut p, 1, ip(100), 60, T0);
+    grant(&mut p, 1, ip(100), 90, T0);
     let late = T0.plus_seconds(QUARANTINE_SECONDS);
     assert_eq!(
         p.to_probe(1, late),

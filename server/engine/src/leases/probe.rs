@@ -11,7 +11,9 @@ const SILENT_SECONDS: i64 = 600;
 impl Pool {
     /// Up to `most` addresses that would be offered next to computers that we don't know, and that
     /// nobody has looked for lately.
-    pub fn to_probe(&self, most: usize, now: Timestamp) -> Vec<Ipv4Addr> {
+    pub fn to_probe(&mut self, most: usize, now: Timestamp) -> Vec<Ipv4Addr> {
+        // So that what is used is gone through once, not each time.
+        self.skip_used();
         let mut from = self.fresh;
         let fresh = std::iter::from_fn(|| {
             let address = self.spans.next(from)?;

@@ -10,7 +10,7 @@ use std::{
     net::Ipv4Addr,
     sync::{Arc, Mutex, PoisonError},
 };
-use store::{LeaseRecord, Read, ScopePrefix, Store};
+use store::{LeaseRecord, Read, ScopePrefix, Store, Tx};
 use types::{Event, LeaseView, MacAddr, Timestamp};
 
 /// The leases of one subnet.
@@ -93,6 +93,11 @@ impl Scope {
             }
             Ok(())
         })
+    }
+
+    /// Stores a lease together with others.
+    pub(super) fn put(&self, tx: &mut Tx<'_>, lease: Lease) -> Result<()> {
+        Ok(tx.put(&record(&self.name, lease))?)
     }
 
     /// Tells the page of changed leases. Apart from [`Scope::commit`], so that no ACK waits for it.
