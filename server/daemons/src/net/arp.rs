@@ -2,12 +2,12 @@
 
 use crate::sys::{self, ARP};
 use nix::libc;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::{
     io::{self, Read},
-    net::Ipv4Addr,
+    net::{self, Ipv4Addr},
 };
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::{io::Interest, net::UdpSocket};
 use types::MacAddr;
 
 /// Ethernet and IPv4, with addresses of 6 and 4 bytes.
@@ -18,14 +18,15 @@ const REQUEST: u16 = 1;
 
 /// Asks on one interface, and hears what is said there.
 pub struct Arp {
-    socket: AsyncFd<Socket>,
+    /// A datagram socket of packets: to the runtime it is as one of UDP.
+    socket: UdpSocket,
     index: u32,
     mac: MacAddr,
 }
 
 /// A socket that [`Arp::new`] takes into the runtime.
 pub struct ArpSocket {
-    socket: Socket,
+    socket: net::UdpSocket,
     index: u32,
     mac: MacAddr,
 }
@@ -39,7 +40,11 @@ impl ArpSocket {
             Some(protocol),
         )?;
         socket.bind(&sys::link_address(index, ARP, mac)?)?;
-        Ok(ArpSocket { socket, index, mac })
+        Ok(ArpSocket {
+            socket: socket.into(),
+            index,
+            mac,
+        })
     }
 }
 
@@ -50,7 +55,7 @@ impl Arp {
     /// When the runtime can't watch the socket.
     pub fn new(opened: ArpSocket) -> io::Result<Arp> {
         Ok(Arp {
-            socket: AsyncFd::with_interest(opened.socket, Interest::READABLE)?,
+            socket: UdpSocket::from_std(opened.socket)?,
             index: opened.index,
             mac: opened.mac,
         })
@@ -63,7 +68,7 @@ impl Arp {
     pub fn ask(&self, address: Ipv4Addr) -> io::Result<()> {
         let to = sys::link_address(self.index, ARP, MacAddr([0xff; 6]))?;
         let packet = probe(self.mac, address);
-        self.socket.get_ref().send_to(&packet, &to).map(drop)
+        SockRef::from(&self.socket).send_to(&packet, &to).map(drop)
     }
 
     /// The next one who says that an address is theirs. Dropping the future loses nothing.
@@ -72,14 +77,18 @@ impl Arp {
     /// When the socket fails, e.g. because the interface went down.
     pub async fn hear(&self) -> io::Result<(Ipv4Addr, MacAddr)> {
         loop {
-            let mut ready = self.socket.readable().await?;
+            self.socket.readable().await?;
             let mut packet = [0; LEN];
             // Padding of the frame is left out.
-            let heard = ready.try_io(|socket| socket.get_ref().read(&mut packet));
-            // Nothing after all, when it was not ready.
-            let Ok(heard) = heard else { continue };
-            if let Some(user) = user(&packet[..heard?]) {
-                return Ok(user);
+            let read = || (&*SockRef::from(&self.socket)).read(&mut packet);
+            match self.socket.try_io(Interest::READABLE, read) {
+                Ok(length) => match user(&packet[..length]) {
+                    Some(user) => return Ok(user),
+                    None => continue,
+                },
+                // Nothing after all.
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(e) => return Err(e),
             }
         }
     }
