@@ -100,18 +100,13 @@ fn acts(
     forget: ServerAction<ForgetLease>,
 ) -> AnyView {
     let (address, scope) = (lease.address.to_string(), lease.scope.clone());
-    let fields = || {
-        view! {
-            <input type="hidden" name="address" value=address.clone()/>
-            <input type="hidden" name="scope" value=scope.clone()/>
-        }
-    };
     let keeps = (!lease.is_reserved && lease.state != LeaseState::Declined).then(|| {
-        let label = tu_string!(i18n, lease.keep_name, address = lease.address.to_string());
+        let label = tu_string!(i18n, lease.keep_name, address = address.clone()).to_string();
+        let (address, scope) = (address.clone(), scope.clone());
         view! {
             <ActionForm action=keep>
-                {fields()}
-                <button class="btn" aria-label=label.to_string()>{t!(i18n, lease.keep)}</button>
+                <Which address scope/>
+                <button class="btn" aria-label=label>{t!(i18n, lease.keep)}</button>
             </ActionForm>
         }
     });
@@ -119,14 +114,23 @@ fn acts(
         .is_reserved
         .then(|| view! { <span class="meta">{t!(i18n, lease.reserved)}</span> });
     let forgets = (lease.state != LeaseState::Active).then(|| {
-        let label = tu_string!(i18n, lease.forget_name, address = lease.address.to_string());
+        let label = tu_string!(i18n, lease.forget_name, address = address.clone()).to_string();
         view! {
             <ActionForm action=forget>
-                {fields()}
-                <button class="btn" aria-label=label.to_string()>{t!(i18n, lease.forget)}</button>
+                <Which address scope/>
+                <button class="btn" aria-label=label>{t!(i18n, lease.forget)}</button>
             </ActionForm>
         }
     });
     view! { <div class="flex flex-wrap items-center gap-2">{reserved}{keeps}{forgets}</div> }
         .into_any()
+}
+
+/// Which lease a form is about.
+#[component]
+fn Which(address: String, scope: String) -> impl IntoView {
+    view! {
+        <input type="hidden" name="address" value=address/>
+        <input type="hidden" name="scope" value=scope/>
+    }
 }

@@ -117,33 +117,35 @@ fn Acts(reservation: ReservationView) -> impl IntoView {
         changed.or_else(|| remove.value().get().and_then(Result::err))
     };
     let r = reservation;
-    let id = r.id.to_string();
+    let (id, revision) = (r.id.to_string(), r.revision.to_string());
     let (address_id, name_id, options_id) =
         (format!("ra{id}"), format!("rn{id}"), format!("ro{id}"));
-    let edit = tu_string!(i18n, network.edit_name, name = r.address.to_string()).to_string();
+    let (address, hostname) = (r.address.to_string(), r.hostname.unwrap_or_default());
+    let options = lines(&r.options);
+    let edit = tu_string!(i18n, network.edit_name, name = address.clone()).to_string();
+    let gone = tu_string!(i18n, network.unreserve, address = address.clone()).to_string();
+    let gone_id = id.clone();
     view! {
         <details class="pop">
             <summary class="btn" aria-label=edit>{t!(i18n, computer.edit)}</summary>
             <div class="body panel grid gap-4 p-4 max-w-[26rem]">
                 <ActionForm action=change attr:class="grid gap-4">
-                    <input type="hidden" name="id" value=id.clone()/>
-                    <input type="hidden" name="revision" value=r.revision.to_string()/>
+                    <input type="hidden" name="id" value=id/>
+                    <input type="hidden" name="revision" value=revision/>
                     <Field label=tu_string!(i18n, floor.address) id=address_id.clone()>
-                        <input class="input data" id=address_id name="address" value=r.address.to_string() required autocomplete="off"/>
+                        <input class="input data" id=address_id name="address" value=address required autocomplete="off"/>
                     </Field>
                     <Field label=tu_string!(i18n, network.hostname) id=name_id.clone()>
-                        <input class="input" id=name_id name="hostname" value=r.hostname.clone().unwrap_or_default() autocomplete="off"/>
+                        <input class="input" id=name_id name="hostname" value=hostname autocomplete="off"/>
                     </Field>
                     <Field label=tu_string!(i18n, network.options) id=options_id.clone() help=tu_string!(i18n, network.options_help)>
-                        <textarea class="input data" id=options_id name="options" rows="3">{lines(&r.options)}</textarea>
+                        <textarea class="input data" id=options_id name="options" rows="3">{options}</textarea>
                     </Field>
                     <div><button class="btn btn-primary">{t!(i18n, computer.save)}</button></div>
                 </ActionForm>
                 <ActionForm action=remove>
-                    <input type="hidden" name="id" value=id/>
-                    <button class="btn btn-danger">
-                        {tu_string!(i18n, network.unreserve, address = r.address.to_string()).to_string()}
-                    </button>
+                    <input type="hidden" name="id" value=gone_id/>
+                    <button class="btn btn-danger">{gone}</button>
                 </ActionForm>
                 <Problems fault=Signal::derive(refused)/>
             </div>

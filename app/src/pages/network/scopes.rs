@@ -136,16 +136,6 @@ fn Edit(scope: ScopeView) -> impl IntoView {
         changed.or_else(|| remove.value().get().and_then(Result::err))
     };
     let s = scope;
-    let id = |part: &str| format!("scope-{part}-{}", s.name.replace('/', "-"));
-    let text = |part: &'static str, label: &'static str, value: String, help: &'static str| {
-        let id = id(part);
-        view! {
-            <Field label=label id=id.clone() help=help>
-                <input class="input data" id=id name=part value=value autocomplete="off"/>
-            </Field>
-        }
-    };
-    let router = s.router.map(|r| r.to_string()).unwrap_or_default();
     let own = s.is_own.then(|| {
         view! {
             <label class="flex items-center gap-2">
@@ -155,40 +145,44 @@ fn Edit(scope: ScopeView) -> impl IntoView {
             <p class="help">{t!(i18n, network.own_help)}</p>
         }
     });
+    let router = s.router.map(|r| r.to_string()).unwrap_or_default();
+    let dns = listed(&s.dns);
     let relayed = (!s.is_own).then(|| {
         view! {
-            {text("router", tu_string!(i18n, settings.router), router, "")}
-            {text("dns", tu_string!(i18n, settings.dns), listed(&s.dns), "")}
+            <Text of=s.name.clone() part="router" label=tu_string!(i18n, settings.router) value=router/>
+            <Text of=s.name.clone() part="dns" label=tu_string!(i18n, settings.dns) value=dns/>
         }
     });
     let gone = (!s.is_own).then(|| {
+        let name = s.name.clone();
+        let text = tu_string!(i18n, network.remove_scope, name = name.clone()).to_string();
         view! {
             <ActionForm action=remove>
-                <input type="hidden" name="name" value=s.name.clone()/>
-                <button class="btn btn-danger">
-                    {tu_string!(i18n, network.remove_scope, name = s.name.clone()).to_string()}
-                </button>
+                <input type="hidden" name="name" value=name/>
+                <button class="btn btn-danger">{text}</button>
             </ActionForm>
         }
     });
-    let options_id = id("options");
     let edit = tu_string!(i18n, network.edit_name, name = s.name.clone()).to_string();
+    let fields = view! {
+        <input type="hidden" name="name" value=s.name.clone()/>
+        <input type="hidden" name="revision" value=s.revision.to_string()/>
+        <Text of=s.name.clone() part="ranges" label=tu_string!(i18n, network.range) value=listed(&s.ranges)
+            help=tu_string!(i18n, network.ranges_help)/>
+        <Text of=s.name.clone() part="exclusions" label=tu_string!(i18n, network.exclusions) value=listed(&s.exclusions)/>
+        {relayed}
+        <Text of=s.name.clone() part="domain" label=tu_string!(i18n, network.domain) value=s.domain.clone().unwrap_or_default()/>
+        <Text of=s.name.clone() part="seconds" label=tu_string!(i18n, network.lease_seconds) value=s.lease_seconds.to_string()/>
+        <Options of=s.name.clone() value=lines(&s.options)/>
+        {own}
+    }
+    .into_any();
     view! {
         <details class="pop">
             <summary class="btn" aria-label=edit>{t!(i18n, computer.edit)}</summary>
             <div class="body panel grid gap-4 p-4 max-w-[40rem]">
                 <ActionForm action=change attr:class="grid gap-4">
-                    <input type="hidden" name="name" value=s.name.clone()/>
-                    <input type="hidden" name="revision" value=s.revision.to_string()/>
-                    {text("ranges", tu_string!(i18n, network.range), listed(&s.ranges), tu_string!(i18n, network.ranges_help))}
-                    {text("exclusions", tu_string!(i18n, network.exclusions), listed(&s.exclusions), "")}
-                    {relayed}
-                    {text("domain", tu_string!(i18n, network.domain), s.domain.clone().unwrap_or_default(), "")}
-                    {text("seconds", tu_string!(i18n, network.lease_seconds), s.lease_seconds.to_string(), "")}
-                    <Field label=tu_string!(i18n, network.options) id=options_id.clone() help=tu_string!(i18n, network.options_help)>
-                        <textarea class="input data" id=options_id name="options" rows="3">{lines(&s.options)}</textarea>
-                    </Field>
-                    {own}
+                    {fields}
                     <div><button class="btn btn-primary">{t!(i18n, computer.save)}</button></div>
                 </ActionForm>
                 {gone}
@@ -197,6 +191,41 @@ fn Edit(scope: ScopeView) -> impl IntoView {
         </details>
     }
     .into_any()
+}
+
+/// The id of a field of one scope's form.
+fn id_of(scope: &str, part: &str) -> String {
+    format!("scope-{part}-{}", scope.replace('/', "-"))
+}
+
+/// A field of one line.
+#[component]
+fn Text(
+    /// The scope's name.
+    of: String,
+    part: &'static str,
+    #[prop(into)] label: String,
+    value: String,
+    #[prop(optional, into)] help: String,
+) -> impl IntoView {
+    let id = id_of(&of, part);
+    view! {
+        <Field label id=id.clone() help>
+            <input class="input data" id=id name=part value=value autocomplete="off"/>
+        </Field>
+    }
+}
+
+/// DHCP options, one a line.
+#[component]
+fn Options(of: String, value: String) -> impl IntoView {
+    let i18n = use_i18n();
+    let id = id_of(&of, "options");
+    view! {
+        <Field label=tu_string!(i18n, network.options) id=id.clone() help=tu_string!(i18n, network.options_help)>
+            <textarea class="input data" id=id name="options" rows="3">{value}</textarea>
+        </Field>
+    }
 }
 
 /// A subnet behind relays.
