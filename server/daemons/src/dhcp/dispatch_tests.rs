@@ -1,14 +1,19 @@
 //! No ACK before its lease is on disk: a recorder below the store sees writes, syncs and the
 //! packets that leave, in one order.
 
-use super::super::wire::{MessageType, code, tests::sample};
+use super::super::{
+    port::Boots,
+    reply::{Destination, Settings},
+    session::BootAdvisor,
+    wire::{MessageType, Packet, code, tests::sample},
+};
 use super::*;
 use engine::leases::OwnNetwork;
 use engine::{
     Engine, EngineConfig,
-    boot::{BootFile, Machine},
+    boot::{Advice, BootFile, Form, Machine, Signal, Who},
 };
-use std::{net::Ipv4Addr, path::Path};
+use std::{io, net::Ipv4Addr, path::Path};
 use store::recorder::{Op, Recorder};
 use types::AddressRange;
 
@@ -16,8 +21,11 @@ const US: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 
 struct NoBoots;
 impl BootAdvisor for NoBoots {
-    fn boot_file(&self, _: &Machine) -> BootFile {
-        BootFile::None
+    fn advise(&self, _: &Machine) -> Advice {
+        Advice {
+            file: BootFile::None,
+            form: Form::None,
+        }
     }
     fn host_name(&self, _: MacAddr) -> Option<String> {
         None
@@ -25,6 +33,7 @@ impl BootAdvisor for NoBoots {
 }
 impl Boots for NoBoots {
     fn signal(&self, _: Who, _: Timestamp, _: Signal) {}
+    fn overheard(&self, _: MacAddr, _: Ipv4Addr) {}
 }
 
 /// Notes each packet that leaves among the writes of the store.
@@ -65,12 +74,15 @@ fn scope(engine: &Engine) -> Arc<Scope> {
 
 fn dispatch(engine: &Engine, disk: &Recorder) -> Arc<Dispatch<Noting>> {
     Arc::new(Dispatch {
-        server: US,
+        port: Port {
+            name: "br0".into(),
+            settings: Settings::bare(US, 24),
+            boots: Arc::new(NoBoots),
+            outlet: Noting(disk.clone()),
+            counters: engine.counters().clone(),
+        },
         scope: scope(engine),
         leases: engine.leases().clone(),
-        boots: Arc::new(NoBoots),
-        outlet: Noting(disk.clone()),
-        counters: engine.counters().clone(),
     })
 }
 

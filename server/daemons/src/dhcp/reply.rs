@@ -1,21 +1,15 @@
 //! Answers: which options they carry, and where they go.
 
 use super::{
-    relay,
+    forms, relay,
     wire::{MessageType, Packet, code},
 };
 use engine::{
-    boot::{BootFile, Firmware, Machine, Signal},
+    boot::{Advice, Signal},
     leases::{Plan, options::OptionBytes},
 };
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use types::{MacAddr, Subnet};
-
-/// Option 43 for a BIOS boot ROM: discovery control (tag 6) with bit 3, "load the named file at
-/// once", then the end mark. Without it some ROMs ask on port 4011 first (PXE 2.1 table 2-1).
-const PXE_LOAD_NOW: [u8; 4] = [6, 1, 8, 255];
-/// Sub-option 176 of option 175, `no-pxedhcp`: iPXE must not wait for a second, proxy answer.
-const IPXE_NO_PROXY: [u8; 3] = [176, 1, 1];
 
 /// What the answers to one computer say.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -89,6 +83,8 @@ pub enum Destination {
     Broadcast,
     /// Port 68 of this address, in a frame to this Ethernet address: it can't answer ARP yet.
     Frame(MacAddr, Ipv4Addr),
+    /// This address and port, from which it was asked.
+    Port(SocketAddrV4),
 }
 
 /// A packet to send, and what to tell the boots once it has left.
@@ -102,9 +98,9 @@ pub struct Answer {
 /// Who is answered, and with what besides the address.
 pub(super) struct Asked<'a> {
     pub request: &'a Packet,
-    pub machine: &'a Machine,
     pub settings: &'a Settings,
-    pub boot: BootFile,
+    /// None for what does not boot.
+    pub boot: Option<Advice>,
     /// The name that we know the client by.
     pub host_name: Option<String>,
 }
@@ -164,43 +160,11 @@ impl Asked<'_> {
         for (code, value) in &s.options {
             p.push(*code, value);
         }
-        self.boot(&mut p);
+        if let Some(advice) = &self.boot {
+            forms::apply(&mut p, s.server, advice);
+        }
         echo(&mut p, self.request, s.echo_client_id);
         p
-    }
-
-    /// Boot information by firmware. Fields are never overloaded with options: old ROMs mistake them.
-    fn boot(&self, p: &mut Packet) {
-        let name = match &self.boot {
-            BootFile::None => return,
-            BootFile::Loader(name) | BootFile::Script(name) => name,
-        };
-        p.siaddr = self.settings.server;
-        let fits = p.set_file(name);
-        match self.machine.firmware {
-            Firmware::BiosPxe => {
-                p.push(code::VENDOR_CLASS, b"PXEClient");
-                p.push(code::VENDOR_SPECIFIC, &PXE_LOAD_NOW);
-            }
-            Firmware::UefiHttp => p.push(code::VENDOR_CLASS, b"HTTPClient"),
-            Firmware::Ipxe => p.push(code::IPXE, &IPXE_NO_PROXY),
-            // Option 60 would make UEFI ask on port 4011 (EDK2 calls it BINL).
-            Firmware::UefiPxe | Firmware::Other => {}
-        }
-        p.push(
-            code::TFTP_SERVER,
-            self.settings.server.to_string().as_bytes(),
-        );
-        if !fits {
-            tracing::debug!(
-                name,
-                "the boot file name is longer than the field, only option 67 has it"
-            );
-        }
-        // With its NUL: EDK2 writes one over the byte behind an option that has none.
-        let mut terminated = name.clone().into_bytes();
-        terminated.push(0);
-        p.push(code::BOOT_FILE, &terminated);
     }
 }
 
@@ -219,7 +183,7 @@ pub(super) fn nak(request: &Packet, settings: &Settings, why: &str) -> Packet {
 }
 
 /// What goes back as it came: machine id, client id (RFC 6842), and last the relay's own (RFC 3046).
-fn echo(p: &mut Packet, request: &Packet, client_id: bool) {
+pub(super) fn echo(p: &mut Packet, request: &Packet, client_id: bool) {
     let codes = [
         (code::MACHINE_ID, true),
         (code::CLIENT_ID, client_id),

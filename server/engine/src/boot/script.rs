@@ -29,6 +29,11 @@ impl Plane {
         }
     }
 
+    /// Where a file is that firmware or iPXE fetches by HTTP.
+    pub fn file_url(&self, name: &str) -> String {
+        format!("http://{}:{}/f/{name}", self.server, self.http_port)
+    }
+
     /// Where this machine's script is. An address, not a name: firmware may have no resolver.
     pub fn script_url(&self, mac: MacAddr) -> String {
         format!(

@@ -8,6 +8,7 @@
 //! reservations ([`plan`]); a change of any of them holds from the next packet on.
 
 mod edit;
+mod elsewhere;
 mod lease;
 pub mod options;
 pub mod plan;
@@ -23,10 +24,11 @@ pub use pool::{OFFER_SECONDS, Pool, QUARANTINE_SECONDS, Shape};
 pub use scope::Scope;
 
 use crate::{Area, Audit, Clients, Error, EventBus, Result, now};
+use elsewhere::Elsewhere;
 use std::{
     collections::BTreeMap,
     net::Ipv4Addr,
-    sync::{Arc, PoisonError, RwLock, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak},
 };
 use store::{Read, ReservationRecord, ScopeRecord, Store};
 use types::{LeaseView, MacAddr, ReservationId, Subnet};
@@ -43,6 +45,7 @@ struct Inner {
     audit: Audit,
     clients: Clients,
     book: RwLock<Book>,
+    elsewhere: Mutex<Elsewhere>,
 }
 
 /// What is open, and what is committed.
@@ -87,7 +90,16 @@ impl Inner {
     fn address_of(&self, mac: MacAddr) -> Option<Ipv4Addr> {
         let now = now();
         let scopes = self.scopes();
-        scopes.iter().find_map(|scope| scope.address_of(mac, now))
+        scopes
+            .iter()
+            .find_map(|scope| scope.address_of(mac, now))
+            .or_else(|| self.elsewhere().address_of(mac))
+    }
+
+    fn elsewhere(&self) -> MutexGuard<'_, Elsewhere> {
+        self.elsewhere
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn make_scope(&self, name: &str, own: Option<OwnNetwork>) -> Result<Option<Arc<Scope>>> {
@@ -132,6 +144,7 @@ impl Leases {
             audit,
             clients: clients.clone(),
             book: RwLock::new(book),
+            elsewhere: Mutex::default(),
         });
         let names: Vec<String> = inner.book(|book| book.records.keys().cloned().collect());
         for name in names {
@@ -213,13 +226,24 @@ impl Leases {
             .find_map(|scope| scope.with_pool(|pool| pool.last_holder(address)))
     }
 
-    /// Whose live lease an address is.
+    /// A computer was heard to ask another server for that address.
+    pub fn overheard(&self, mac: MacAddr, address: Ipv4Addr) {
+        self.inner.elsewhere().hear(mac, address);
+    }
+
+    /// Who has an address of another server, as far as it was overheard.
+    pub fn elsewhere(&self, address: Ipv4Addr) -> Option<MacAddr> {
+        self.inner.elsewhere().owner(address)
+    }
+
+    /// Whose live lease an address is, of ours or of another server.
     pub fn address_owner(&self, address: Ipv4Addr) -> Option<MacAddr> {
         let now = now();
         let scopes = self.inner.scopes();
         scopes
             .iter()
             .find_map(|scope| scope.with_pool(|pool| pool.owner(address, now)))
+            .or_else(|| self.elsewhere(address))
     }
 
     /// The live address of a computer.
