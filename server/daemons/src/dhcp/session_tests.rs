@@ -655,3 +655,6 @@ fn a_relay_may_name_us_otherwise() {
     assert_eq!(ack.message_type(), Some(MessageType::Ack));
     assert_eq!(ack.address(code::SERVER_ID), Some(relay));
 }
+
+#[path = "oracle_tests.rs"]
+mod oracle;
