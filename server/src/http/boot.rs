@@ -243,47 +243,6 @@ async fn file(
             Body::from_stream(pieces)
         }
     };
-    let mut response = Response::builder()
-        .status(status)
-        .header(header::CONTENT_LENGTH, len)
-        .header(header::CONTENT_TYPE, media_type(&found.name))
-        .header(header::ACCEPT_RANGES, "bytes")
-        .header(header::ETAG, etag);
-    if status == StatusCode::PARTIAL_CONTENT {
-        response = response.header(
-            header::CONTENT_RANGE,
-            format!("bytes {start}-{}/{}", start + len - 1, found.len),
-        );
-    }
-    let body = if method == Method::HEAD {
-        Body::empty()
-    } else {
-        let fetch = (start == 0).then(|| Fetch::begin(&boot.engine, peer, &found.name, at));
-        let ends_here = start + len == found.len;
-        let mut file = tokio::fs::File::from_std(found.file);
-        file.seek(SeekFrom::Start(start))
-            .await
-            .map_err(|e| unreadable(&e))?;
-        let mut part = file.take(len);
-        if len <= PIECE as u64 {
-            let mut piece = Vec::with_capacity(len as usize);
-            let read = part.read_to_end(&mut piece).await;
-            read.map_err(|e| unreadable(&e))?;
-            if let Some(fetch) = fetch.flatten().filter(|_| ends_here) {
-                fetch.done(len);
-            }
-            Body::from(piece)
-        } else {
-            let pieces = ReaderStream::with_capacity(part, PIECE);
-            let fetch = fetch.flatten().filter(|_| ends_here);
-            // Asked for once more after the last piece has left.
-            let end = futures_util::stream::once(async move {
-                fetch.inspect(|fetch| fetch.done(len));
-                Ok(bytes::Bytes::new())
-            });
-            Body::from_stream(futures_util::StreamExt::chain(pieces, end))
-        }
-    };
     response.body(body).map_err(|e| {
         ApiError::from(
             Problem::new(
