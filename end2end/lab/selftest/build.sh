@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the self-test image: a raw BIOS-bootable disk, from Debian packages only, that starts over
+# Builds the self-test image: a raw disk for BIOS and UEFI, from Debian packages only, that starts over
 # iSCSI, measures link and disk and reports ready. No root rights, mounts or loop devices needed.
 #
 # usage: build.sh OUT.raw
@@ -18,17 +18,21 @@ export SOURCE_DATE_EPOCH=1700000000 LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 fail() { echo "self-test image: $*" >&2; exit 1; }
 say() { echo "self-test image: $*"; }
 
-for tool in busybox mke2fs mcopy mkfs.vfat syslinux sfdisk depmod modinfo cpio zstd iscsistart iscsid e2fsck; do
-    command -v "$tool" >/dev/null || fail "\`$tool\` is missing; install busybox-static e2fsprogs mtools dosfstools syslinux syslinux-common fdisk kmod cpio zstd open-iscsi"
+for tool in busybox mke2fs mcopy mkfs.vfat syslinux sfdisk depmod modinfo cpio zstd iscsistart iscsid e2fsck grub-mkimage; do
+    command -v "$tool" >/dev/null || fail "\`$tool\` is missing; install busybox-static e2fsprogs mtools dosfstools syslinux syslinux-common fdisk kmod cpio zstd open-iscsi grub-common"
 done
 mbr=/usr/lib/syslinux/mbr/mbr.bin
 [ -f "$mbr" ] || fail "$mbr is missing; install syslinux-common"
+grub=/usr/lib/grub/x86_64-efi
+[ -d "$grub" ] || fail "$grub is missing; install grub-efi-amd64-bin"
+# What BOOTX64.EFI must know to find kernel and initramfs on this disk and to hand the screen over.
+grub_modules=(efi_gop fat linux part_msdos search_fs_uuid)
 
 kernel_package=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*-amd64\)$/\1/p' | head -1)
 [ -n "$kernel_package" ] || fail "apt knows no linux-image-amd64; run apt-get update"
 kernel_version=$(apt-cache policy "$kernel_package" | sed -n 's/^ *Candidate: //p')
 key=$( { cat "$here/build.sh" "$here"/files/*; echo "$kernel_package $kernel_version"
-         dpkg-query -W busybox-static open-iscsi e2fsprogs libc6 syslinux; } | sha256sum | cut -c1-16)
+         dpkg-query -W busybox-static open-iscsi e2fsprogs libc6 syslinux grub-efi-amd64-bin; } | sha256sum | cut -c1-16)
 kept=$cache/$key.raw
 if [ -f "$kept" ]; then
     say "kept from an earlier build ($kept)"
@@ -123,6 +127,10 @@ cp "$here/files/syslinux.cfg" "$work/syslinux.cfg"
 mcopy -o -i "$work/boot.fat" "$work/vmlinuz" ::vmlinuz
 mcopy -o -i "$work/boot.fat" "$work/initrd" ::initrd
 mcopy -o -i "$work/boot.fat" "$work/syslinux.cfg" ::syslinux.cfg
+grep -v '^#' "$here/files/grub.cfg" >"$work/grub.cfg" # a configuration inside knows no comments
+grub-mkimage -O x86_64-efi -d "$grub" -p / -c "$work/grub.cfg" -o "$work/bootx64.efi" "${grub_modules[@]}"
+mmd -i "$work/boot.fat" ::EFI ::EFI/BOOT
+mcopy -o -i "$work/boot.fat" "$work/bootx64.efi" ::EFI/BOOT/BOOTX64.EFI
 
 say "5/5 disk"
 disk=$work/disk.raw

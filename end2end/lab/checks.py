@@ -1,0 +1,21 @@
+"""What the lab tests ask of a boot."""
+import datetime
+import os
+
+
+def seconds_of(stamp):
+    return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+
+
+def with_image(lab):
+    lab.start_server()
+    lab.nsboot("image", "import", os.environ["SELFTEST_IMAGE"], "--name", "self-test")
+
+
+def hop(boot, name):
+    return next(h for h in boot["hops"] if h["hop"] == name)
+
+
+def check(condition, text):
+    if not condition:
+        raise AssertionError(text)
