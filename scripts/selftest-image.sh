@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the path of the self-test image, building it when its recipe changed.
 . "$(dirname "$0")/lib.sh"
-KEY=$(find end2end/lab/selftest -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16)
+KEY=$(find end2end/lab/selftest end2end/lab/disk.sh -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16)
 IMAGE=$NSBOOT_CACHE/images/selftest-$KEY.raw
 if [ ! -f "$IMAGE" ]; then
   mkdir -p "$(dirname "$IMAGE")"
