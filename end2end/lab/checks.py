@@ -7,9 +7,10 @@ def seconds_of(stamp):
     return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
 
 
-def with_image(lab):
+def with_image(lab, variable="SELFTEST_IMAGE", name="self-test"):
+    """Starts the server with the disk that a variable of the environment names."""
     lab.start_server()
-    lab.nsboot("image", "import", os.environ["SELFTEST_IMAGE"], "--name", "self-test")
+    lab.nsboot("image", "import", os.environ[variable], "--name", name)
 
 
 def hop(boot, name):

@@ -2,7 +2,7 @@
 """Each way in which firmware comes to its disk, with real firmware and the real binary.
 usage: firmware.py [--long] [--rounds N] [NAME...]
 
-Environment: NSBOOT_BIN (the binary), SELFTEST_IMAGE (made by selftest/build.sh).
+Environment: NSBOOT_BIN (the binary), SELFTEST_IMAGE (made by selftest/build.sh), DEBIAN_IMAGE (by debian/build.sh).
 """
 import capture
 from checks import check, hop, seconds_of, with_image
@@ -14,10 +14,10 @@ MAC = "52:54:00:78:00:%02x"
 UEFI_SECONDS = 240
 
 
-def add(lab, number, mode="reset"):
-    """Registers a computer with the self-test's disk; its name."""
+def add(lab, number, mode="reset", image="self-test"):
+    """Registers a computer with a disk; its name."""
     name = f"pc-{number}"
-    lab.nsboot("client", "add", MAC % number, "--name", name, "--image", "self-test", "--mode", mode)
+    lab.nsboot("client", "add", MAC % number, "--name", name, "--image", image, "--mode", mode)
     return name
 
 
@@ -110,6 +110,23 @@ def the_virtual_lab_boots_uefi(lab):
         lab.nsboot("lab", "down")
 
 
+def debian_has_its_root_here(lab):
+    """A real Debian, whose own initramfs logs in again as the firmware's iBFT says, reaches multi-user.target."""
+    with_image(lab, "DEBIAN_IMAGE", "debian")
+    pc = lab.machine(add(lab, 5, "keep", "debian"), MAC % 5)
+    boot = boots(lab, pc, "uefi")
+    check("ext4 rw" in boot["facts"]["root"], f"the root is not writable: {boot['facts']}")
+    pc.run("test -d /sys/firmware/efi && systemctl is-active multi-user.target")
+    pc.run("echo kept > /root/proof && sync")
+    pc.power_off()
+    boots(lab, pc, "bios")
+    check(pc.run("cat /root/proof") == "kept", "a BIOS does not find what was written under UEFI")
+    pc.power_off()
+    lab.nsboot("client", "set", pc.name, "--mode", "reset")
+    boots(lab, pc)
+    check(pc.run("test -e /root/proof && echo there || echo gone") == "gone", "the file outlived a reset")
+
+
 def every_network_card_boots(lab):
     """Other cards have other ROMs, whose iPXE has other drivers, and so has the system's kernel."""
     with_image(lab)
@@ -119,9 +136,10 @@ def every_network_card_boots(lab):
         pc.power_off()
 
 
-TESTS = [uefi_boots_by_pxe, uefi_boots_by_http, boots_beside_another_dhcp, the_virtual_lab_boots_uefi]
+TESTS = [uefi_boots_by_pxe, uefi_boots_by_http, boots_beside_another_dhcp, the_virtual_lab_boots_uefi,
+         debian_has_its_root_here]
 LONG = [every_network_card_boots]
 
 
 if __name__ == "__main__":
-    main(TESTS, LONG)
+    main(TESTS, LONG, ("SELFTEST_IMAGE", "DEBIAN_IMAGE"))

@@ -232,14 +232,14 @@ unknown = "discover"
 
 def _bios(machine):
     """The network card's ROM is iPXE."""
-    return ["-m", "512", "-boot", "n", "-device", f"{machine.nic},netdev=n0,mac={machine.mac}"]
+    return ["-boot", "n", "-device", f"{machine.nic},netdev=n0,mac={machine.mac}"]
 
 
 def _uefi(machine, code="OVMF_CODE_4M.fd", store="OVMF_VARS_4M.fd", kind="q35"):
     """EDK2 with its own network stack, since the card has no ROM. Its variables are new at each power-on. Later
     versions of it have no network without a source of randomness."""
     shutil.copy(OVMF / store, machine.lab.dir / f"{machine.name}.vars.fd")
-    return ["-machine", kind, "-m", "1024", "-device", "virtio-rng-pci",
+    return ["-machine", kind, "-device", "virtio-rng-pci",
             "-drive", f"if=pflash,format=raw,readonly=on,file={OVMF / code}",
             "-drive", f"if=pflash,format=raw,file={machine.name}.vars.fd",
             "-device", f"{machine.nic},netdev=n0,mac={machine.mac},bootindex=1,romfile="]
@@ -275,7 +275,7 @@ class Machine:
     def power_on(self):
         assert not self.process or self.process.poll() is not None
         self.process = self.lab.spawn(
-            ["qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-display", "none", *FIRMWARE[self.firmware](self),
+            ["qemu-system-x86_64", "-accel", "tcg", "-m", "1024", "-nodefaults", "-display", "none", *FIRMWARE[self.firmware](self),
              "-uuid", f"00000000-0000-4000-8000-{self.mac.replace(':', '')}",
              "-netdev", f"tap,id=n0,ifname={self.tap},script=no,downscript=no",
              "-chardev", f"socket,id=s0,path={self.name}.sock,server=on,wait=off,logappend=on,"

@@ -31,15 +31,17 @@ def run(test):
     return False
 
 
-def main(tests, long=()):
-    """Runs tests by the words of the command line; those that are long only when asked for."""
+def main(tests, long=(), images=("SELFTEST_IMAGE",)):
+    """Runs tests by the words of the command line; those that are long only when asked for.
+    `images` are the variables of the environment that name disks."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--long", action="store_true", help="also the tests that take long")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
-    if os.geteuid() or not os.environ.get("SELFTEST_IMAGE"):
-        sys.exit("lab tests need root, and the self-test image in SELFTEST_IMAGE (scripts/selftest-image.sh prints it)")
+    missing = [name for name in images if not os.environ.get(name)]
+    if os.geteuid() or missing:
+        sys.exit(f"lab tests need root, and disks in {', '.join(images)} (scripts/lab-image.sh prints where they are)")
     unknown = set(args.names) - {t.__name__ for t in (*tests, *long)}
     if unknown:
         sys.exit(f"no such test: {', '.join(sorted(unknown))}")
