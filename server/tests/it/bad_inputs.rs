@@ -521,6 +521,14 @@ const REST: &[Case] = &[
         422,
         "NSB-HTTP-422",
     ),
+    (
+        "POST",
+        "/api/v1/lab/actions/boot",
+        JSON,
+        "{\"firmware\":\"openfirmware\"}",
+        422,
+        "NSB-HTTP-422",
+    ),
 ];
 
 #[test]

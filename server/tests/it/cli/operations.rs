@@ -71,7 +71,7 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
     (
         "POST",
         "/lab/actions/boot",
-        &["lab", "boot", "--name", "v1"],
+        &["lab", "boot", "--name", "v1", "--firmware", "uefi"],
     ),
     (
         "POST",
