@@ -24,7 +24,7 @@ use std::{
 use store::{BootKey, BootRecord, Read, ReadTx, Store};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use types::{
-    BootId, BootState, BootView, Event, Hop, MacAddr, ReadyFacts, Timestamp,
+    BootId, BootState, BootView, Event, MacAddr, ReadyFacts, Timestamp,
 };
 
 /// Boots kept of one computer.

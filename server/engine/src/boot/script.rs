@@ -190,4 +190,4 @@ pub(super) fn plain(text: &str) -> String {
 
 #[cfg(test)]
 #[path = "script_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -335,7 +335,7 @@ impl Clients {
                 let before = Some(inner.facts(&old));
                 inner.record(tx, &by, "client.update", &record, before, true)?;
             }
-            Ok(record)
+            Ok::<_, Error>(record)
         });
         let record = write.await?;
         Ok(self.view(&record))
