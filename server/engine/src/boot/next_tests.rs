@@ -10,9 +10,12 @@ const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
 const PEER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 100);
 
 /// A plane whose addresses are another server's, so that any address may ask.
-fn plane() -> Plane {
-    Plane::at(Ipv4Addr::new(10, 77, 0, 1), DhcpMode::Proxy)
-}
+const PLANE: Plane = Plane {
+    server: Ipv4Addr::new(10, 77, 0, 1),
+    http_port: 8080,
+    iscsi_port: 3260,
+    assigns_addresses: false,
+};
 
 fn open(dir: &tempfile::TempDir) -> Engine {
     Engine::open(EngineConfig {
@@ -61,7 +64,7 @@ async fn set(engine: &Engine, boot_entry: Option<&str>, one_shot: Option<&str>) 
 }
 
 async fn ask(engine: &Engine, at: Timestamp) -> String {
-    let script = engine.boots().script(MAC, PEER, &plane(), at);
+    let script = engine.boots().script(MAC, PEER, &PLANE, at);
     script.await.unwrap()
 }
 
@@ -126,7 +129,7 @@ async fn a_script_that_is_refused_uses_nothing_up() {
     set(&engine, None, Some("once")).await;
     let name = format!("grub/by-mac/{MAC}.cfg");
     let boots = engine.boots();
-    let config = boots.grub_config(name.as_bytes(), PEER, &plane(), crate::now());
+    let config = boots.grub_config(name.as_bytes(), PEER, &PLANE, crate::now());
     let config = config.await.unwrap().unwrap();
     assert!(config.contains("needs iPXE"), "{config}");
     assert_eq!(waiting(&engine).as_deref(), Some("once"));
@@ -137,7 +140,7 @@ async fn a_script_that_is_refused_uses_nothing_up() {
     assert_eq!(waiting(&engine).as_deref(), Some("once"));
     // What it can start, it uses up.
     set(&engine, None, Some("tool")).await;
-    let config = boots.grub_config(name.as_bytes(), PEER, &plane(), crate::now());
+    let config = boots.grub_config(name.as_bytes(), PEER, &PLANE, crate::now());
     let config = config.await.unwrap().unwrap();
     assert!(config.contains("linux (tftp,10.77.0.1)/tool/linux"), "{config}");
     assert_eq!(waiting(&engine), None);
@@ -149,7 +152,7 @@ async fn unknown_and_retired_computers_boot_nothing_and_are_told_so() {
     let engine = stage(&dir).await;
     let stranger = MacAddr([0x52, 0x54, 0, 0xab, 0xcd, 0xef]);
     let boots = engine.boots();
-    let said = boots.script(stranger, PEER, &plane(), crate::now());
+    let said = boots.script(stranger, PEER, &PLANE, crate::now());
     let said = said.await.unwrap();
     assert!(said.contains("Its code is ABCDEF") && said.contains("sleep 10"), "{said}");
     let retire = UpdateClientParams {
