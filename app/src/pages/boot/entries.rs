@@ -125,7 +125,8 @@ fn Name(id: String, value: String) -> impl IntoView {
 #[component]
 fn KernelFields(id: String, entry: Option<BootEntryView>) -> impl IntoView {
     let i18n = use_i18n();
-    let of = |name: &str| format!("{name}-{id}");
+    let [kernel_id, initrds_id, line_id, attach_id] =
+        ["kernel", "initrds", "line", "attach"].map(|name| format!("{name}-{id}"));
     let (kernel, initrds, line, attach) = match entry {
         Some(e) => (e.kernel, e.initrds.join("\n"), e.command_line, e.attach_disk),
         None => Default::default(),
@@ -137,17 +138,17 @@ fn KernelFields(id: String, entry: Option<BootEntryView>) -> impl IntoView {
         ]
     });
     view! {
-        <Field label=tu_string!(i18n, bootpage.kernel) id=of("kernel") help=tu_string!(i18n, bootpage.file_help)>
-            <input class="input data" id=of("kernel") name="kernel" value=kernel required autocomplete="off"/>
+        <Field label=tu_string!(i18n, bootpage.kernel) id=kernel_id.clone() help=tu_string!(i18n, bootpage.file_help)>
+            <input class="input data" id=kernel_id name="kernel" value=kernel required autocomplete="off"/>
         </Field>
-        <Field label=tu_string!(i18n, bootpage.initrds) id=of("initrds") help=tu_string!(i18n, bootpage.initrds_help)>
-            <textarea class="input data" id=of("initrds") name="initrds" rows="2">{initrds}</textarea>
+        <Field label=tu_string!(i18n, bootpage.initrds) id=initrds_id.clone() help=tu_string!(i18n, bootpage.initrds_help)>
+            <textarea class="input data" id=initrds_id name="initrds" rows="2">{initrds}</textarea>
         </Field>
-        <Field label=tu_string!(i18n, bootpage.command_line) id=of("line") help=tu_string!(i18n, bootpage.command_line_help)>
-            <input class="input data" id=of("line") name="command_line" value=line autocomplete="off"/>
+        <Field label=tu_string!(i18n, bootpage.command_line) id=line_id.clone() help=tu_string!(i18n, bootpage.command_line_help)>
+            <input class="input data" id=line_id name="command_line" value=line autocomplete="off"/>
         </Field>
-        <Field label=tu_string!(i18n, bootpage.disk) id=of("attach")>
-            <Select id=of("attach") name="attach" options selected=if attach { "yes" } else { "no" }/>
+        <Field label=tu_string!(i18n, bootpage.disk) id=attach_id.clone()>
+            <Select id=attach_id name="attach" options selected=if attach { "yes" } else { "no" }/>
         </Field>
     }
     .into_any()

@@ -184,7 +184,7 @@ fn Retire(client: Signal<ClientView>) -> impl IntoView {
     let i18n = use_i18n();
     let action = ServerAction::<RetireClient>::new();
     let value = action.value();
-    let id = client.with_untracked(|c| c.id.to_string());
+    let id = client.with_untracked(|c| c.id);
     let retired = move || client.with(|c| c.state == ClientState::Retired);
     view! {
         <Show when=move || !retired()>
@@ -193,7 +193,7 @@ fn Retire(client: Signal<ClientView>) -> impl IntoView {
                 <div class="body panel grid gap-3 p-4 w-[22rem] max-w-full">
                     <p>{t!(i18n, choice.retire_text)}</p>
                     <ActionForm action>
-                        <input type="hidden" name="id" value=id.clone()/>
+                        <input type="hidden" name="id" value=id.to_string()/>
                         <button class="btn">{t!(i18n, choice.retire_button)}</button>
                     </ActionForm>
                     <Problems fault=Signal::derive(move || value.get().and_then(Result::err))/>

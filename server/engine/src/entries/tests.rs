@@ -73,8 +73,6 @@ async fn entries_are_kept_and_the_built_in_ones_are_always_there() {
     let changed = changed.await.unwrap();
     assert_eq!((changed.revision, changed.attach_disk), (2, true));
     assert_eq!(changed.kernel, made.kernel);
-    let late = itself.update_boot_entry("installer-13", Some(1), rename).await;
-    assert!(matches!(late, Err(Error::PreconditionFailed { current: 2, .. })));
     drop((engine, itself));
 
     let engine = place.open();
@@ -82,6 +80,8 @@ async fn entries_are_kept_and_the_built_in_ones_are_always_there() {
     let names: Vec<_> = itself.boot_entries().into_iter().map(|e| e.name).collect();
     assert_eq!(names, ["image", "local", "Installer-13"]);
     assert_eq!(itself.boot_entry("installer-13").unwrap(), changed);
+    let late = itself.update_boot_entry("installer-13", Some(1), rename).await;
+    assert!(matches!(late, Err(Error::PreconditionFailed { current: 2, .. })));
     for built_in in ["image", "local", &BootEntryId::LOCAL.to_string()] {
         assert!(itself.boot_entry(built_in).unwrap().built_in);
         let gone = itself.remove_boot_entry(built_in, None).await;
