@@ -17,8 +17,9 @@ use axum::{
 };
 use engine::{
     Engine,
-    boot::{Plane, Who},
+    boot::{Plane, Signal, Who},
 };
+use futures_util::StreamExt;
 use http::{HeaderMap, Method, StatusCode, header};
 use std::{
     io::SeekFrom,
@@ -33,7 +34,7 @@ use tower_http::{
     trace::TraceLayer,
 };
 use tracing::{Span, field::display};
-use types::{MacAddr, Problem, ReadyFacts};
+use types::{MacAddr, Problem, ReadyFacts, Timestamp};
 
 /// The most that a ready report may have, bytes.
 const REPORT_LIMIT: usize = 16 << 10;
@@ -164,13 +165,14 @@ async fn file(
     headers: HeaderMap,
     method: Method,
 ) -> ApiResult<Response> {
+    let at = engine::now();
     let loaders = boot.engine.loaders().clone();
     let name = path.clone();
     let found = tokio::task::spawn_blocking(move || loaders.find(name.as_bytes())).await;
     let found = found.ok().flatten();
     // As the script: only a GET begins a boot.
     if found.is_none() && method == Method::GET {
-        let (at, peer, plane) = (engine::now(), ipv4(peer)?, &boot.plane);
+        let (peer, plane) = (ipv4(peer)?, &boot.plane);
         let boots = boot.engine.boots();
         if let Some(config) = boots.grub_config(path.as_bytes(), peer, plane, at).await? {
             let headers = [
@@ -228,6 +230,8 @@ async fn file(
     let body = if method == Method::HEAD {
         Body::empty()
     } else {
+        let fetch = (start == 0).then(|| Fetch::begin(&boot.engine, peer, &found.name, at));
+        let ends_here = start + len == found.len;
         let mut file = tokio::fs::File::from_std(found.file);
         file.seek(SeekFrom::Start(start))
             .await
@@ -237,9 +241,20 @@ async fn file(
             let mut piece = Vec::with_capacity(len as usize);
             let read = part.read_to_end(&mut piece).await;
             read.map_err(|e| unreadable(&e))?;
+            if let Some(fetch) = fetch.flatten().filter(|_| ends_here) {
+                fetch.done(len);
+            }
             Body::from(piece)
         } else {
-            Body::from_stream(ReaderStream::with_capacity(part, PIECE))
+            let fetch = fetch.flatten().filter(|_| ends_here);
+            let mut left = len;
+            let pieces = ReaderStream::with_capacity(part, PIECE).inspect(move |piece| {
+                left -= piece.as_ref().map_or(0, |p| p.len() as u64).min(left);
+                if let Some(fetch) = fetch.as_ref().filter(|_| left == 0) {
+                    fetch.done(len);
+                }
+            });
+            Body::from_stream(pieces)
         }
     };
     response.body(body).map_err(|e| {
@@ -265,6 +280,34 @@ fn unreadable(e: &std::io::Error) -> ApiError {
         )
         .detail(e.to_string()),
     )
+}
+
+/// A computer that fetches a whole file, as UEFI HTTP Boot fetches its loader.
+struct Fetch {
+    engine: Engine,
+    who: Who,
+    file: String,
+}
+
+impl Fetch {
+    /// Tells the boots; None when the asker has no IPv4 address.
+    fn begin(engine: &Engine, peer: SocketAddr, file: &str, at: Timestamp) -> Option<Fetch> {
+        let fetch = Fetch {
+            engine: engine.clone(),
+            who: Who::Address(ipv4(peer).ok()?),
+            file: file.to_owned(),
+        };
+        let signal = Signal::LoaderAsked { file: file.into() };
+        engine.boots().signal(fetch.who, at, signal);
+        Some(fetch)
+    }
+
+    /// All of it was handed to the connection.
+    fn done(&self, bytes: u64) {
+        let file = self.file.clone();
+        let signal = Signal::LoaderDone { file, bytes };
+        self.engine.boots().signal(self.who, engine::now(), signal);
+    }
 }
 
 fn media_type(name: &str) -> &'static str {
