@@ -2,8 +2,8 @@
 //! `cargo leptos build --split` puts each into a WASM file of its own.
 
 use super::{
-    account::Account, activity::Activity, boot::Boot, computer::Computer, floor::Floor, images::Images,
-    network::Network, settings::Settings, users::Users,
+    account::Account, activity::Activity, boot::Boot, computer::Computer, floor::Floor,
+    images::Images, network::Network, settings::Settings, users::Users,
 };
 use leptos::prelude::*;
 use leptos_router::{LazyRoute, lazy_route};

@@ -16,8 +16,8 @@ mod users;
 use crate::{i18n::*, live::Live, start::Start};
 use frame::{Frame, Missing};
 use lazy::{
-    AccountPage, ActivityPage, BootPage, ComputerPage, FloorPage, ImagesPage, NetworkPage, SettingsPage,
-    UsersPage,
+    AccountPage, ActivityPage, BootPage, ComputerPage, FloorPage, ImagesPage, NetworkPage,
+    SettingsPage, UsersPage,
 };
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};

@@ -735,8 +735,8 @@ fn state(session: &Session<'_>) -> Vec<Vec<Value>> {
         "boots",
         "networks",
     ]
-        .map(|noun| session.items(&format!("/api/v1/{noun}")))
-        .into()
+    .map(|noun| session.items(&format!("/api/v1/{noun}")))
+    .into()
 }
 
 /// Settings that can't be used stop the server before it makes anything.

@@ -4,8 +4,8 @@ mod boots;
 mod causes;
 mod choice;
 mod disks;
-mod grub;
 mod forms;
+mod grub;
 pub mod identity;
 mod next;
 mod rules;
@@ -17,8 +17,8 @@ mod timeline_tests;
 
 pub use boots::Boots;
 pub(crate) use boots::Needs;
-pub use rules::Choice;
 pub use forms::{Form, choices};
+pub use rules::Choice;
 pub use script::Plane;
 
 use std::net::Ipv4Addr;

@@ -24,7 +24,15 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
     (
         "POST",
         "/boot-entries",
-        &["boot-entry", "add", "tool", "--kind", "kernel", "--kernel", "a"],
+        &[
+            "boot-entry",
+            "add",
+            "tool",
+            "--kind",
+            "kernel",
+            "--kernel",
+            "a",
+        ],
     ),
     (
         "GET",
