@@ -167,8 +167,22 @@ async fn file(
 ) -> ApiResult<Response> {
     let at = engine::now();
     let loaders = boot.engine.loaders().clone();
-    let found = tokio::task::spawn_blocking(move || loaders.find(path.as_bytes())).await;
-    let found = found.ok().flatten().ok_or_else(|| {
+    let name = path.clone();
+    let found = tokio::task::spawn_blocking(move || loaders.find(name.as_bytes())).await;
+    let found = found.ok().flatten();
+    // As the script: only a GET begins a boot.
+    if found.is_none() && method == Method::GET {
+        let (peer, plane) = (ipv4(peer)?, &boot.plane);
+        let boots = boot.engine.boots();
+        if let Some(config) = boots.grub_config(path.as_bytes(), peer, plane, at).await? {
+            let headers = [
+                (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+                (header::CACHE_CONTROL, "no-store"),
+            ];
+            return Ok((headers, config).into_response());
+        }
+    }
+    let found = found.ok_or_else(|| {
         Problem::new(
             404,
             "NSB-LOADER-004",

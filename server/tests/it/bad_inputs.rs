@@ -316,6 +316,142 @@ const REST: &[Case] = &[
     ("DELETE", C, &[], "", 405, "NSB-HTTP-405"),
     ("GET", "/api/v1/nothing", &[], "", 404, "NSB-HTTP-404"),
     ("GET", "/api/v2/clients", &[], "", 404, "NSB-HTTP-404"),
+    (
+        "POST",
+        "/api/v1/boot-entries",
+        JSON,
+        "{\"name\": \"x\"}",
+        422,
+        "NSB-HTTP-422",
+    ),
+    (
+        "POST",
+        "/api/v1/boot-entries",
+        JSON,
+        "{\"name\": \"x\", \"kind\": \"disk\"}",
+        422,
+        "NSB-HTTP-422",
+    ),
+    (
+        "POST",
+        "/api/v1/boot-entries",
+        JSON,
+        "{\"name\": \"x\", \"kind\": \"local\"}",
+        422,
+        "NSB-ENTRY-001",
+    ),
+    (
+        "POST",
+        "/api/v1/boot-entries",
+        JSON,
+        "{\"name\": \"x\", \"kind\": \"kernel\", \"kernel\": \"a\\nshell\"}",
+        422,
+        "NSB-ENTRY-001",
+    ),
+    (
+        "POST",
+        "/api/v1/boot-entries",
+        JSON,
+        "{\"name\": \"x\", \"kind\": \"script\"}",
+        422,
+        "NSB-ENTRY-001",
+    ),
+    (
+        "POST",
+        "/api/v1/boot-entries",
+        JSON,
+        "{\"name\": \"image\", \"kind\": \"script\", \"script\": \"shell\"}",
+        409,
+        "NSB-ENTRY-002",
+    ),
+    (
+        "GET",
+        "/api/v1/boot-entries/none",
+        &[],
+        "",
+        404,
+        "NSB-ENTRY-004",
+    ),
+    (
+        "PATCH",
+        "/api/v1/boot-entries/local",
+        JSON,
+        "{\"name\": \"x\"}",
+        409,
+        "NSB-ENTRY-002",
+    ),
+    (
+        "DELETE",
+        "/api/v1/boot-entries/image",
+        &[],
+        "",
+        409,
+        "NSB-ENTRY-002",
+    ),
+    (
+        "POST",
+        "/api/v1/groups",
+        JSON,
+        "{\"name\": \"a b\"}",
+        422,
+        "NSB-GROUP-001",
+    ),
+    (
+        "POST",
+        "/api/v1/groups",
+        JSON,
+        "{\"name\": \"g\", \"boot_entry\": \"none\"}",
+        404,
+        "NSB-ENTRY-004",
+    ),
+    (
+        "POST",
+        "/api/v1/groups",
+        JSON,
+        "{\"name\": \"g\", \"loader\": \"grub\"}",
+        422,
+        "NSB-GROUP-001",
+    ),
+    (
+        "DELETE",
+        "/api/v1/groups/none",
+        &[],
+        "",
+        404,
+        "NSB-GROUP-004",
+    ),
+    (
+        "PATCH",
+        "/api/v1/clients/a01",
+        JSON,
+        "{\"group\": \"none\"}",
+        404,
+        "NSB-GROUP-004",
+    ),
+    (
+        "PATCH",
+        "/api/v1/clients/a01",
+        JSON,
+        "{\"one_shot\": \"none\"}",
+        404,
+        "NSB-ENTRY-004",
+    ),
+    (
+        "PATCH",
+        "/api/v1/clients/a01",
+        JSON,
+        "{\"retire\": true, \"adopt\": true}",
+        422,
+        "NSB-CLIENT-001",
+    ),
+    (
+        "GET",
+        "/api/v1/clients/none/boot-choice",
+        &[],
+        "",
+        404,
+        "NSB-CLIENT-004",
+    ),
     ("GET", "/api/v1/clients/%ff", &[], "", 400, "NSB-HTTP-400"),
     (
         "GET",
@@ -598,9 +734,17 @@ fn check(answer: &Answer, status: u16, code: &str, what: &str) {
 }
 
 fn state(session: &Session<'_>) -> Vec<Vec<Value>> {
-    ["clients", "images", "leases", "boots", "networks"]
-        .map(|noun| session.items(&format!("/api/v1/{noun}")))
-        .into()
+    [
+        "clients",
+        "images",
+        "boot-entries",
+        "groups",
+        "leases",
+        "boots",
+        "networks",
+    ]
+    .map(|noun| session.items(&format!("/api/v1/{noun}")))
+    .into()
 }
 
 /// Settings that can't be used stop the server before it makes anything.

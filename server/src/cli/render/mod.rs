@@ -2,10 +2,12 @@
 
 mod boot;
 mod control;
+mod entries;
 mod settings;
 
 pub use boot::*;
 pub use control::*;
+pub use entries::*;
 pub use settings::*;
 
 use serde_json::Value;
