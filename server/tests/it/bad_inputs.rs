@@ -464,6 +464,72 @@ const REST: &[Case] = &[
         412,
         "NSB-IMAGE-003",
     ),
+    // Loader sets.
+    ("POST", "/api/v1/loaders", RAW, "x", 400, "NSB-HTTP-400"),
+    (
+        "POST",
+        "/api/v1/loaders?name=..",
+        RAW,
+        "x",
+        422,
+        "NSB-LOADER-001",
+    ),
+    (
+        "POST",
+        "/api/v1/loaders?name=none",
+        RAW,
+        "no archive",
+        422,
+        "NSB-LOADER-001",
+    ),
+    (
+        "POST",
+        "/api/v1/loaders?name=none",
+        RAW,
+        "",
+        422,
+        "NSB-LOADER-001",
+    ),
+    (
+        "POST",
+        "/api/v1/loaders?name=debian",
+        RAW,
+        "x",
+        409,
+        "NSB-LOADER-002",
+    ),
+    (
+        "POST",
+        "/api/v1/loaders?name=form",
+        FORM,
+        "a=b",
+        415,
+        "NSB-HTTP-415",
+    ),
+    (
+        "GET",
+        "/api/v1/loaders/none",
+        &[],
+        "",
+        404,
+        "NSB-LOADER-004",
+    ),
+    (
+        "DELETE",
+        "/api/v1/loaders/none",
+        &[],
+        "",
+        404,
+        "NSB-LOADER-004",
+    ),
+    (
+        "DELETE",
+        "/api/v1/loaders/debian",
+        &[],
+        "",
+        409,
+        "NSB-LOADER-002",
+    ),
     // Sign-in, and requests in others' names.
     (
         "POST",
@@ -590,9 +656,11 @@ fn check(answer: &Answer, status: u16, code: &str, what: &str) {
 }
 
 fn state(session: &Session<'_>) -> Vec<Vec<Value>> {
-    ["clients", "images", "leases", "boots", "networks"]
-        .map(|noun| session.items(&format!("/api/v1/{noun}")))
-        .into()
+    [
+        "clients", "images", "loaders", "leases", "boots", "networks",
+    ]
+    .map(|noun| session.items(&format!("/api/v1/{noun}")))
+    .into()
 }
 
 /// Settings that can't be used stop the server before it makes anything.

@@ -51,6 +51,10 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/lab/actions/boot", "operator"),
     ("POST", "/api/v1/lab/actions/down", "operator"),
     ("GET", "/api/v1/leases", "viewer"),
+    ("GET", "/api/v1/loaders", "viewer"),
+    ("POST", "/api/v1/loaders", "admin"),
+    ("GET", "/api/v1/loaders/{set}", "viewer"),
+    ("DELETE", "/api/v1/loaders/{set}", "admin"),
     ("GET", "/api/v1/networks", "viewer"),
     ("GET", "/api/v1/settings", "viewer"),
     ("PATCH", "/api/v1/settings", "admin"),
@@ -423,6 +427,7 @@ fn state(server: &Server) -> Vec<Value> {
         "clients",
         "images",
         "users",
+        "loaders",
         "tokens?user=*",
         "settings/revisions",
     ];

@@ -6,12 +6,14 @@
 
 mod admin;
 mod import;
+mod loaders;
 mod operator;
 #[cfg(test)]
 mod tests;
 mod viewer;
 
 pub use import::Import;
+pub use loaders::LoaderUpload;
 
 use crate::{
     By, Engine, Error, Result,

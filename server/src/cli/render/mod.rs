@@ -2,10 +2,12 @@
 
 mod boot;
 mod control;
+mod loaders;
 mod settings;
 
 pub use boot::*;
 pub use control::*;
+pub use loaders::*;
 pub use settings::*;
 
 use serde_json::Value;

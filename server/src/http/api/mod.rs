@@ -11,6 +11,7 @@ pub mod images;
 pub mod jobs;
 pub mod lab;
 pub mod leases;
+pub mod loaders;
 pub mod networks;
 pub mod secrets;
 pub mod settings;
@@ -34,6 +35,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(jobs::routes())
         .merge(lab::routes())
         .merge(leases::routes())
+        .merge(loaders::routes())
         .merge(networks::routes())
         .merge(settings::routes())
         .merge(secrets::routes())
