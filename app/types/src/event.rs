@@ -1,8 +1,8 @@
 //! What the WebSocket carries.
 
 use crate::{
-    AuditView, BootId, BootNetworkView, BootView, ClientId, ClientView, ImageId, ImageView, JobId,
-    JobView, LeaseView, Topic, Topics, TrialView,
+    AuditView, BootEntryId, BootEntryView, BootId, BootNetworkView, BootView, ClientId, ClientView,
+    GroupId, GroupView, ImageId, ImageView, JobId, JobView, LeaseView, Topic, Topics, TrialView,
 };
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -27,6 +27,18 @@ pub enum Event {
     },
     ImageRemoved {
         id: ImageId,
+    },
+    BootEntryChanged {
+        entry: BootEntryView,
+    },
+    BootEntryRemoved {
+        id: BootEntryId,
+    },
+    GroupChanged {
+        group: GroupView,
+    },
+    GroupRemoved {
+        id: GroupId,
     },
     LeaseChanged {
         lease: LeaseView,
@@ -68,6 +80,8 @@ pub enum Subject {
     Client(ClientId),
     Boot(BootId),
     Image(ImageId),
+    BootEntry(BootEntryId),
+    Group(GroupId),
     Lease(Ipv4Addr, String),
     /// An interface, in a network namespace when it is not the host's own.
     Network(String, Option<String>),
@@ -87,6 +101,8 @@ impl Event {
             Event::ClientChanged { .. } | Event::ClientRemoved { .. } => Topic::Clients,
             Event::BootChanged { .. } => Topic::Boots,
             Event::ImageChanged { .. } | Event::ImageRemoved { .. } => Topic::Images,
+            Event::BootEntryChanged { .. } | Event::BootEntryRemoved { .. } => Topic::BootEntries,
+            Event::GroupChanged { .. } | Event::GroupRemoved { .. } => Topic::Groups,
             Event::LeaseChanged { .. } => Topic::Leases,
             Event::NetworkChanged { .. } | Event::NetworkRemoved { .. } => Topic::Networks,
             Event::JobChanged { .. } => Topic::Jobs,
@@ -104,6 +120,10 @@ impl Event {
             Event::BootChanged { boot } => Subject::Boot(boot.id),
             Event::ImageChanged { image } => Subject::Image(image.id),
             Event::ImageRemoved { id } => Subject::Image(*id),
+            Event::BootEntryChanged { entry } => Subject::BootEntry(entry.id),
+            Event::BootEntryRemoved { id } => Subject::BootEntry(*id),
+            Event::GroupChanged { group } => Subject::Group(group.id),
+            Event::GroupRemoved { id } => Subject::Group(*id),
             Event::LeaseChanged { lease } => Subject::Lease(lease.address, lease.interface.clone()),
             Event::NetworkChanged { network } => {
                 Subject::Network(network.interface.clone(), network.namespace.clone())
@@ -129,6 +149,10 @@ pub struct Snapshot {
     pub page_build: String,
     pub clients: Vec<ClientView>,
     pub images: Vec<ImageView>,
+    #[serde(default)]
+    pub boot_entries: Vec<BootEntryView>,
+    #[serde(default)]
+    pub groups: Vec<GroupView>,
     pub leases: Vec<LeaseView>,
     pub networks: Vec<BootNetworkView>,
     /// The newest boot of each computer, for readers of `boots` without `clients`: in `clients`

@@ -42,4 +42,8 @@ ids! {
     TokenId,
     /// A job: one piece of long work.
     JobId,
+    /// A boot entry: something that clients may boot.
+    BootEntryId,
+    /// A group of clients that share settings.
+    GroupId,
 }

@@ -12,6 +12,10 @@ pub enum Area {
     Client,
     /// An image.
     Image,
+    /// A boot entry.
+    BootEntry,
+    /// A group of computers.
+    Group,
     /// A boot.
     Boot,
     /// A lease.
@@ -51,6 +55,8 @@ impl Area {
     pub const ALL: &[Area] = &[
         Area::Client,
         Area::Image,
+        Area::BootEntry,
+        Area::Group,
         Area::Boot,
         Area::Lease,
         Area::Network,
@@ -74,6 +80,8 @@ impl Area {
         match self {
             Area::Client => "CLIENT",
             Area::Image => "IMAGE",
+            Area::BootEntry => "ENTRY",
+            Area::Group => "GROUP",
             Area::Boot => "BOOT",
             Area::Lease => "LEASE",
             Area::Network => "NETWORK",
@@ -98,6 +106,8 @@ impl Area {
         match self {
             Area::Client => "computer",
             Area::Image => "image",
+            Area::BootEntry => "boot entry",
+            Area::Group => "group",
             Area::Boot => "boot",
             Area::Lease => "lease",
             Area::Network => "boot network",

@@ -1,7 +1,9 @@
 //! Keys as bytes whose order is the order we list in.
 
 use std::net::Ipv4Addr;
-use types::{BootId, ClientId, ImageId, JobId, MacAddr, SessionId, TokenId, UserId};
+use types::{
+    BootEntryId, BootId, ClientId, GroupId, ImageId, JobId, MacAddr, SessionId, TokenId, UserId,
+};
 
 /// A key, or the beginning of one, as bytes.
 pub trait Key {
@@ -25,7 +27,17 @@ macro_rules! id_keys {
         }
     )*};
 }
-id_keys!(ClientId, ImageId, UserId, SessionId, TokenId, BootId, JobId);
+id_keys!(
+    ClientId,
+    ImageId,
+    UserId,
+    SessionId,
+    TokenId,
+    BootId,
+    JobId,
+    BootEntryId,
+    GroupId
+);
 
 impl Key for MacAddr {
     fn write(&self, out: &mut Vec<u8>) {

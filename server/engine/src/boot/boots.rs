@@ -4,12 +4,14 @@ use super::{
     BootFile, Firmware, Machine, Signal, Who, causes,
     disks::Disks,
     identity,
-    script::{self, Plane},
+    next::UsedOneShots,
+    script::Plane,
     tally,
     timeline::Timeline,
 };
 use crate::{
-    Clients, Counters, Error, EventBus, Leases, Result, StorageBackend,
+    BootEntries, Clients, Counters, Error, EventBus, Groups, Leases, Result, Settings,
+    StorageBackend,
     export::{Exports, SessionInfo},
     now,
 };
@@ -22,7 +24,7 @@ use std::{
 use store::{BootKey, BootRecord, Read, ReadTx, Store};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use types::{
-    BootId, BootState, BootView, Cause, ClientState, Event, Hop, MacAddr, ReadyFacts, Timestamp,
+    BootId, BootState, BootView, Event, MacAddr, ReadyFacts, Timestamp,
 };
 
 /// Boots kept of one computer.
@@ -40,6 +42,9 @@ const BIOS_LOADER: &str = "undionly.kpxe";
 pub(crate) struct Needs {
     pub store: Arc<Store>,
     pub events: EventBus,
+    pub settings: Settings,
+    pub entries: BootEntries,
+    pub groups: Groups,
     pub clients: Clients,
     pub leases: Leases,
     pub storage: Arc<dyn StorageBackend>,
@@ -50,16 +55,17 @@ pub(crate) struct Needs {
 /// Every computer's boot under way and its history. Cheap to clone.
 #[derive(Clone)]
 pub struct Boots {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    needs: Needs,
+pub(super) struct Inner {
+    pub(super) needs: Needs,
     /// The newest boot of each computer.
     newest: Mutex<HashMap<MacAddr, Timeline>>,
     /// Machines whose ROM is iPXE and that shall go through the loader once all the same.
     through_loader: Mutex<HashSet<MacAddr>>,
-    disks: Disks,
+    pub(super) disks: Disks,
+    pub(super) used_one_shots: UsedOneShots,
     queue: mpsc::Sender<Seen>,
     /// The other end of the queue, held by who folds.
     signals: tokio::sync::Mutex<mpsc::Receiver<Seen>>,
@@ -91,6 +97,7 @@ impl Boots {
             newest: Mutex::new(newest),
             through_loader: Mutex::default(),
             disks,
+            used_one_shots: UsedOneShots::default(),
             queue,
             signals: tokio::sync::Mutex::new(signals),
         });
@@ -190,54 +197,6 @@ impl Boots {
         if let Some(client) = client.filter(|c| is_its_own(c.mac)) {
             let cause = causes::disk_refused(why);
             self.signal(Who::Mac(client.mac), at, Signal::DiskRefused { cause });
-        }
-    }
-
-    /// The boot script of this machine. In mode `reset` its overlay is new from here on: this, not
-    /// a login, is where a boot begins for the disk.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`] when `peer`, who asks, is not that machine; when an unknown computer
-    /// can't be kept as discovered.
-    pub async fn script(
-        &self,
-        mac: MacAddr,
-        peer: Ipv4Addr,
-        plane: &Plane,
-        at: Timestamp,
-    ) -> Result<String> {
-        // A script carries the disk's secret, and asking for it starts the disk anew.
-        if plane.assigns_addresses && self.inner.needs.leases.last_holder(peer) != Some(mac) {
-            return Err(Error::Forbidden("this address is not that computer's"));
-        }
-        let client = self.inner.needs.clients.discovered(mac).await?;
-        let refuse = |hop, cause: Cause| {
-            self.signal(
-                Who::Mac(mac),
-                at,
-                Signal::Refused {
-                    hop,
-                    cause: cause.clone(),
-                },
-            );
-            script::explain(plane, mac, &[cause.title, cause.hint])
-        };
-        if client.state == ClientState::Discovered {
-            return Ok(refuse(Hop::Ipxe, causes::not_adopted(mac)));
-        }
-        match self.inner.disks.prepare(&client).await {
-            Ok(None) => Ok(refuse(Hop::Disk, causes::no_image(&client.name))),
-            Ok(Some(export)) => {
-                self.signal(Who::Mac(mac), at, Signal::Script);
-                Ok(script::san_boot(plane, mac, &client.name, &export))
-            }
-            Err(error) => {
-                tracing::error!(client = %client.name, %error, "its disk could not be prepared");
-                Ok(refuse(
-                    Hop::Disk,
-                    causes::disk_unavailable(&error.to_string()),
-                ))
-            }
         }
     }
 

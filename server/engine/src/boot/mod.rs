@@ -3,7 +3,10 @@
 mod boots;
 mod causes;
 mod disks;
+mod grub;
 pub mod identity;
+mod next;
+mod rules;
 pub mod script;
 mod tally;
 mod timeline;
@@ -12,6 +15,7 @@ mod timeline_tests;
 
 pub use boots::Boots;
 pub(crate) use boots::Needs;
+pub use rules::Choice;
 pub use script::Plane;
 
 use std::net::Ipv4Addr;
@@ -88,6 +92,10 @@ pub enum Signal {
     },
     /// The iPXE script was asked for and served.
     Script,
+    /// A script was served after which no more is seen: the computer goes on with this, in words.
+    HandedOver {
+        to: String,
+    },
     /// A script that boots nothing was served, with the reason.
     Refused {
         hop: Hop,

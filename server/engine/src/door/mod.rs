@@ -5,6 +5,7 @@
 //! Boot planes and other parts of the server do not come through here: they act for nobody.
 
 mod admin;
+mod entries;
 mod import;
 mod loaders;
 mod operator;

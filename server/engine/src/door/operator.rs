@@ -88,10 +88,11 @@ impl Operator {
             let image = change.image.as_deref().filter(|text| !text.is_empty());
             let image = image.map(|text| self.engine.images().require(text));
             let image = image.transpose()?.map(|i| i.id.to_string());
-            Ok((self.all_of(clients, expected)?, image))
+            let change = self.engine.clients().by_ids(change)?;
+            Ok((self.all_of(clients, expected)?, image, change))
         };
         let to = computers(clients);
-        let ((ids, items), image) = self.attempt("client.update_many", to, found).await?;
+        let ((ids, items), image, change) = self.attempt("client.update_many", to, found).await?;
         let change = UpdateClientParams {
             image: image.or(change.image),
             ..change

@@ -152,6 +152,8 @@ impl Viewer {
             page_build,
             clients: Vec::new(),
             images: Vec::new(),
+            boot_entries: Vec::new(),
+            groups: Vec::new(),
             leases: Vec::new(),
             networks: Vec::new(),
             boots: Vec::new(),
@@ -162,6 +164,8 @@ impl Viewer {
             match topic {
                 Topic::Clients => snapshot.clients = self.clients(),
                 Topic::Images => snapshot.images = self.images(),
+                Topic::BootEntries => snapshot.boot_entries = self.boot_entries(),
+                Topic::Groups => snapshot.groups = self.groups(),
                 Topic::Leases => snapshot.leases = self.leases(),
                 Topic::Networks => snapshot.networks = self.networks(),
                 Topic::Settings => snapshot.trial = self.engine.settings().trial(),
