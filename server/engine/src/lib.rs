@@ -43,9 +43,7 @@ pub use network::{BootNetworkConfig, Networks};
 pub use settings::{Settings, Sources};
 pub use storage::{EmbeddedStorage, StorageBackend};
 /// Rows as the look-ups give them.
-pub use store::{
-    BootEntryRecord, BootRecord, ClientRecord, GroupRecord, ImageRecord, LeaseRecord,
-};
+pub use store::{BootEntryRecord, BootRecord, ClientRecord, GroupRecord, ImageRecord, LeaseRecord};
 pub use users::{Identity, Users};
 
 use std::{

@@ -3,7 +3,7 @@
 //! iPXE understand no chunks.
 
 use super::{
-    body,
+    body, files,
     problem::{ApiError, ApiResult, Body as JsonBody},
     request_id::{self, REQUEST_ID},
 };
@@ -20,13 +20,7 @@ use engine::{
     boot::{Plane, Who},
 };
 use http::{HeaderMap, Method, StatusCode, header};
-use std::{
-    io::SeekFrom,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    time::UNIX_EPOCH,
-};
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio_util::io::ReaderStream;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use tower_http::{
     request_id::{MakeRequestUuid, SetRequestIdLayer},
     timeout::RequestBodyTimeoutLayer,
@@ -39,8 +33,6 @@ use types::{MacAddr, Problem, ReadyFacts};
 const REPORT_LIMIT: usize = 16 << 10;
 /// The most of one text in a report, characters.
 const TEXT_LIMIT: usize = 200;
-/// A piece of a file on its way out, bytes.
-const PIECE: usize = 256 << 10;
 
 #[derive(Clone)]
 struct Boot {
@@ -164,223 +156,22 @@ async fn file(
     method: Method,
 ) -> ApiResult<Response> {
     let loaders = boot.engine.loaders().clone();
-    let found = tokio::task::spawn_blocking(move || loaders.find(path.as_bytes())).await;
-    let found = found.ok().flatten().ok_or_else(|| {
+    // Found and, when it is small, read in one go: each change of threads costs more than a small file.
+    let find = move || {
+        let found = loaders.find(path.as_bytes())?;
+        Some(files::answer(found, &headers, &method))
+    };
+    let found = tokio::task::spawn_blocking(find).await.ok().flatten();
+    found.ok_or_else(|| {
         Problem::new(
             404,
             "NSB-LOADER-004",
             "There is no such file",
             "Put it into the folder `loaders` of the data directory.",
         )
-    })?;
-    let changed = found
-        .modified
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| d.as_micros());
-    let etag = format!("\"{:x}-{changed:x}\"", found.len);
-    // RFC 9110 section 13.1.5: with another tag the range no longer means what was asked.
-    let range_holds = headers
-        .get(header::IF_RANGE)
-        .is_none_or(|tag| tag.as_bytes() == etag.as_bytes());
-    let range = headers
-        .get(header::RANGE)
-        .filter(|_| range_holds)
-        .and_then(|r| r.to_str().ok());
-    let (status, start, len) = match range.map_or(Range::Whole, |r| Range::parse(r, found.len)) {
-        Range::Whole => (StatusCode::OK, 0, found.len),
-        Range::Part { start, end } => (StatusCode::PARTIAL_CONTENT, start, end - start),
-        Range::Unsatisfiable => {
-            let total = format!("bytes */{}", found.len);
-            return Ok((
-                StatusCode::RANGE_NOT_SATISFIABLE,
-                [(header::CONTENT_RANGE, total)],
-            )
-                .into_response());
-        }
-    };
-    let mut response = Response::builder()
-        .status(status)
-        .header(header::CONTENT_LENGTH, len)
-        .header(header::CONTENT_TYPE, media_type(&found.name))
-        .header(header::ACCEPT_RANGES, "bytes")
-        .header(header::ETAG, etag);
-    if status == StatusCode::PARTIAL_CONTENT {
-        response = response.header(
-            header::CONTENT_RANGE,
-            format!("bytes {start}-{}/{}", start + len - 1, found.len),
-        );
-    }
-    let body = if method == Method::HEAD {
-        Body::empty()
-    } else {
-        let mut file = tokio::fs::File::from_std(found.file);
-        file.seek(SeekFrom::Start(start))
-            .await
-            .map_err(|e| unreadable(&e))?;
-        let mut part = file.take(len);
-        if len <= PIECE as u64 {
-            let mut piece = Vec::with_capacity(len as usize);
-            let read = part.read_to_end(&mut piece).await;
-            read.map_err(|e| unreadable(&e))?;
-            Body::from(piece)
-        } else {
-            Body::from_stream(ReaderStream::with_capacity(part, PIECE))
-        }
-    };
-    response.body(body).map_err(|e| {
-        ApiError::from(
-            Problem::new(
-                500,
-                "NSB-LOADER-021",
-                "The answer could not be made",
-                "Look at the server's log.",
-            )
-            .detail(e.to_string()),
-        )
-    })
-}
-
-fn unreadable(e: &std::io::Error) -> ApiError {
-    ApiError::from(
-        Problem::new(
-            500,
-            "NSB-LOADER-021",
-            "The file could not be read",
-            "Look at the server's log.",
-        )
-        .detail(e.to_string()),
-    )
-}
-
-fn media_type(name: &str) -> &'static str {
-    match name.rsplit('.').next() {
-        Some("efi") => "application/efi",
-        Some("iso") => "application/vnd.efi-iso",
-        Some("img") => "application/vnd.efi-img",
-        Some("ipxe") => "text/plain; charset=utf-8",
-        _ => "application/octet-stream",
-    }
-}
-
-/// What a `Range` header asks of a file (RFC 9110 section 14.1.2). Several ranges at once, other
-/// units and malformed ones are answered with the whole file, as the RFC allows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Range {
-    Whole,
-    /// From `start` up to, without, `end`.
-    Part {
-        start: u64,
-        end: u64,
-    },
-    Unsatisfiable,
-}
-
-impl Range {
-    fn parse(text: &str, len: u64) -> Range {
-        let Some((first, last)) = text
-            .trim()
-            .strip_prefix("bytes=")
-            .and_then(|r| r.split_once('-'))
-        else {
-            return Range::Whole;
-        };
-        let number = |s: &str| {
-            if s.bytes().all(|b| b.is_ascii_digit()) {
-                s.parse::<u64>().ok()
-            } else {
-                None
-            }
-        };
-        match (first.trim(), last.trim()) {
-            ("", n) => match number(n) {
-                Some(0) => Range::Unsatisfiable,
-                Some(_) if len == 0 => Range::Unsatisfiable,
-                Some(n) => Range::Part {
-                    start: len.saturating_sub(n),
-                    end: len,
-                },
-                None => Range::Whole,
-            },
-            (a, b) => match (number(a), number(b)) {
-                (Some(a), None) if b.is_empty() && a < len => Range::Part { start: a, end: len },
-                (Some(a), None) if b.is_empty() && a >= len => Range::Unsatisfiable,
-                (Some(a), Some(b)) if a > b => Range::Whole,
-                (Some(a), Some(_)) if a >= len => Range::Unsatisfiable,
-                (Some(a), Some(b)) => Range::Part {
-                    start: a,
-                    end: b.saturating_add(1).min(len),
-                },
-                _ => Range::Whole,
-            },
-        }
-    }
+    })?
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Range::{self, Part, Unsatisfiable, Whole};
-
-    #[test]
-    fn ranges_of_a_file_of_a_thousand_bytes() {
-        for (text, want) in [
-            ("bytes=0-99", Part { start: 0, end: 100 }),
-            (
-                "bytes=900-",
-                Part {
-                    start: 900,
-                    end: 1000,
-                },
-            ),
-            (
-                "bytes=-10",
-                Part {
-                    start: 990,
-                    end: 1000,
-                },
-            ),
-            (
-                "bytes=-5000",
-                Part {
-                    start: 0,
-                    end: 1000,
-                },
-            ),
-            (
-                "bytes=0-99999",
-                Part {
-                    start: 0,
-                    end: 1000,
-                },
-            ),
-            (
-                "bytes=999-999",
-                Part {
-                    start: 999,
-                    end: 1000,
-                },
-            ),
-            (
-                "bytes=0-18446744073709551615",
-                Part {
-                    start: 0,
-                    end: 1000,
-                },
-            ),
-            ("bytes=1000-", Unsatisfiable),
-            ("bytes=5000-6000", Unsatisfiable),
-            ("bytes=-0", Unsatisfiable),
-            ("bytes=20-10", Whole),
-            ("bytes=0-1,5-6", Whole),
-            ("bytes=-", Whole),
-            ("bytes=a-b", Whole),
-            ("bytes=+1-2", Whole),
-            ("bytes=99999999999999999999-", Whole),
-            ("items=0-1", Whole),
-            ("", Whole),
-        ] {
-            assert_eq!(Range::parse(text, 1000), want, "{text}");
-        }
-        assert_eq!(Range::parse("bytes=0-0", 0), Unsatisfiable);
-        assert_eq!(Range::parse("bytes=-1", 0), Unsatisfiable);
-    }
-}
+#[path = "boot_tests.rs"]
+mod tests;

@@ -10,7 +10,7 @@ use crate::{
 use bytes::Bytes;
 use serde_json::json;
 use tokio::{sync::mpsc, task::JoinHandle};
-use types::{Event, LoaderSetView, SettingValue, UpdateSettingsParams};
+use types::{BootEntryView, Event, LoaderSetView, SettingValue, UpdateSettingsParams};
 
 /// The setting that names the default set.
 const DEFAULT_SET: &str = "clients.loader_set";
@@ -91,8 +91,23 @@ async fn remove(engine: &Engine, by: &By, name: &str) -> Result<()> {
 
 /// Who needs a set, in words.
 fn user_of(engine: &Engine, name: &str) -> Option<String> {
-    let default = engine.settings().with(|v| v.loader_set == name);
-    default.then(|| format!("the setting {DEFAULT_SET} names it"))
+    let chosen = |set: &Option<String>| set.as_deref() == Some(name);
+    if engine.settings().with(|v| v.loader_set == name) {
+        return Some(format!("the setting {DEFAULT_SET} names it"));
+    }
+    let groups = engine.groups().list();
+    if let Some(group) = groups.iter().find(|g| chosen(&g.loader_set)) {
+        return Some(format!("it is that of the group {:?}", group.name));
+    }
+    let clients = engine.clients().list();
+    if let Some(client) = clients.iter().find(|c| chosen(&c.loader_set)) {
+        return Some(format!("it is that of the computer {:?}", client.name));
+    }
+    let inside = |file: &String| file.split_once('/').is_some_and(|(set, _)| set == name);
+    let entries = engine.entries().list();
+    let of_it = |e: &&BootEntryView| inside(&e.kernel) || e.initrds.iter().any(inside);
+    let entry = entries.iter().find(of_it)?;
+    Some(format!("the boot entry {:?} has files of it", entry.name))
 }
 
 fn tell(engine: &Engine, name: &str) {

@@ -16,6 +16,7 @@ mod tricks;
 
 pub use choose::{Choice, platform};
 pub(crate) use name::check_set_name;
+pub use name::is_optional;
 pub use set::{BUILT_IN, DEBIAN, DEBIAN_SIGNED, Set};
 pub(crate) use staging::{Pieces, Staged};
 
