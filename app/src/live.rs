@@ -4,8 +4,8 @@
 use crate::start::Start;
 use leptos::prelude::*;
 use types::{
-    AuditView, BootNetworkView, BootView, ClientId, ClientView, Event, ImageId, ImageView, JobId,
-    JobView, LeaseView, ServerFrame, Snapshot, Timestamp, TrialView,
+    AuditView, BootEntryView, BootNetworkView, BootView, ClientId, ClientView, Event, GroupView,
+    ImageId, ImageView, JobId, JobView, LeaseView, ServerFrame, Snapshot, Timestamp, TrialView,
 };
 
 #[cfg(feature = "hydrate")]
@@ -41,6 +41,8 @@ pub enum Link {
 pub struct Live {
     pub clients: RwSignal<Vec<ClientRow>>,
     pub images: RwSignal<Vec<ImageRow>>,
+    pub entries: RwSignal<Vec<BootEntryView>>,
+    pub groups: RwSignal<Vec<GroupView>>,
     pub leases: RwSignal<Vec<LeaseView>>,
     pub networks: RwSignal<Vec<BootNetworkView>>,
     /// The newest change of any boot, for pages that show one.
@@ -74,6 +76,8 @@ impl Live {
         let live = Live {
             clients: RwSignal::new(Vec::new()),
             images: RwSignal::new(Vec::new()),
+            entries: RwSignal::new(Vec::new()),
+            groups: RwSignal::new(Vec::new()),
             leases: RwSignal::new(Vec::new()),
             networks: RwSignal::new(Vec::new()),
             boot: RwSignal::new(None),
@@ -145,6 +149,8 @@ impl Live {
         merge(self.clients, snapshot.clients, |c| c.id);
         merge(self.images, snapshot.images, |i| i.id);
         merge(self.running, snapshot.jobs, |j| j.id);
+        self.entries.set(snapshot.boot_entries);
+        self.groups.set(snapshot.groups);
         self.leases.set(snapshot.leases);
         self.networks.set(snapshot.networks);
         self.trial.set(snapshot.trial);
@@ -157,6 +163,10 @@ impl Live {
             Event::BootChanged { boot } => self.boot_changed(boot),
             Event::ImageChanged { image } => upsert(self.images, image.id, image),
             Event::ImageRemoved { id } => self.images.update(|rows| rows.retain(|r| r.id != id)),
+            Event::BootEntryChanged { entry } => put(self.entries, entry, |e| e.id),
+            Event::BootEntryRemoved { id } => self.entries.update(|all| all.retain(|e| e.id != id)),
+            Event::GroupChanged { group } => put(self.groups, group, |g| g.id),
+            Event::GroupRemoved { id } => self.groups.update(|all| all.retain(|g| g.id != id)),
             Event::LeaseChanged { lease } => self.leases.update(|all| {
                 let same = |l: &&mut LeaseView| {
                     l.address == lease.address && l.interface == lease.interface
@@ -216,6 +226,14 @@ impl Live {
         }
         self.boot.set(Some(boot));
     }
+}
+
+/// Puts a view into the place of its older one, or at the end.
+fn put<K: PartialEq, V: Send + Sync + 'static>(all: RwSignal<Vec<V>>, new: V, id: fn(&V) -> K) {
+    all.update(|all| match all.iter_mut().find(|old| id(old) == id(&new)) {
+        Some(old) => *old = new,
+        None => all.push(new),
+    });
 }
 
 /// Makes the rows those of `views` in their order; the signal of a row that stays is kept, and

@@ -2,8 +2,8 @@
 //! `cargo leptos build --split` puts each into a WASM file of its own.
 
 use super::{
-    account::Account, activity::Activity, computer::Computer, floor::Floor, images::Images,
-    loaders::Loaders, network::Network, settings::Settings, users::Users,
+    account::Account, activity::Activity, boot::Boot, computer::Computer, floor::Floor,
+    images::Images, loaders::Loaders, network::Network, settings::Settings, users::Users,
 };
 use leptos::prelude::*;
 use leptos_router::{LazyRoute, lazy_route};
@@ -29,6 +29,17 @@ impl LazyRoute for ComputerPage {
     }
     fn view(_this: Self) -> AnyView {
         view! { <Computer/> }.into_any()
+    }
+}
+
+pub struct BootPage;
+#[lazy_route]
+impl LazyRoute for BootPage {
+    fn data() -> Self {
+        BootPage
+    }
+    fn view(_this: Self) -> AnyView {
+        view! { <Boot/> }.into_any()
     }
 }
 

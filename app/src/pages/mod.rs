@@ -2,6 +2,7 @@
 
 mod account;
 mod activity;
+mod boot;
 mod computer;
 mod door;
 mod floor;
@@ -16,8 +17,8 @@ mod users;
 use crate::{i18n::*, live::Live, start::Start};
 use frame::{Frame, Missing};
 use lazy::{
-    AccountPage, ActivityPage, ComputerPage, FloorPage, ImagesPage, LoadersPage, NetworkPage,
-    SettingsPage, UsersPage,
+    AccountPage, ActivityPage, BootPage, ComputerPage, FloorPage, ImagesPage, LoadersPage,
+    NetworkPage, SettingsPage, UsersPage,
 };
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
@@ -40,6 +41,7 @@ pub(crate) enum Place {
 pub(crate) fn navigation(i18n: I18n, role: Role) -> Vec<(Place, &'static str)> {
     let mut places = vec![
         (Place::Page("/floor"), tu_string!(i18n, nav.floor)),
+        (Place::Page("/boot"), tu_string!(i18n, nav.boot)),
         (Place::Page("/images"), tu_string!(i18n, nav.images)),
         (Place::Page("/loaders"), tu_string!(i18n, nav.loaders)),
         (Place::Later, tu_string!(i18n, nav.services)),
@@ -84,6 +86,7 @@ pub fn App(#[prop(optional)] hydrated: Option<ArcRwSignal<bool>>) -> impl IntoVi
                         <Route path=path!("/") view={Lazy::<FloorPage>::new()}/>
                         <Route path=path!("/floor") view={Lazy::<FloorPage>::new()}/>
                         <Route path=path!("/floor/:id") view={Lazy::<ComputerPage>::new()}/>
+                        <Route path=path!("/boot") view={Lazy::<BootPage>::new()}/>
                         <Route path=path!("/images") view={Lazy::<ImagesPage>::new()}/>
                         <Route path=path!("/loaders") view={Lazy::<LoadersPage>::new()}/>
                         <Route path=path!("/network") view={Lazy::<NetworkPage>::new()}/>

@@ -5,12 +5,14 @@ mod account;
 mod address;
 mod audit;
 mod boot;
+mod boot_entry;
 mod client;
 mod connect;
 mod console;
 mod credentials;
 mod describe;
 mod error;
+mod group;
 mod image;
 mod interrupt;
 mod job;
@@ -111,6 +113,12 @@ pub enum Command {
     /// Computers that boot from us
     #[command(subcommand)]
     Client(client::ClientCommand),
+    /// What computers may boot
+    #[command(subcommand)]
+    BootEntry(boot_entry::BootEntryCommand),
+    /// Computers that share settings
+    #[command(subcommand)]
+    Group(group::GroupCommand),
     /// Boots, hop by hop
     #[command(subcommand)]
     Boot(boot::BootCommand),
@@ -222,6 +230,8 @@ fn dispatch(command: Command, reach: &Reach, manner: &Manner) -> Result<(), CliE
     match command {
         Command::Image(c) => image::run(c, &console),
         Command::Client(c) => client::run(c, &console),
+        Command::BootEntry(c) => boot_entry::run(c, &console),
+        Command::Group(c) => group::run(c, &console),
         Command::Boot(c) => boot::run(c, &console),
         Command::Lease(LeaseCommand::Ls { watch: true, .. }) => {
             watch::lines::run(Topic::Leases, &console)

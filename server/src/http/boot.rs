@@ -151,17 +151,31 @@ fn bounded(mut facts: ReadyFacts) -> ReadyFacts {
 
 async fn file(
     State(boot): State<Boot>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(path): Path<String>,
     headers: HeaderMap,
     method: Method,
 ) -> ApiResult<Response> {
     let loaders = boot.engine.loaders().clone();
     // Found and, when it is small, read in one go: each change of threads costs more than a small file.
+    let (name, is_get) = (path.clone(), method == Method::GET);
     let find = move || {
-        let found = loaders.find(path.as_bytes())?;
+        let found = loaders.find(name.as_bytes())?;
         Some(files::answer(found, &headers, &method))
     };
     let found = tokio::task::spawn_blocking(find).await.ok().flatten();
+    // As the script: only a GET begins a boot.
+    if found.is_none() && is_get {
+        let (at, peer, plane) = (engine::now(), ipv4(peer)?, &boot.plane);
+        let boots = boot.engine.boots();
+        if let Some(config) = boots.grub_config(path.as_bytes(), peer, plane, at).await? {
+            let headers = [
+                (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+                (header::CACHE_CONTROL, "no-store"),
+            ];
+            return Ok((headers, config).into_response());
+        }
+    }
     found.ok_or_else(|| {
         Problem::new(
             404,

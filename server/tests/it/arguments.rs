@@ -88,6 +88,8 @@ fn state(server: &Server, session: &Session<'_>) -> (Vec<Vec<Value>>, BTreeSet<P
     let nouns = [
         "clients",
         "images",
+        "boot-entries",
+        "groups",
         "leases",
         "networks",
         "users",
@@ -173,6 +175,31 @@ const FIELDS: &[Field] = &[
             let body = json!({"name": "pc-9", "mac": "52:54:00:00:00:99", "image": v});
             s.json("POST", "/api/v1/clients", body)
         }
+    }),
+    ("name of a new boot entry", |s, v| {
+        let body = json!({"name": v, "kind": "script", "script": "shell"});
+        s.json("POST", "/api/v1/boot-entries", body)
+    }),
+    ("kernel of a boot entry", |s, v| match v {
+        // A plain word is a file's name.
+        v if v.chars().all(|c| c.is_ascii_alphanumeric() || "._~+-".contains(c)) => {
+            s.get("/api/v1/boot-entries/none")
+        }
+        v => {
+            let body = json!({"name": "x", "kind": "kernel", "kernel": v});
+            s.json("POST", "/api/v1/boot-entries", body)
+        }
+    }),
+    ("boot entry in a path", |s, v| {
+        let path = format!("/api/v1/boot-entries/{}", encoded(v));
+        s.send("DELETE", &path, &[], b"")
+    }),
+    ("name of a new group", |s, v| {
+        s.json("POST", "/api/v1/groups", json!({"name": v}))
+    }),
+    ("group in a path", |s, v| {
+        let path = format!("/api/v1/groups/{}", encoded(v));
+        s.send("DELETE", &path, &[], b"")
     }),
     ("name of a virtual computer", |s, v| {
         s.json("POST", "/api/v1/lab/actions/boot", json!({"name": v}))

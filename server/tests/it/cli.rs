@@ -1,5 +1,6 @@
 //! Commands, their output and their exit codes.
 
+mod entries;
 mod nouns;
 mod operations;
 mod sign_in;

@@ -70,11 +70,17 @@ fn if_match_is_described_where_a_handler_heeds_it_and_nowhere_else() {
     upload(&session, "debian", &[0; 4096]);
     let ada = json!({"username": "ada", "password": "correct horse battery", "role": "viewer"});
     assert_eq!(session.json("POST", "/api/v1/users", ada).status, 201);
+    let tool = json!({"name": "tool", "kind": "script", "script": "shell"});
+    assert_eq!(session.json("POST", "/api/v1/boot-entries", tool).status, 201);
+    let row = json!({"name": "row-1"});
+    assert_eq!(session.json("POST", "/api/v1/groups", row).status, 201);
     let settings = json!({"values": {"clients.unknown": "adopt"}});
     for (method, path) in &described {
         let at = path
             .replace("{client}", "a01")
             .replace("{image}", "debian")
+            .replace("{entry}", "tool")
+            .replace("{group}", "row-1")
             .replace("{user}", "ada");
         let body = match (method.as_str(), path.ends_with("/settings")) {
             ("DELETE", _) => String::new(),

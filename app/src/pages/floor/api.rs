@@ -51,8 +51,8 @@ pub async fn adopt_client(id: ClientId, name: String, image: String) -> Result<(
     let params = UpdateClientParams {
         name: Some(name),
         image: Some(image).filter(|i| !i.is_empty()),
-        mode: None,
         adopt: Some(true),
+        ..Default::default()
     };
     operator
         .update_client(&id.to_string(), None, params)

@@ -128,7 +128,7 @@ pub fn Adopt(view: ArcRwSignal<ClientView>) -> impl IntoView {
         return view! {
             <li class="border-t border-line px-4 py-3">
                 <span class="data font-semibold">{mac.to_string()}</span>
-                <span class="meta block">{t!(i18n, floor.seen)}" "<When at=seen/></span>
+                <span class="meta block">{t!(i18n, floor.code)}" "{mac.code()}". "{t!(i18n, floor.seen)}" "<When at=seen/></span>
             </li>
         }
         .into_any();
@@ -138,8 +138,8 @@ pub fn Adopt(view: ArcRwSignal<ClientView>) -> impl IntoView {
             <ActionForm action attr:class="flex flex-wrap items-end gap-3">
                 <input type="hidden" name="id" value=id.to_string()/>
                 <p class="min-w-[12rem] self-center">
-                    <span class="data font-semibold">{mac.to_string()}</span>
-                    <span class="meta block">{t!(i18n, floor.seen)}" "<When at=seen/></span>
+                    <a class="plain data font-semibold" href=format!("/floor/{id}")>{mac.to_string()}</a>
+                    <span class="meta block">{t!(i18n, floor.code)}" "{mac.code()}". "{t!(i18n, floor.seen)}" "<When at=seen/></span>
                 </p>
                 <Field label=tu_string!(i18n, floor.name) id=name_id.clone()>
                     <input class="input" id=name_id name="name" value=name required autocomplete="off"/>

@@ -16,6 +16,7 @@ use engine::{
 use std::{
     collections::HashMap,
     io::{self, Read},
+    pin::Pin,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -41,7 +42,14 @@ pub trait Signals: Send + Sync + 'static {
     fn context(&self, _: Who) -> Span {
         Span::none()
     }
+    /// A text that is made for whoever asks, when there is no file of that name.
+    fn rendered<'a>(&'a self, _file: &'a [u8], _peer: Ipv4Addr, _at: Timestamp) -> Rendered<'a> {
+        Box::pin(std::future::ready(None))
+    }
 }
+
+/// What [`Signals::rendered`] gives, once it is made.
+pub type Rendered<'a> = Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>>;
 
 /// TFTP on one interface, ready to run.
 pub struct Tftp {
@@ -195,7 +203,15 @@ async fn transfer(
             .await?;
         return Ok(Ended::Failed);
     }
-    let Some((file, data)) = load(shared, request.file.clone()).await? else {
+    let found = match load(shared, request.file.clone()).await? {
+        Some(found) => Some(found),
+        None => {
+            let rendered = shared.signals.rendered(&request.file, *peer.ip(), at);
+            let text = rendered.await;
+            text.map(|text| (name.clone(), Arc::from(text.into_bytes())))
+        }
+    };
+    let Some((file, data)) = found else {
         socket
             .send(&wire::error(code::NOT_FOUND, "no such file"))
             .await?;

@@ -1,8 +1,13 @@
 //! The boots of all computers: takes in signals, tells each machine what to load, keeps the history.
 
 use super::{
-    BootFile, Firmware, Machine, Signal, Who, causes, disks::Disks, identity, next::UsedOneShots,
-    script::Plane, tally, timeline::Timeline,
+    BootFile, Firmware, Machine, Signal, Who, causes,
+    disks::Disks,
+    identity,
+    next::UsedOneShots,
+    script::Plane,
+    tally,
+    timeline::Timeline,
 };
 use crate::{
     BootEntries, Clients, Counters, Error, EventBus, Groups, Leases, Result, Settings,
@@ -18,7 +23,9 @@ use std::{
 };
 use store::{BootKey, BootRecord, Read, ReadTx, Store};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
-use types::{BootId, BootState, BootView, Event, MacAddr, ReadyFacts, Timestamp};
+use types::{
+    BootId, BootState, BootView, Event, MacAddr, ReadyFacts, Timestamp,
+};
 
 /// Boots kept of one computer.
 const KEPT: usize = 50;

@@ -14,10 +14,7 @@ fn cause(code: &str, title: impl Into<String>, hint: impl Into<String>) -> Cause
 pub fn not_adopted(mac: MacAddr) -> Cause {
     cause(
         "not_adopted",
-        format!(
-            "{mac} is not one of our computers yet. Its code is {}",
-            mac.code()
-        ),
+        format!("{mac} is not one of our computers yet. Its code is {}", mac.code()),
         "Adopt it on Floor and give it an image; it tries again by itself.",
     )
 }
@@ -35,9 +32,7 @@ pub fn retired(name: &str) -> Cause {
 pub fn needs_ipxe(entry: &str) -> Cause {
     cause(
         "needs_ipxe",
-        format!(
-            "The boot entry {entry} needs iPXE, and this computer came by Secure Boot with GRUB"
-        ),
+        format!("The boot entry {entry} needs iPXE, and this computer came by Secure Boot with GRUB"),
         "Give it a kernel entry, or a loader set with a signed iPXE; it tries again by itself.",
     )
 }

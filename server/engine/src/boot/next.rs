@@ -163,9 +163,7 @@ impl Boots {
         }
         let signal = match disk {
             Some(_) => Signal::Script,
-            None => Signal::HandedOver {
-                to: goes_on(&entry),
-            },
+            None => Signal::HandedOver { to: goes_on(&entry) },
         };
         self.signal(Who::Mac(mac), at, signal);
         Ok(Ok(Next {
@@ -219,7 +217,9 @@ impl Boots {
     fn one_shot(&self, client: &ClientRecord, at: Timestamp) -> Option<BootEntryId> {
         let boot = self.id_of(Who::Mac(client.mac));
         let again = |used: &&UsedOneShot| {
-            used.boot.is_some() && used.boot == boot && used.at.seconds_to(at) <= ASKS_AGAIN_SECONDS
+            used.boot.is_some()
+                && used.boot == boot
+                && used.at.seconds_to(at) <= ASKS_AGAIN_SECONDS
         };
         client.one_shot_id.or_else(|| {
             let used = &self.inner.used_one_shots;
@@ -265,10 +265,7 @@ fn outcome(client: &ClientRecord, entry: &BootEntryRecord, image: Option<&str>) 
         }
         (_, EntryKind::Local, _) => "It starts from the disk in the computer.".into(),
         (_, EntryKind::Kernel, None) if entry.attach_disk => {
-            format!(
-                "Nothing: {} attaches its network disk, and it has no image.",
-                entry.name
-            )
+            format!("Nothing: {} attaches its network disk, and it has no image.", entry.name)
         }
         (_, EntryKind::Kernel, Some(image)) if entry.attach_disk => format!(
             "It starts the kernel {} with its network disk attached: {}.",

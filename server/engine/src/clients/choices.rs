@@ -2,8 +2,9 @@
 
 use super::{Clients, Inner};
 use crate::{
-    Area, By, Error, Result,
+    By, Error, Result,
     groups::{self, require_entry, require_group},
+    Area,
 };
 use store::{ClientRecord, Read, Tx};
 use types::{BootEntryId, ClientId, Event, GroupId, LoaderKind, UpdateClientParams};

@@ -7,8 +7,8 @@ use super::{
 use render::{Columns, Row};
 use std::collections::{HashMap, HashSet};
 use types::{
-    AuditView, BootNetworkView, BootView, ClientView, Event, ImageView, JobView, LeaseView,
-    MacAddr, ServerFrame, Snapshot, Subject, Topic, Topics,
+    AuditView, BootEntryView, BootNetworkView, BootView, ClientView, Event, GroupView, ImageView,
+    JobView, LeaseView, MacAddr, ServerFrame, Snapshot, Subject, Topic, Topics,
 };
 
 /// Prints what is there of this topic and then each change, until the command is stopped or nobody
@@ -68,6 +68,8 @@ fn head(topic: Topic) -> &'static [&'static str] {
     match topic {
         Topic::Clients => ClientView::HEAD,
         Topic::Images => ImageView::HEAD,
+        Topic::BootEntries => BootEntryView::HEAD,
+        Topic::Groups => GroupView::HEAD,
         Topic::Leases => LeaseView::HEAD,
         Topic::Networks => BootNetworkView::HEAD,
         Topic::Boots => BootView::HEAD,
@@ -81,6 +83,8 @@ fn row(told: &Told) -> Option<Vec<String>> {
     let cells = |event: &Event| match event {
         Event::ClientChanged { client } => Some(client.cells()),
         Event::ImageChanged { image } => Some(image.cells()),
+        Event::BootEntryChanged { entry } => Some(entry.cells()),
+        Event::GroupChanged { group } => Some(group.cells()),
         Event::LeaseChanged { lease } => Some(lease.cells()),
         Event::NetworkChanged { network } => Some(network.cells()),
         Event::BootChanged { boot } => Some(boot.cells()),
@@ -147,6 +151,8 @@ impl Known {
         let told = gone.filter_map(|(_, was)| {
             let event = match &was {
                 Event::ImageChanged { image } => Event::ImageRemoved { id: image.id },
+                Event::BootEntryChanged { entry } => Event::BootEntryRemoved { id: entry.id },
+                Event::GroupChanged { group } => Event::GroupRemoved { id: group.id },
                 Event::NetworkChanged { network } => Event::NetworkRemoved {
                     interface: network.interface.clone(),
                     namespace: network.namespace.clone(),
@@ -174,15 +180,19 @@ impl Known {
 /// Whether more may come of it. What is over is not kept: a watch may go on for weeks.
 fn keeps(event: &Event) -> bool {
     match event {
-        Event::ClientRemoved { .. } | Event::ImageRemoved { .. } | Event::NetworkRemoved { .. } => {
-            false
-        }
+        Event::ClientRemoved { .. }
+        | Event::ImageRemoved { .. }
+        | Event::BootEntryRemoved { .. }
+        | Event::GroupRemoved { .. }
+        | Event::NetworkRemoved { .. } => false,
         Event::JobChanged { job } => !job.state.is_over(),
         Event::AuditAdded { .. } | Event::SettingsChanged { .. } | Event::LoadersChanged { .. } => {
             false
         }
         Event::ClientChanged { .. }
         | Event::ImageChanged { .. }
+        | Event::BootEntryChanged { .. }
+        | Event::GroupChanged { .. }
         | Event::LeaseChanged { .. }
         | Event::BootChanged { .. }
         | Event::NetworkChanged { .. } => true,
@@ -197,6 +207,8 @@ fn state(topic: Topic, s: Snapshot) -> Vec<Event> {
     match topic {
         Topic::Clients => each(s.clients, |client| Event::ClientChanged { client }),
         Topic::Images => each(s.images, |image| Event::ImageChanged { image }),
+        Topic::BootEntries => each(s.boot_entries, |entry| Event::BootEntryChanged { entry }),
+        Topic::Groups => each(s.groups, |group| Event::GroupChanged { group }),
         Topic::Leases => each(s.leases, |lease| Event::LeaseChanged { lease }),
         Topic::Networks => each(s.networks, |network| Event::NetworkChanged { network }),
         Topic::Boots => each(s.boots, |boot| Event::BootChanged { boot }),

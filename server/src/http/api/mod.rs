@@ -3,10 +3,12 @@
 
 pub mod audit;
 pub mod auth;
+pub mod boot_entries;
 pub mod boots;
 pub mod clients;
 mod description;
 mod examples;
+pub mod groups;
 pub mod images;
 pub mod jobs;
 pub mod lab;
@@ -29,8 +31,10 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(audit::routes())
         .merge(auth::routes())
+        .merge(boot_entries::routes())
         .merge(boots::routes())
         .merge(clients::routes())
+        .merge(groups::routes())
         .merge(images::routes())
         .merge(jobs::routes())
         .merge(lab::routes())

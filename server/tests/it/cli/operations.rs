@@ -20,6 +20,41 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
     ("GET", "/auth/sessions", &["session", "ls"]),
     ("DELETE", "/auth/sessions", &["session", "rm", "--others"]),
     ("DELETE", "/auth/sessions/{session}", &["session", "rm", ID]),
+    ("GET", "/boot-entries", &["boot-entry", "ls"]),
+    (
+        "POST",
+        "/boot-entries",
+        &["boot-entry", "add", "tool", "--kind", "kernel", "--kernel", "a"],
+    ),
+    (
+        "GET",
+        "/boot-entries/{entry}",
+        &["boot-entry", "show", "tool"],
+    ),
+    (
+        "PATCH",
+        "/boot-entries/{entry}",
+        &["boot-entry", "set", "tool", "--no-disk"],
+    ),
+    (
+        "DELETE",
+        "/boot-entries/{entry}",
+        &["boot-entry", "rm", "tool"],
+    ),
+    ("GET", "/groups", &["group", "ls"]),
+    ("POST", "/groups", &["group", "add", "row-1"]),
+    ("GET", "/groups/{group}", &["group", "show", "row-1"]),
+    (
+        "PATCH",
+        "/groups/{group}",
+        &["group", "set", "row-1", "--boot-entry", ""],
+    ),
+    ("DELETE", "/groups/{group}", &["group", "rm", "row-1"]),
+    (
+        "GET",
+        "/clients/{client}/boot-choice",
+        &["client", "explain", "a01"],
+    ),
     ("GET", "/boots", &["boot", "ls"]),
     ("GET", "/boots/{boot}", &["boot", "show", ID]),
     (
