@@ -7,7 +7,7 @@ use types::LoaderSetView;
 
 /// All that the page shows.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Sets {
+pub struct AllSets {
     pub all: Vec<LoaderSetView>,
     /// The one whose files are shown.
     pub shown: Option<LoaderSetView>,
@@ -15,7 +15,7 @@ pub struct Sets {
 
 /// Every set, and the files of the one of that name; empty is none.
 #[server(prefix = "/fn", endpoint = "loaders/list")]
-pub async fn sets(name: String) -> Result<Sets, Fault> {
+pub async fn sets(name: String) -> Result<AllSets, Fault> {
     let viewer = crate::ssr::viewer()?;
     let all = viewer.loader_sets().await?;
     // One that was removed meanwhile is not shown any more.
@@ -23,7 +23,7 @@ pub async fn sets(name: String) -> Result<Sets, Fault> {
         true => Some(viewer.loader_set(&name).await?),
         false => None,
     };
-    Ok(Sets { all, shown })
+    Ok(AllSets { all, shown })
 }
 
 /// Makes a set the default.

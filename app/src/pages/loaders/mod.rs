@@ -10,7 +10,7 @@ use crate::{
     start::may,
     ui::{Problems, format},
 };
-use api::{ChooseSet, RemoveSet, Sets};
+use api::{ChooseSet, RemoveSet, AllSets};
 use files::{Files, platform};
 use leptos::{form::ActionForm, prelude::*};
 use leptos_meta::Title;
@@ -78,7 +78,7 @@ pub fn Loaders() -> impl IntoView {
 }
 
 #[component]
-fn Whole(sets: Sets, actions: Actions) -> impl IntoView {
+fn Whole(sets: AllSets, actions: Actions) -> impl IntoView {
     let i18n = use_i18n();
     let empty = sets.all.is_empty();
     let lines = sets
@@ -137,7 +137,7 @@ fn Line(set: LoaderSetView, actions: Actions) -> impl IntoView {
     view! {
         <tr data-set=set.name.clone()>
             <th scope="row">
-                <a class="link" href=format!("/loaders?set={name}")>{set.name}</a>
+                <a class="link" href=format!("/loaders?set={name}")>{name.clone()}</a>
                 {set.is_default.then(|| view! { <p class="meta">{t!(i18n, loaders.is_default)}</p> })}
             </th>
             <td data-label=tu_string!(i18n, loaders.source)>{source}</td>
