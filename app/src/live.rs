@@ -55,6 +55,8 @@ pub struct Live {
     pub entry: RwSignal<Option<AuditView>>,
     /// The number of the newest change of settings, when there was one since the page was opened.
     pub settings: RwSignal<Option<u64>>,
+    /// The loader set that came or went last, when one did since the page was opened.
+    pub loaders: RwSignal<Option<String>>,
     /// The network change that waits to be confirmed.
     pub trial: RwSignal<Option<TrialView>>,
     pub link: RwSignal<Link>,
@@ -81,6 +83,7 @@ impl Live {
             boot: RwSignal::new(None),
             running: RwSignal::new(Vec::new()),
             job: RwSignal::new(None),
+            loaders: RwSignal::new(None),
             entry: RwSignal::new(None),
             settings: RwSignal::new(None),
             trial: RwSignal::new(None),
@@ -178,6 +181,7 @@ impl Live {
                 self.settings.set(Some(revision));
                 self.trial.set(trial);
             }
+            Event::LoadersChanged { set } => self.loaders.set(Some(set)),
             Event::AuditAdded { entry } => self.entry.set(Some(entry)),
             Event::NetworkRemoved {
                 interface,

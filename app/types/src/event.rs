@@ -56,6 +56,11 @@ pub enum Event {
     JobChanged {
         job: JobView,
     },
+    /// A loader set came or went; they are read when somebody looks.
+    LoadersChanged {
+        /// Its name.
+        set: String,
+    },
     /// Settings were changed, confirmed or went back; they are read when somebody looks.
     SettingsChanged {
         /// The number of the newest change.
@@ -81,6 +86,8 @@ pub enum Subject {
     /// An interface, in a network namespace when it is not the host's own.
     Network(String, Option<String>),
     Job(JobId),
+    /// By its name.
+    LoaderSet(String),
     /// All of them together.
     Settings,
     /// By its number; each is its own.
@@ -99,6 +106,7 @@ impl Event {
             Event::LeaseChanged { .. } => Topic::Leases,
             Event::NetworkChanged { .. } | Event::NetworkRemoved { .. } => Topic::Networks,
             Event::JobChanged { .. } => Topic::Jobs,
+            Event::LoadersChanged { .. } => Topic::Loaders,
             Event::SettingsChanged { .. } => Topic::Settings,
             Event::AuditAdded { .. } => Topic::Audit,
         }
@@ -125,6 +133,7 @@ impl Event {
                 namespace,
             } => Subject::Network(interface.clone(), namespace.clone()),
             Event::JobChanged { job } => Subject::Job(job.id),
+            Event::LoadersChanged { set } => Subject::LoaderSet(set.clone()),
             Event::SettingsChanged { .. } => Subject::Settings,
             Event::AuditAdded { entry } => Subject::Audit(entry.seq),
         }

@@ -22,7 +22,7 @@ pub enum Area {
     Lease,
     /// A boot network.
     Network,
-    /// A loader file.
+    /// A loader set.
     Loader,
     /// An overlay or base file.
     Disk,
@@ -111,7 +111,7 @@ impl Area {
             Area::Boot => "boot",
             Area::Lease => "lease",
             Area::Network => "boot network",
-            Area::Loader => "loader file",
+            Area::Loader => "loader set",
             Area::Disk => "disk",
             Area::Export => "export",
             Area::Lab => "virtual computer",

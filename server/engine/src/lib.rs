@@ -173,7 +173,7 @@ impl Engine {
         })?;
         secrets::settle(&secrets, &clients, &store, &keys)?;
         let leases = Leases::new(store.clone(), events.clone(), clients.clone());
-        let loaders = Loaders::open(&config.data_dir)?;
+        let loaders = Loaders::open(&config.data_dir, settings.clone())?;
         let exports = export::Exports::counting(counters.clone());
         let boots = Boots::open(boot::Needs {
             store: store.clone(),

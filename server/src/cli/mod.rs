@@ -18,6 +18,7 @@ mod interrupt;
 mod job;
 mod lab;
 mod listing;
+mod loader;
 mod local;
 mod network;
 mod question;
@@ -121,6 +122,9 @@ pub enum Command {
     /// Boots, hop by hop
     #[command(subcommand)]
     Boot(boot::BootCommand),
+    /// First programs that firmware runs, in sets
+    #[command(subcommand)]
+    Loader(loader::LoaderCommand),
     /// Addresses handed out
     #[command(subcommand)]
     Lease(LeaseCommand),
@@ -236,6 +240,7 @@ fn dispatch(command: Command, reach: &Reach, manner: &Manner) -> Result<(), CliE
             let leases: Vec<LeaseView> = console.all(&listing.of("/api/v1/leases"))?;
             console.print(&leases, || render::list(&leases))
         }
+        Command::Loader(c) => loader::run(c, &console),
         Command::Network(c) => network::run(c, &console),
         Command::Lab(c) => lab::run(c, &console),
         Command::Job(c) => job::run(c, &console),

@@ -241,6 +241,22 @@ const FIELDS: &[Field] = &[
         let path = format!("/api/v1/images/{}/actions/verify", encoded(v));
         s.send("POST", &path, &[], b"")
     }),
+    ("name of a loader set", |s, v| {
+        let path = format!("/api/v1/loaders?name={}", encoded(v));
+        s.send(
+            "POST",
+            &path,
+            &[("content-type", "application/octet-stream")],
+            &[1; 512],
+        )
+    }),
+    ("loader set in a path", |s, v| {
+        let path = format!("/api/v1/loaders/{}", encoded(v));
+        s.send("DELETE", &path, &[], b"")
+    }),
+    ("default loader set", |s, v| {
+        set(s, "clients.loader_set", json!(v))
+    }),
     ("interface of a boot network", |s, v| {
         set(s, &format!("boot.{v}"), json!({"mode": "off"}))
     }),

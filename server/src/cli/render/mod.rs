@@ -3,11 +3,13 @@
 mod boot;
 mod control;
 mod entries;
+mod loaders;
 mod settings;
 
 pub use boot::*;
 pub use control::*;
 pub use entries::*;
+pub use loaders::*;
 pub use settings::*;
 
 use serde_json::Value;

@@ -75,7 +75,7 @@ fn head(topic: Topic) -> &'static [&'static str] {
         Topic::Boots => BootView::HEAD,
         Topic::Jobs => JobView::HEAD,
         Topic::Audit => AuditView::HEAD,
-        Topic::Settings => &[],
+        Topic::Settings | Topic::Loaders => &[],
     }
 }
 
@@ -186,7 +186,9 @@ fn keeps(event: &Event) -> bool {
         | Event::GroupRemoved { .. }
         | Event::NetworkRemoved { .. } => false,
         Event::JobChanged { job } => !job.state.is_over(),
-        Event::AuditAdded { .. } | Event::SettingsChanged { .. } => false,
+        Event::AuditAdded { .. } | Event::SettingsChanged { .. } | Event::LoadersChanged { .. } => {
+            false
+        }
         Event::ClientChanged { .. }
         | Event::ImageChanged { .. }
         | Event::BootEntryChanged { .. }
@@ -211,8 +213,8 @@ fn state(topic: Topic, s: Snapshot) -> Vec<Event> {
         Topic::Networks => each(s.networks, |network| Event::NetworkChanged { network }),
         Topic::Boots => each(s.boots, |boot| Event::BootChanged { boot }),
         Topic::Jobs => each(s.jobs, |job| Event::JobChanged { job }),
-        // The past of these is read by REST.
-        Topic::Audit | Topic::Settings => Vec::new(),
+        // The state of these is read by REST.
+        Topic::Audit | Topic::Settings | Topic::Loaders => Vec::new(),
     }
 }
 

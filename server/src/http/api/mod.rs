@@ -13,6 +13,7 @@ pub mod images;
 pub mod jobs;
 pub mod lab;
 pub mod leases;
+pub mod loaders;
 pub mod networks;
 pub mod secrets;
 pub mod settings;
@@ -38,6 +39,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(jobs::routes())
         .merge(lab::routes())
         .merge(leases::routes())
+        .merge(loaders::routes())
         .merge(networks::routes())
         .merge(settings::routes())
         .merge(secrets::routes())
