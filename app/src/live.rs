@@ -4,8 +4,9 @@
 use crate::start::Start;
 use leptos::prelude::*;
 use types::{
-    AuditView, BootNetworkView, BootView, ClientId, ClientView, Event, ImageId, ImageView, JobId,
-    JobView, LeaseView, ReservationView, ScopeView, ServerFrame, Snapshot, Timestamp, TrialView,
+    AuditView, BootEntryView, BootNetworkView, BootView, ClientId, ClientView, Event, GroupView,
+    ImageId, ImageView, JobId, JobView, LeaseView, ReservationView, ScopeView, ServerFrame,
+    Snapshot, Timestamp, TrialView,
 };
 
 #[cfg(feature = "hydrate")]
@@ -41,6 +42,8 @@ pub enum Link {
 pub struct Live {
     pub clients: RwSignal<Vec<ClientRow>>,
     pub images: RwSignal<Vec<ImageRow>>,
+    pub entries: RwSignal<Vec<BootEntryView>>,
+    pub groups: RwSignal<Vec<GroupView>>,
     pub leases: RwSignal<Vec<LeaseView>>,
     pub reservations: RwSignal<Vec<ReservationView>>,
     pub networks: RwSignal<Vec<BootNetworkView>>,
@@ -55,6 +58,8 @@ pub struct Live {
     pub entry: RwSignal<Option<AuditView>>,
     /// The number of the newest change of settings, when there was one since the page was opened.
     pub settings: RwSignal<Option<u64>>,
+    /// The loader set that came or went last, when one did since the page was opened.
+    pub loaders: RwSignal<Option<String>>,
     /// The network change that waits to be confirmed.
     pub trial: RwSignal<Option<TrialView>>,
     pub link: RwSignal<Link>,
@@ -74,6 +79,8 @@ impl Live {
         let live = Live {
             clients: RwSignal::new(Vec::new()),
             images: RwSignal::new(Vec::new()),
+            entries: RwSignal::new(Vec::new()),
+            groups: RwSignal::new(Vec::new()),
             leases: RwSignal::new(Vec::new()),
             reservations: RwSignal::new(Vec::new()),
             networks: RwSignal::new(Vec::new()),
@@ -81,6 +88,7 @@ impl Live {
             boot: RwSignal::new(None),
             running: RwSignal::new(Vec::new()),
             job: RwSignal::new(None),
+            loaders: RwSignal::new(None),
             entry: RwSignal::new(None),
             settings: RwSignal::new(None),
             trial: RwSignal::new(None),
@@ -146,6 +154,8 @@ impl Live {
         merge(self.clients, snapshot.clients, |c| c.id);
         merge(self.images, snapshot.images, |i| i.id);
         merge(self.running, snapshot.jobs, |j| j.id);
+        self.entries.set(snapshot.boot_entries);
+        self.groups.set(snapshot.groups);
         self.leases.set(snapshot.leases);
         self.reservations.set(snapshot.reservations);
         self.networks.set(snapshot.networks);
@@ -160,19 +170,23 @@ impl Live {
             Event::BootChanged { boot } => self.boot_changed(boot),
             Event::ImageChanged { image } => upsert(self.images, image.id, image),
             Event::ImageRemoved { id } => self.images.update(|rows| rows.retain(|r| r.id != id)),
-            Event::LeaseChanged { lease } => put(self.leases, lease, |a, b| {
-                a.address == b.address && a.scope == b.scope
-            }),
+            Event::BootEntryChanged { entry } => put(self.entries, entry, |e| e.id),
+            Event::BootEntryRemoved { id } => self.entries.update(|all| all.retain(|e| e.id != id)),
+            Event::GroupChanged { group } => put(self.groups, group, |g| g.id),
+            Event::GroupRemoved { id } => self.groups.update(|all| all.retain(|g| g.id != id)),
+            Event::LeaseChanged { lease } => {
+                put(self.leases, lease, |l| (l.address, l.scope.clone()))
+            }
             Event::LeaseRemoved { scope, address } => self.leases.update(|all| {
                 all.retain(|l| l.address != address || l.scope != scope);
             }),
             Event::ReservationChanged { reservation } => {
-                put(self.reservations, reservation, |a, b| a.id == b.id);
+                put(self.reservations, reservation, |r| r.id);
             }
             Event::ReservationRemoved { id } => {
                 self.reservations.update(|all| all.retain(|r| r.id != id));
             }
-            Event::ScopeChanged { scope } => put(self.scopes, scope, |a, b| a.name == b.name),
+            Event::ScopeChanged { scope } => put(self.scopes, scope, |s| s.name.clone()),
             Event::ScopeRemoved { name } => {
                 self.scopes.update(|all| all.retain(|s| s.name != name));
             }
@@ -181,6 +195,7 @@ impl Live {
                 self.settings.set(Some(revision));
                 self.trial.set(trial);
             }
+            Event::LoadersChanged { set } => self.loaders.set(Some(set)),
             Event::AuditAdded { entry } => self.entry.set(Some(entry)),
             Event::NetworkRemoved {
                 interface,
@@ -188,8 +203,8 @@ impl Live {
             } => self.networks.update(|all| {
                 all.retain(|n| n.interface != interface || n.namespace != namespace);
             }),
-            Event::NetworkChanged { network } => put(self.networks, network, |a, b| {
-                a.interface == b.interface && a.namespace == b.namespace
+            Event::NetworkChanged { network } => put(self.networks, network, |n| {
+                (n.interface.clone(), n.namespace.clone())
             }),
         }
     }
@@ -221,6 +236,14 @@ impl Live {
     }
 }
 
+/// Puts a view into the place of its older one, or at the end.
+fn put<K: PartialEq, V: Send + Sync + 'static>(all: RwSignal<Vec<V>>, new: V, id: fn(&V) -> K) {
+    all.update(|all| match all.iter_mut().find(|old| id(old) == id(&new)) {
+        Some(old) => *old = new,
+        None => all.push(new),
+    });
+}
+
 /// Makes the rows those of `views` in their order; the signal of a row that stays is kept, and
 /// told only when something in it changed.
 fn merge<K, V>(rows: RwSignal<Vec<Row<K, V>>>, views: Vec<V>, id: impl Fn(&V) -> K)
@@ -249,14 +272,6 @@ where
     if !same {
         rows.set(new);
     }
-}
-
-/// Puts a view in the place of the one that it is the newer of, or behind all.
-fn put<V: Send + Sync + 'static>(all: RwSignal<Vec<V>>, view: V, same: impl Fn(&V, &V) -> bool) {
-    all.update(|all| match all.iter_mut().find(|old| same(old, &view)) {
-        Some(old) => *old = view,
-        None => all.push(view),
-    });
 }
 
 fn upsert<K, V>(rows: RwSignal<Vec<Row<K, V>>>, id: K, view: V)

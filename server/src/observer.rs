@@ -1,19 +1,19 @@
 //! Tells the boots what iSCSI sessions and TFTP transfers do.
 
 use crate::log::CONTEXT;
-use daemons::tftp::Signals;
+use daemons::tftp::{Rendered, Signals};
 use engine::{
     Engine,
-    boot::{Signal, Who, identity::client_of},
+    boot::{Plane, Signal, Who, identity::client_of},
     export::{Refusal, SessionInfo, SessionObserver},
 };
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use tracing::Span;
 use types::Timestamp;
 
 /// Hands session events to the boot timelines. Called from the threads that serve disks: nothing
 /// here waits for the disk or the database.
-pub struct BootObserver(pub Engine);
+pub struct BootObserver(pub Engine, pub Plane);
 
 impl SessionObserver for BootObserver {
     fn logged_in(&self, session: &SessionInfo, at: Timestamp) {
@@ -65,5 +65,15 @@ impl Signals for BootObserver {
 
     fn context(&self, who: Who) -> Span {
         self.around(who)
+    }
+
+    fn rendered<'a>(&'a self, file: &'a [u8], peer: Ipv4Addr, at: Timestamp) -> Rendered<'a> {
+        Box::pin(async move {
+            let config = self.0.boots().grub_config(file, peer, &self.1, at).await;
+            config.unwrap_or_else(|error| {
+                tracing::info!(%peer, %error, "GRUB gets no configuration");
+                None
+            })
+        })
     }
 }

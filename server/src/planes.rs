@@ -181,7 +181,7 @@ async fn run(
     let listen = |port| net.tcp_listen(&interface.name, SocketAddrV4::new(plane.server, port));
     let disks = listen(plane.iscsi_port)?;
     let files = tcp(listen(plane.http_port)?)?;
-    let observer = Arc::new(BootObserver(engine.clone()));
+    let observer = Arc::new(BootObserver(engine.clone(), plane));
     let loaders = engine.loaders().clone();
     let counters = engine.counters().clone();
     let tftp = Tftp::open(&net, &interface.name, loaders, observer.clone(), counters)?;

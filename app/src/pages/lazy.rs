@@ -2,8 +2,8 @@
 //! `cargo leptos build --split` puts each into a WASM file of its own.
 
 use super::{
-    account::Account, activity::Activity, computer::Computer, floor::Floor, images::Images,
-    network::Network, settings::Settings, users::Users,
+    account::Account, activity::Activity, boot::Boot, computer::Computer, floor::Floor,
+    images::Images, loaders::Loaders, network::Network, settings::Settings, users::Users,
 };
 use leptos::prelude::*;
 use leptos_router::{LazyRoute, lazy_route};
@@ -32,6 +32,17 @@ impl LazyRoute for ComputerPage {
     }
 }
 
+pub struct BootPage;
+#[lazy_route]
+impl LazyRoute for BootPage {
+    fn data() -> Self {
+        BootPage
+    }
+    fn view(_this: Self) -> AnyView {
+        view! { <Boot/> }.into_any()
+    }
+}
+
 pub struct ImagesPage;
 
 #[lazy_route]
@@ -41,6 +52,18 @@ impl LazyRoute for ImagesPage {
     }
     fn view(_this: Self) -> AnyView {
         view! { <Images/> }.into_any()
+    }
+}
+
+pub struct LoadersPage;
+
+#[lazy_route]
+impl LazyRoute for LoadersPage {
+    fn data() -> Self {
+        LoadersPage
+    }
+    fn view(_this: Self) -> AnyView {
+        view! { <Loaders/> }.into_any()
     }
 }
 

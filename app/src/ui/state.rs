@@ -10,6 +10,10 @@ use types::{BootState, ClientState, ClientView, Hop};
 pub enum Status {
     /// Seen, not adopted.
     Discovered,
+    /// Kept for its history.
+    Retired,
+    /// It went on to something that is not ours, such as its local disk.
+    HandedOver,
     /// Never booted.
     Idle,
     /// It has booted before, and nothing runs from its disk now.
@@ -25,7 +29,11 @@ impl Status {
     /// Its shape.
     pub fn shape(self) -> Shape {
         match self {
-            Status::Discovered | Status::Idle | Status::Off => Shape::Idle,
+            Status::Discovered
+            | Status::Retired
+            | Status::HandedOver
+            | Status::Idle
+            | Status::Off => Shape::Idle,
             Status::Booting(_) => Shape::Busy,
             Status::Ready => Shape::Ok,
             Status::Stopped(_) => Shape::Fail,
@@ -39,11 +47,14 @@ pub fn status(client: &ClientView) -> Status {
         return match client.state {
             ClientState::Discovered => Status::Discovered,
             ClientState::Adopted => Status::Idle,
+            ClientState::Retired => Status::Retired,
         };
     };
     let hop = boot.current().map_or(Hop::Link, |h| h.hop);
     match (client.state, boot.state) {
         (ClientState::Discovered, _) => Status::Discovered,
+        (ClientState::Retired, _) => Status::Retired,
+        (_, BootState::HandedOver) => Status::HandedOver,
         (_, BootState::Booting) => Status::Booting(hop),
         (_, BootState::Ready) if client.disk_in_use => Status::Ready,
         (_, BootState::Ready | BootState::Superseded) => Status::Off,
@@ -68,6 +79,8 @@ pub fn hop_name(i18n: I18n, hop: Hop) -> &'static str {
 fn word(i18n: I18n, status: Status) -> String {
     match status {
         Status::Discovered => tu_string!(i18n, state.discovered).to_string(),
+        Status::Retired => tu_string!(i18n, state.retired).to_string(),
+        Status::HandedOver => tu_string!(i18n, state.handed_over).to_string(),
         Status::Idle => tu_string!(i18n, state.idle).to_string(),
         Status::Booting(hop) => hop_name(i18n, hop).to_string(),
         Status::Off => tu_string!(i18n, state.off).to_string(),
@@ -129,6 +142,14 @@ mod tests {
             image_id: None,
             image_name: None,
             mode: OverlayMode::Reset,
+            group_id: None,
+            group_name: None,
+            boot_entry_id: None,
+            boot_entry_name: None,
+            one_shot_id: None,
+            one_shot_name: None,
+            loader_set: None,
+            loader: None,
             is_virtual: false,
             address: None,
             overlay_bytes: 0,

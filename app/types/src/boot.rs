@@ -80,6 +80,8 @@ pub enum BootState {
     Stopped,
     /// A newer boot of the same computer began before this one was ready.
     Superseded,
+    /// It went on to something that is not ours, such as its local disk: no more is seen of it.
+    HandedOver,
 }
 
 /// Why a boot stopped: what happened, and what the admin can do.

@@ -1,6 +1,6 @@
 //! Clients: the computers that boot from us.
 
-use crate::{BootView, ClientId, ImageId, MacAddr, Timestamp};
+use crate::{BootEntryId, BootView, ClientId, GroupId, ImageId, LoaderKind, MacAddr, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
@@ -24,6 +24,8 @@ pub enum ClientState {
     /// Seen on the wire, not adopted: it boots nothing.
     Discovered,
     Adopted,
+    /// Not ours any more: it is kept for its history and boots nothing. It can be adopted again.
+    Retired,
 }
 
 /// A client as shown.
@@ -37,6 +39,16 @@ pub struct ClientView {
     pub image_id: Option<ImageId>,
     pub image_name: Option<String>,
     pub mode: OverlayMode,
+    pub group_id: Option<GroupId>,
+    pub group_name: Option<String>,
+    /// What it boots; None leaves it to its group and to the setting for all.
+    pub boot_entry_id: Option<BootEntryId>,
+    pub boot_entry_name: Option<String>,
+    /// What it boots the next time only.
+    pub one_shot_id: Option<BootEntryId>,
+    pub one_shot_name: Option<String>,
+    pub loader_set: Option<String>,
+    pub loader: Option<LoaderKind>,
     /// Whether this is a virtual computer of the lab on this box.
     pub is_virtual: bool,
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, format = Ipv4))]
@@ -89,8 +101,20 @@ pub struct UpdateClientParams {
     /// An image's name or id; empty takes the image away.
     pub image: Option<String>,
     pub mode: Option<OverlayMode>,
-    /// True adopts a discovered computer.
+    /// True adopts a discovered or retired computer.
     pub adopt: Option<bool>,
+    /// True retires an adopted or discovered computer.
+    pub retire: Option<bool>,
+    /// A group's name or id; empty takes it out of its group.
+    pub group: Option<String>,
+    /// A boot entry's name or id; empty leaves it to its group.
+    pub boot_entry: Option<String>,
+    /// A boot entry's name or id for the next boot only; empty takes it back.
+    pub one_shot: Option<String>,
+    /// Empty leaves it to its group.
+    pub loader_set: Option<String>,
+    /// `snponly` or `ipxe`; empty leaves it to its group.
+    pub loader: Option<String>,
 }
 
 /// The same change to several clients.

@@ -1,8 +1,9 @@
 //! What the WebSocket carries.
 
 use crate::{
-    AuditView, BootId, BootNetworkView, BootView, ClientId, ClientView, ImageId, ImageView, JobId,
-    JobView, LeaseView, ReservationId, ReservationView, ScopeView, Topic, Topics, TrialView,
+    AuditView, BootEntryId, BootEntryView, BootId, BootNetworkView, BootView, ClientId, ClientView,
+    GroupId, GroupView, ImageId, ImageView, JobId, JobView, LeaseView, ReservationId,
+    ReservationView, ScopeView, Topic, Topics, TrialView,
 };
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -27,6 +28,18 @@ pub enum Event {
     },
     ImageRemoved {
         id: ImageId,
+    },
+    BootEntryChanged {
+        entry: BootEntryView,
+    },
+    BootEntryRemoved {
+        id: BootEntryId,
+    },
+    GroupChanged {
+        group: GroupView,
+    },
+    GroupRemoved {
+        id: GroupId,
     },
     LeaseChanged {
         lease: LeaseView,
@@ -62,6 +75,11 @@ pub enum Event {
     JobChanged {
         job: JobView,
     },
+    /// A loader set came or went; they are read when somebody looks.
+    LoadersChanged {
+        /// Its name.
+        set: String,
+    },
     /// Settings were changed, confirmed or went back; they are read when somebody looks.
     SettingsChanged {
         /// The number of the newest change.
@@ -81,6 +99,8 @@ pub enum Subject {
     Client(ClientId),
     Boot(BootId),
     Image(ImageId),
+    BootEntry(BootEntryId),
+    Group(GroupId),
     /// An address of a scope.
     Lease(Ipv4Addr, String),
     Reservation(ReservationId),
@@ -89,6 +109,8 @@ pub enum Subject {
     /// An interface, in a network namespace when it is not the host's own.
     Network(String, Option<String>),
     Job(JobId),
+    /// By its name.
+    LoaderSet(String),
     /// All of them together.
     Settings,
     /// By its number; each is its own.
@@ -102,6 +124,8 @@ impl Event {
             Event::ClientChanged { .. } | Event::ClientRemoved { .. } => Topic::Clients,
             Event::BootChanged { .. } => Topic::Boots,
             Event::ImageChanged { .. } | Event::ImageRemoved { .. } => Topic::Images,
+            Event::BootEntryChanged { .. } | Event::BootEntryRemoved { .. } => Topic::BootEntries,
+            Event::GroupChanged { .. } | Event::GroupRemoved { .. } => Topic::Groups,
             Event::LeaseChanged { .. }
             | Event::LeaseRemoved { .. }
             | Event::ReservationChanged { .. }
@@ -111,6 +135,7 @@ impl Event {
             | Event::ScopeChanged { .. }
             | Event::ScopeRemoved { .. } => Topic::Networks,
             Event::JobChanged { .. } => Topic::Jobs,
+            Event::LoadersChanged { .. } => Topic::Loaders,
             Event::SettingsChanged { .. } => Topic::Settings,
             Event::AuditAdded { .. } => Topic::Audit,
         }
@@ -124,6 +149,10 @@ impl Event {
             Event::BootChanged { boot } => Subject::Boot(boot.id),
             Event::ImageChanged { image } => Subject::Image(image.id),
             Event::ImageRemoved { id } => Subject::Image(*id),
+            Event::BootEntryChanged { entry } => Subject::BootEntry(entry.id),
+            Event::BootEntryRemoved { id } => Subject::BootEntry(*id),
+            Event::GroupChanged { group } => Subject::Group(group.id),
+            Event::GroupRemoved { id } => Subject::Group(*id),
             Event::LeaseChanged { lease } => Subject::Lease(lease.address, lease.scope.clone()),
             Event::LeaseRemoved { scope, address } => Subject::Lease(*address, scope.clone()),
             Event::ReservationChanged { reservation } => Subject::Reservation(reservation.id),
@@ -138,6 +167,7 @@ impl Event {
                 namespace,
             } => Subject::Network(interface.clone(), namespace.clone()),
             Event::JobChanged { job } => Subject::Job(job.id),
+            Event::LoadersChanged { set } => Subject::LoaderSet(set.clone()),
             Event::SettingsChanged { .. } => Subject::Settings,
             Event::AuditAdded { entry } => Subject::Audit(entry.seq),
         }
@@ -153,6 +183,10 @@ pub struct Snapshot {
     pub page_build: String,
     pub clients: Vec<ClientView>,
     pub images: Vec<ImageView>,
+    #[serde(default)]
+    pub boot_entries: Vec<BootEntryView>,
+    #[serde(default)]
+    pub groups: Vec<GroupView>,
     pub leases: Vec<LeaseView>,
     /// Of the topic `leases`.
     #[serde(default)]

@@ -44,4 +44,8 @@ ids! {
     JobId,
     /// A reservation: an address that is one computer's for good.
     ReservationId,
+    /// A boot entry: something that clients may boot.
+    BootEntryId,
+    /// A group of clients that share settings.
+    GroupId,
 }

@@ -15,6 +15,12 @@ impl MacAddr {
     pub fn hexhyp(&self) -> String {
         self.to_string().replace(':', "-")
     }
+    /// What the screen of an unknown computer shows, so that the one before it is told among many:
+    /// the last three bytes, `123456`.
+    pub fn code(&self) -> String {
+        let [.., a, b, c] = self.0;
+        format!("{a:02X}{b:02X}{c:02X}")
+    }
     /// Whether this can be one computer's address: not all zeros, not multicast or broadcast.
     pub fn is_unicast(&self) -> bool {
         self.0 != [0; 6] && self.0[0] & 1 == 0

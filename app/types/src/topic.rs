@@ -39,11 +39,14 @@ topics! {
     // topic, its name, the least role, whether it comes unasked
     Clients "clients" Viewer true,
     Images "images" Viewer true,
+    BootEntries "boot_entries" Viewer true,
+    Groups "groups" Viewer true,
     Leases "leases" Viewer true,
     Networks "networks" Viewer true,
     Boots "boots" Viewer true,
     Jobs "jobs" Viewer true,
     Settings "settings" Viewer true,
+    Loaders "loaders" Viewer true,
     Audit "audit" Admin false,
 }
 

@@ -129,13 +129,16 @@ pub enum BootResult {
     Stopped,
     /// The computer began anew.
     Superseded,
+    /// It went on to something that is not ours.
+    HandedOver,
 }
 
 impl BootResult {
-    pub const ALL: [BootResult; 3] = [
+    pub const ALL: [BootResult; 4] = [
         BootResult::Ready,
         BootResult::Stopped,
         BootResult::Superseded,
+        BootResult::HandedOver,
     ];
 
     /// As metrics and logs name it.
@@ -144,6 +147,7 @@ impl BootResult {
             BootResult::Ready => "ready",
             BootResult::Stopped => "stopped",
             BootResult::Superseded => "superseded",
+            BootResult::HandedOver => "handed_over",
         }
     }
 }

@@ -12,6 +12,10 @@ pub enum Area {
     Client,
     /// An image.
     Image,
+    /// A boot entry.
+    BootEntry,
+    /// A group of computers.
+    Group,
     /// A boot.
     Boot,
     /// A lease.
@@ -22,7 +26,7 @@ pub enum Area {
     Reservation,
     /// A boot network.
     Network,
-    /// A loader file.
+    /// A loader set.
     Loader,
     /// An overlay or base file.
     Disk,
@@ -55,6 +59,8 @@ impl Area {
     pub const ALL: &[Area] = &[
         Area::Client,
         Area::Image,
+        Area::BootEntry,
+        Area::Group,
         Area::Boot,
         Area::Lease,
         Area::Scope,
@@ -80,6 +86,8 @@ impl Area {
         match self {
             Area::Client => "CLIENT",
             Area::Image => "IMAGE",
+            Area::BootEntry => "ENTRY",
+            Area::Group => "GROUP",
             Area::Boot => "BOOT",
             Area::Lease => "LEASE",
             Area::Scope => "SCOPE",
@@ -106,12 +114,14 @@ impl Area {
         match self {
             Area::Client => "computer",
             Area::Image => "image",
+            Area::BootEntry => "boot entry",
+            Area::Group => "group",
             Area::Boot => "boot",
             Area::Lease => "lease",
             Area::Scope => "scope",
             Area::Reservation => "reservation",
             Area::Network => "boot network",
-            Area::Loader => "loader file",
+            Area::Loader => "loader set",
             Area::Disk => "disk",
             Area::Export => "export",
             Area::Lab => "virtual computer",

@@ -6,9 +6,11 @@ pub mod boot;
 pub mod clients;
 pub mod counters;
 pub mod door;
+pub mod entries;
 mod error;
 mod events;
 pub mod export;
+pub mod groups;
 pub mod idempotency;
 pub mod images;
 pub mod jobs;
@@ -27,8 +29,10 @@ pub use boot::Boots;
 pub use clients::{Clients, UnknownClients};
 pub use counters::Counters;
 pub use door::{Admin, Caller, Operator, Viewer};
+pub use entries::BootEntries;
 pub use error::{Area, Error, Result};
 pub use events::{Change, EventBus, Next, Reader};
+pub use groups::Groups;
 pub use idempotency::Idempotency;
 pub use images::Images;
 pub use jobs::Jobs;
@@ -39,7 +43,7 @@ pub use network::{BootNetworkConfig, Networks};
 pub use settings::{Settings, Sources};
 pub use storage::{EmbeddedStorage, StorageBackend};
 /// Rows as the look-ups give them.
-pub use store::{BootRecord, ClientRecord, ImageRecord, LeaseRecord};
+pub use store::{BootEntryRecord, BootRecord, ClientRecord, GroupRecord, ImageRecord, LeaseRecord};
 pub use users::{Identity, Users};
 
 use std::{
@@ -83,6 +87,8 @@ struct Parts {
     idempotency: Idempotency,
     networks: Networks,
     images: Images,
+    entries: BootEntries,
+    groups: Groups,
     clients: Clients,
     leases: Leases,
     storage: Arc<dyn StorageBackend>,
@@ -143,14 +149,28 @@ impl Engine {
             audit.clone(),
             storage.clone(),
         )?;
-        let clients = Clients::open(
+        let entries = BootEntries::open(
             store.clone(),
             events.clone(),
             audit.clone(),
-            images.clone(),
             settings.clone(),
-            secrets.clone(),
         )?;
+        let groups = Groups::open(
+            store.clone(),
+            events.clone(),
+            audit.clone(),
+            entries.clone(),
+        )?;
+        let clients = Clients::open(clients::Needs {
+            store: store.clone(),
+            events: events.clone(),
+            audit: audit.clone(),
+            images: images.clone(),
+            entries: entries.clone(),
+            groups: groups.clone(),
+            settings: settings.clone(),
+            secrets: secrets.clone(),
+        })?;
         secrets::settle(&secrets, &clients, &store, &keys)?;
         let leases = Leases::open(
             store.clone(),
@@ -158,11 +178,14 @@ impl Engine {
             audit.clone(),
             clients.clone(),
         )?;
-        let loaders = Loaders::open(&config.data_dir)?;
+        let loaders = Loaders::open(&config.data_dir, settings.clone())?;
         let exports = export::Exports::counting(counters.clone());
         let boots = Boots::open(boot::Needs {
             store: store.clone(),
             events: events.clone(),
+            settings: settings.clone(),
+            entries: entries.clone(),
+            groups: groups.clone(),
             clients: clients.clone(),
             leases: leases.clone(),
             storage: storage.clone(),
@@ -189,6 +212,8 @@ impl Engine {
                 idempotency,
                 networks,
                 images,
+                entries,
+                groups,
                 clients,
                 leases,
                 storage,
@@ -259,6 +284,14 @@ impl Engine {
     /// The disks that clients boot from.
     pub fn images(&self) -> &Images {
         &self.parts.images
+    }
+    /// What clients may boot.
+    pub fn entries(&self) -> &BootEntries {
+        &self.parts.entries
+    }
+    /// Clients that share settings.
+    pub fn groups(&self) -> &Groups {
+        &self.parts.groups
     }
     /// The computers that boot from us.
     pub fn clients(&self) -> &Clients {

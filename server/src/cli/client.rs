@@ -5,8 +5,8 @@ use super::{
 };
 use clap::{Args, Subcommand, ValueEnum};
 use types::{
-    BootNetworkView, ClientView, CreateClientParams, MacAddr, OverlayMode, RemoveClientsParams,
-    UpdateClientParams, UpdateClientsParams,
+    BootChoiceView, BootNetworkView, ClientView, CreateClientParams, MacAddr, OverlayMode,
+    RemoveClientsParams, UpdateClientParams, UpdateClientsParams,
 };
 
 #[derive(Subcommand)]
@@ -52,8 +52,41 @@ pub enum ClientCommand {
         /// What becomes of its changes at the next boot
         #[arg(long, value_enum, group = "change")]
         mode: Option<ModeArg>,
+        /// Name or id of a group; empty takes it out of its group
+        #[arg(long, group = "change")]
+        group: Option<String>,
+        /// What it boots: name or id of a boot entry; empty leaves it to its group
+        #[arg(long, group = "change", value_name = "ENTRY")]
+        boot_entry: Option<String>,
+        /// The loader set; empty leaves it to its group
+        #[arg(long, group = "change", value_name = "NAME")]
+        loader_set: Option<String>,
+        /// Which iPXE build of that set: snponly or ipxe; empty leaves it to its group
+        #[arg(long, group = "change", value_name = "LOADER")]
+        loader: Option<String>,
     },
-    /// Adopt a discovered computer, or several as a job
+    /// What it boots the next time, and only then
+    Next {
+        /// Name, id or MAC address
+        client: String,
+        /// Name or id of a boot entry
+        #[arg(required_unless_present = "clear")]
+        entry: Option<String>,
+        /// Take it back
+        #[arg(long, conflicts_with = "entry")]
+        clear: bool,
+    },
+    /// Say what it boots next, and by which rule
+    Explain {
+        /// Name, id or MAC address
+        client: String,
+    },
+    /// Keep a computer for its history only: it boots nothing; several as a job
+    Retire {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Adopt a discovered or retired computer, or several as a job
     Adopt {
         #[command(flatten)]
         which: Which,
@@ -149,7 +182,40 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
             name,
             image,
             mode,
-        } => update(which, change(name, image, mode, None), console),
+            group,
+            boot_entry,
+            loader_set,
+            loader,
+        } => {
+            let change = UpdateClientParams {
+                group,
+                boot_entry,
+                loader_set,
+                loader,
+                ..change(name, image, mode, None)
+            };
+            update(which, change, console)
+        }
+        ClientCommand::Next { client, entry, .. } => {
+            let change = UpdateClientParams {
+                one_shot: Some(entry.unwrap_or_default()),
+                ..UpdateClientParams::default()
+            };
+            let change = Change::new("PATCH", at("clients", &client)).body(&change)?;
+            show(change, console)
+        }
+        ClientCommand::Explain { client } => {
+            let path = format!("{}/boot-choice", at("clients", &client));
+            let choice: BootChoiceView = console.server.get(&path)?;
+            console.print(&choice, || render::choice(&choice))
+        }
+        ClientCommand::Retire { which } => {
+            let change = UpdateClientParams {
+                retire: Some(true),
+                ..UpdateClientParams::default()
+            };
+            update(which, change, console)
+        }
         ClientCommand::Adopt {
             which,
             name,
@@ -185,6 +251,7 @@ fn change(
         image,
         mode: mode.map(Into::into),
         adopt,
+        ..UpdateClientParams::default()
     }
 }
 

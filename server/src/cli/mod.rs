@@ -5,18 +5,21 @@ mod account;
 mod address;
 mod audit;
 mod boot;
+mod boot_entry;
 mod client;
 mod connect;
 mod console;
 mod credentials;
 mod describe;
 mod error;
+mod group;
 mod image;
 mod interrupt;
 mod job;
 mod lab;
 mod lease;
 mod listing;
+mod loader;
 mod local;
 mod network;
 mod question;
@@ -112,9 +115,18 @@ pub enum Command {
     /// Computers that boot from us
     #[command(subcommand)]
     Client(client::ClientCommand),
+    /// What computers may boot
+    #[command(subcommand)]
+    BootEntry(boot_entry::BootEntryCommand),
+    /// Computers that share settings
+    #[command(subcommand)]
+    Group(group::GroupCommand),
     /// Boots, hop by hop
     #[command(subcommand)]
     Boot(boot::BootCommand),
+    /// First programs that firmware runs, in sets
+    #[command(subcommand)]
+    Loader(loader::LoaderCommand),
     /// Addresses handed out
     #[command(subcommand)]
     Lease(lease::LeaseCommand),
@@ -214,10 +226,13 @@ fn dispatch(command: Command, reach: &Reach, manner: &Manner) -> Result<(), CliE
     match command {
         Command::Image(c) => image::run(c, &console),
         Command::Client(c) => client::run(c, &console),
+        Command::BootEntry(c) => boot_entry::run(c, &console),
+        Command::Group(c) => group::run(c, &console),
         Command::Boot(c) => boot::run(c, &console),
         Command::Lease(c) => lease::run(c, &console),
         Command::Scope(c) => scope::run(c, &console),
         Command::Reservation(c) => reservation::run(c, &console),
+        Command::Loader(c) => loader::run(c, &console),
         Command::Network(c) => network::run(c, &console),
         Command::Lab(c) => lab::run(c, &console),
         Command::Job(c) => job::run(c, &console),

@@ -1,7 +1,10 @@
 //! Keys as bytes whose order is the order we list in.
 
 use std::net::Ipv4Addr;
-use types::{BootId, ClientId, ImageId, JobId, MacAddr, ReservationId, SessionId, TokenId, UserId};
+use types::{
+    BootEntryId, BootId, ClientId, GroupId, ImageId, JobId, MacAddr, ReservationId, SessionId,
+    TokenId, UserId,
+};
 
 /// A key, or the beginning of one, as bytes.
 pub trait Key {
@@ -33,6 +36,8 @@ id_keys!(
     TokenId,
     BootId,
     JobId,
+    BootEntryId,
+    GroupId,
     ReservationId
 );
 

@@ -51,6 +51,8 @@ fn mutated_records_are_errors_or_mean_what_they_say() {
     let mut state = 0x2545_f491_4f6c_dd1d;
     let rounds = 40_000;
     mutate(&samples::client(), rounds, &mut state);
+    mutate(&samples::boot_entry(), rounds, &mut state);
+    mutate(&samples::group(), rounds, &mut state);
     mutate(&samples::image(), rounds, &mut state);
     mutate(&samples::lease(), rounds, &mut state);
     mutate(&samples::boot(), rounds, &mut state);

@@ -88,6 +88,8 @@ fn state(server: &Server, session: &Session<'_>) -> (Vec<Vec<Value>>, BTreeSet<P
     let nouns = [
         "clients",
         "images",
+        "boot-entries",
+        "groups",
         "leases",
         "networks",
         "scopes",
@@ -176,6 +178,34 @@ const FIELDS: &[Field] = &[
             s.json("POST", "/api/v1/clients", body)
         }
     }),
+    ("name of a new boot entry", |s, v| {
+        let body = json!({"name": v, "kind": "script", "script": "shell"});
+        s.json("POST", "/api/v1/boot-entries", body)
+    }),
+    ("kernel of a boot entry", |s, v| match v {
+        // A plain word is a file's name.
+        v if v
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._~+-".contains(c)) =>
+        {
+            s.get("/api/v1/boot-entries/none")
+        }
+        v => {
+            let body = json!({"name": "x", "kind": "kernel", "kernel": v});
+            s.json("POST", "/api/v1/boot-entries", body)
+        }
+    }),
+    ("boot entry in a path", |s, v| {
+        let path = format!("/api/v1/boot-entries/{}", encoded(v));
+        s.send("DELETE", &path, &[], b"")
+    }),
+    ("name of a new group", |s, v| {
+        s.json("POST", "/api/v1/groups", json!({"name": v}))
+    }),
+    ("group in a path", |s, v| {
+        let path = format!("/api/v1/groups/{}", encoded(v));
+        s.send("DELETE", &path, &[], b"")
+    }),
     ("name of a virtual computer", |s, v| {
         s.json("POST", "/api/v1/lab/actions/boot", json!({"name": v}))
     }),
@@ -212,6 +242,22 @@ const FIELDS: &[Field] = &[
     ("image in an action", |s, v| {
         let path = format!("/api/v1/images/{}/actions/verify", encoded(v));
         s.send("POST", &path, &[], b"")
+    }),
+    ("name of a loader set", |s, v| {
+        let path = format!("/api/v1/loaders?name={}", encoded(v));
+        s.send(
+            "POST",
+            &path,
+            &[("content-type", "application/octet-stream")],
+            &[1; 512],
+        )
+    }),
+    ("loader set in a path", |s, v| {
+        let path = format!("/api/v1/loaders/{}", encoded(v));
+        s.send("DELETE", &path, &[], b"")
+    }),
+    ("default loader set", |s, v| {
+        set(s, "clients.loader_set", json!(v))
     }),
     ("interface of a boot network", |s, v| {
         set(s, &format!("boot.{v}"), json!({"mode": "off"}))

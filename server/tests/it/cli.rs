@@ -1,5 +1,6 @@
 //! Commands, their output and their exit codes.
 
+mod entries;
 mod nouns;
 mod operations;
 mod sign_in;
@@ -150,9 +151,9 @@ fn the_smallest_path_to_a_client_works_as_documented() {
         "not a MAC address",
     );
     failed(
-        &server.run(&["lab", "boot", "--firmware", "uefi", "--name", "x"]),
+        &server.run(&["lab", "boot", "--firmware", "openfirmware"]),
         2,
-        "next version",
+        "bios, uefi",
     );
 }
 

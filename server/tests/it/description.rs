@@ -74,14 +74,23 @@ fn if_match_is_described_where_a_handler_heeds_it_and_nowhere_else() {
     assert_eq!(session.json("POST", "/api/v1/scopes", room).status, 201);
     let pc = json!({"mac": "52:54:00:00:00:09", "address": "10.20.0.9"});
     assert_eq!(session.json("POST", "/api/v1/reservations", pc).status, 201);
+    let tool = json!({"name": "tool", "kind": "script", "script": "shell"});
+    assert_eq!(
+        session.json("POST", "/api/v1/boot-entries", tool).status,
+        201
+    );
+    let row = json!({"name": "row-1"});
+    assert_eq!(session.json("POST", "/api/v1/groups", row).status, 201);
     let settings = json!({"values": {"clients.unknown": "adopt"}});
     for (method, path) in &described {
         let at = path
             .replace("{client}", "a01")
             .replace("{image}", "debian")
-            .replace("{user}", "ada")
+            .replace("{entry}", "tool")
+            .replace("{group}", "row-1")
             .replace("{scope}", "room-2")
-            .replace("{reservation}", "10.20.0.9");
+            .replace("{reservation}", "10.20.0.9")
+            .replace("{user}", "ada");
         let body = match (method.as_str(), path.ends_with("/settings")) {
             ("DELETE", _) => String::new(),
             (_, true) => settings.to_string(),

@@ -24,6 +24,16 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/audit", "admin"),
     ("GET", "/api/v1/audit/export", "admin"),
     ("POST", "/api/v1/audit/actions/verify", "admin"),
+    ("GET", "/api/v1/boot-entries", "viewer"),
+    ("POST", "/api/v1/boot-entries", "operator"),
+    ("GET", "/api/v1/boot-entries/{entry}", "viewer"),
+    ("PATCH", "/api/v1/boot-entries/{entry}", "operator"),
+    ("DELETE", "/api/v1/boot-entries/{entry}", "operator"),
+    ("GET", "/api/v1/groups", "viewer"),
+    ("POST", "/api/v1/groups", "operator"),
+    ("GET", "/api/v1/groups/{group}", "viewer"),
+    ("PATCH", "/api/v1/groups/{group}", "operator"),
+    ("DELETE", "/api/v1/groups/{group}", "operator"),
     ("GET", "/api/v1/boots", "viewer"),
     ("GET", "/api/v1/boots/{boot}", "viewer"),
     ("GET", "/api/v1/clients", "viewer"),
@@ -32,6 +42,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("PATCH", "/api/v1/clients/{client}", "operator"),
     ("DELETE", "/api/v1/clients/{client}", "operator"),
     ("GET", "/api/v1/clients/{client}/boots", "viewer"),
+    ("GET", "/api/v1/clients/{client}/boot-choice", "viewer"),
     (
         "POST",
         "/api/v1/clients/{client}/actions/through-loader",
@@ -53,6 +64,10 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/leases", "viewer"),
     ("DELETE", "/api/v1/leases/{address}", "operator"),
     ("POST", "/api/v1/leases/{address}/actions/keep", "operator"),
+    ("GET", "/api/v1/loaders", "viewer"),
+    ("POST", "/api/v1/loaders", "admin"),
+    ("GET", "/api/v1/loaders/{set}", "viewer"),
+    ("DELETE", "/api/v1/loaders/{set}", "admin"),
     ("GET", "/api/v1/networks", "viewer"),
     ("GET", "/api/v1/reservations", "viewer"),
     ("POST", "/api/v1/reservations", "operator"),
@@ -106,7 +121,21 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("clients/adopt", "operator"),
     ("clients/update", "operator"),
     ("clients/remove", "operator"),
+    ("clients/choice", "viewer"),
+    ("clients/choose", "operator"),
+    ("clients/next", "operator"),
+    ("clients/retire", "operator"),
+    ("boot-entries/add", "operator"),
+    ("boot-entries/update-kernel", "operator"),
+    ("boot-entries/update-script", "operator"),
+    ("boot-entries/remove", "operator"),
+    ("groups/add", "operator"),
+    ("groups/update", "operator"),
+    ("groups/remove", "operator"),
     ("images/remove", "operator"),
+    ("loaders/list", "viewer"),
+    ("loaders/choose", "admin"),
+    ("loaders/remove", "admin"),
     ("lab/boot", "operator"),
     ("leases/keep", "operator"),
     ("leases/forget", "operator"),
@@ -141,7 +170,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
 ];
 
 /// A form with every field of theirs and nothing in it that could be done.
-const NOTHING: &str = "id=01934c5e-7b00-7000-8000-0000000000ff&revision=1&name=pc-new&mac=zz&image=none&mode=keep&theme=x&code=x&username=x&password=x&show=all&current=x&new=x&role=viewer&days=0&number=99&address=x&scope=none&hostname=x&subnet=x&ranges=x&exclusions=x&router=x&dns=x&domain=x&seconds=x&options=x&wanted[within]=10";
+const NOTHING: &str = "id=01934c5e-7b00-7000-8000-0000000000ff&revision=1&name=pc-new&mac=zz&image=none&mode=keep&theme=x&code=x&username=x&password=x&show=all&current=x&new=x&role=viewer&firmware=bios&days=0&number=99&address=x&scope=none&hostname=x&subnet=x&ranges=x&exclusions=x&router=x&dns=x&domain=x&seconds=x&options=x&wanted[within]=10&kind=kernel&kernel=&initrds=&command_line=&attach=no&script=&group=none&entry=none&loader_set=&loader=";
 
 const ROLES: [&str; 4] = ["none", "viewer", "operator", "admin"];
 
@@ -443,6 +472,7 @@ fn state(server: &Server) -> Vec<Value> {
         "clients",
         "images",
         "users",
+        "loaders",
         "tokens?user=*",
         "scopes",
         "reservations",

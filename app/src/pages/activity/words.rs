@@ -89,6 +89,7 @@ fn did(i18n: I18n, entry: &AuditView) -> String {
         "client.remove" => tu_string!(i18n, did.client_remove, name = name).to_string(),
         "client.new_secret" => tu_string!(i18n, did.client_new_secret, name = name).to_string(),
         "client.through_loader" => tu_string!(i18n, did.client_loader, name = name).to_string(),
+        "client.one_shot" => tu_string!(i18n, did.client_one_shot, name = name).to_string(),
         "client.update_many" | "client.remove_many" => {
             tu_string!(i18n, did.began, name = name).to_string()
         }
@@ -103,6 +104,12 @@ fn did(i18n: I18n, entry: &AuditView) -> String {
         "lab.down" => tu_string!(i18n, did.lab_down).to_string(),
         "lab.boot" => tu_string!(i18n, did.lab_boot, name = name).to_string(),
         "lab.power_off" => tu_string!(i18n, did.lab_power_off, name = name).to_string(),
+        "boot_entry.create" => tu_string!(i18n, did.entry_create, name = name).to_string(),
+        "boot_entry.update" => tu_string!(i18n, did.entry_update, name = name).to_string(),
+        "boot_entry.remove" => tu_string!(i18n, did.entry_remove, name = name).to_string(),
+        "group.create" => tu_string!(i18n, did.group_create, name = name).to_string(),
+        "group.update" => tu_string!(i18n, did.group_update, name = name).to_string(),
+        "group.remove" => tu_string!(i18n, did.group_remove, name = name).to_string(),
         _ => did_with_addresses(i18n, entry),
     }
 }

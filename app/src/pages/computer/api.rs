@@ -2,7 +2,7 @@
 
 use crate::Fault;
 use leptos::prelude::*;
-use types::{BootView, ClientId};
+use types::{BootChoiceView, BootView, ClientId};
 
 /// The last boots of a computer, newest first.
 #[server(prefix = "/fn", endpoint = "clients/boots")]
@@ -24,10 +24,68 @@ pub async fn update_client(
         name: Some(name),
         image: Some(image),
         mode: Some(crate::pages::floor::api::mode(&mode)),
-        adopt: None,
+        ..Default::default()
     };
     operator
         .update_client(&id.to_string(), Some(revision), params)
+        .await?;
+    Ok(())
+}
+
+/// What it boots next, and why.
+#[server(prefix = "/fn", endpoint = "clients/choice")]
+pub async fn choice(id: ClientId) -> Result<BootChoiceView, Fault> {
+    Ok(crate::ssr::viewer()?.boot_choice(&id.to_string())?)
+}
+
+/// Changes group, boot entry and loader.
+#[server(prefix = "/fn", endpoint = "clients/choose")]
+pub async fn choose_client(
+    id: ClientId,
+    revision: u64,
+    group: String,
+    entry: String,
+    loader_set: String,
+    loader: String,
+) -> Result<(), Fault> {
+    let operator = crate::ssr::operator()?;
+    let params = types::UpdateClientParams {
+        group: Some(group),
+        boot_entry: Some(entry),
+        loader_set: Some(loader_set),
+        loader: Some(loader),
+        ..Default::default()
+    };
+    operator
+        .update_client(&id.to_string(), Some(revision), params)
+        .await?;
+    Ok(())
+}
+
+/// Sets what it boots the next time only; an empty entry takes that back.
+#[server(prefix = "/fn", endpoint = "clients/next")]
+pub async fn next_boot(id: ClientId, entry: String) -> Result<(), Fault> {
+    let operator = crate::ssr::operator()?;
+    let params = types::UpdateClientParams {
+        one_shot: Some(entry),
+        ..Default::default()
+    };
+    operator
+        .update_client(&id.to_string(), None, params)
+        .await?;
+    Ok(())
+}
+
+/// Keeps a computer for its history only.
+#[server(prefix = "/fn", endpoint = "clients/retire")]
+pub async fn retire_client(id: ClientId) -> Result<(), Fault> {
+    let operator = crate::ssr::operator()?;
+    let params = types::UpdateClientParams {
+        retire: Some(true),
+        ..Default::default()
+    };
+    operator
+        .update_client(&id.to_string(), None, params)
         .await?;
     Ok(())
 }

@@ -108,7 +108,7 @@ fn shape(state: BootState) -> Shape {
         BootState::Booting => Shape::Busy,
         BootState::Ready => Shape::Ok,
         BootState::Stopped => Shape::Fail,
-        BootState::Superseded => Shape::Idle,
+        BootState::Superseded | BootState::HandedOver => Shape::Idle,
     }
 }
 
@@ -124,6 +124,7 @@ fn Entry(boot: Memo<Option<BootView>>) -> impl IntoView {
         BootState::Ready => tu_string!(i18n, state.ready),
         BootState::Stopped => tu_string!(i18n, boot.stopped),
         BootState::Superseded => tu_string!(i18n, boot.superseded),
+        BootState::HandedOver => tu_string!(i18n, state.handed_over),
     };
     let took = move || {
         boot.with(|b| {

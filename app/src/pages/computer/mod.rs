@@ -2,6 +2,7 @@
 
 pub mod api;
 mod boots;
+mod choice;
 mod forms;
 
 use super::frame::NotHere;
@@ -12,6 +13,7 @@ use crate::{
     ui::{HopLabels, Rail, StateBadge, format, status},
 };
 use boots::Boots;
+use choice::Choice;
 use forms::{Edit, Remove};
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -77,6 +79,7 @@ fn Sheet(view: ArcRwSignal<ClientView>) -> impl IntoView {
             <h2 id="facts" class="mb-3">{t!(i18n, computer.facts)}</h2>
             <Facts client/>
         </section>
+        <Choice client/>
         <Boots id last=boot/>
     }
     .into_any()

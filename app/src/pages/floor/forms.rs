@@ -37,6 +37,15 @@ pub fn mode_options(i18n: I18n) -> Signal<Vec<(String, String)>> {
     })
 }
 
+/// The firmware of a virtual computer; `(value, text)`.
+fn firmware_options(i18n: I18n) -> Signal<Vec<(String, String)>> {
+    Signal::derive(move || {
+        let bios = tu_string!(i18n, floor.bios).to_string();
+        let uefi = tu_string!(i18n, floor.uefi).to_string();
+        vec![("bios".to_string(), bios), ("uefi".to_string(), uefi)]
+    })
+}
+
 /// *Boot a virtual computer*, or why that can't be done here.
 #[component]
 pub fn BootVirtual() -> impl IntoView {
@@ -50,7 +59,9 @@ pub fn BootVirtual() -> impl IntoView {
     let pending = action.pending();
     view! {
         <div class="grid gap-2 justify-items-start">
-            <ActionForm action>
+            <ActionForm action attr:class="flex flex-wrap items-center gap-2">
+                <label class="sr-only" for="lab-firmware">{t!(i18n, floor.firmware)}</label>
+                <Select id="lab-firmware" name="firmware" options=firmware_options(i18n) selected="bios"/>
                 <button
                     class="btn btn-primary"
                     disabled=move || !available || pending.get()
@@ -128,7 +139,7 @@ pub fn Adopt(view: ArcRwSignal<ClientView>) -> impl IntoView {
         return view! {
             <li class="border-t border-line px-4 py-3">
                 <span class="data font-semibold">{mac.to_string()}</span>
-                <span class="meta block">{t!(i18n, floor.seen)}" "<When at=seen/></span>
+                <span class="meta block">{t!(i18n, floor.code)}" "{mac.code()}". "{t!(i18n, floor.seen)}" "<When at=seen/></span>
             </li>
         }
         .into_any();
@@ -138,8 +149,8 @@ pub fn Adopt(view: ArcRwSignal<ClientView>) -> impl IntoView {
             <ActionForm action attr:class="flex flex-wrap items-end gap-3">
                 <input type="hidden" name="id" value=id.to_string()/>
                 <p class="min-w-[12rem] self-center">
-                    <span class="data font-semibold">{mac.to_string()}</span>
-                    <span class="meta block">{t!(i18n, floor.seen)}" "<When at=seen/></span>
+                    <a class="plain data font-semibold" href=format!("/floor/{id}")>{mac.to_string()}</a>
+                    <span class="meta block">{t!(i18n, floor.code)}" "{mac.code()}". "{t!(i18n, floor.seen)}" "<When at=seen/></span>
                 </p>
                 <Field label=tu_string!(i18n, floor.name) id=name_id.clone()>
                     <input class="input" id=name_id name="name" value=name required autocomplete="off"/>

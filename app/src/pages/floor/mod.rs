@@ -30,13 +30,13 @@ fn count(rows: &[ClientRow]) -> Count {
     let mut n = Count::default();
     for row in rows {
         let status = row.view.with(status);
-        n.total += u32::from(status != Status::Discovered);
+        n.total += u32::from(!matches!(status, Status::Discovered | Status::Retired));
         match status {
             Status::Ready => n.ready += 1,
             Status::Booting(_) => n.booting += 1,
             Status::Stopped(_) => n.stopped += 1,
             Status::Discovered => n.discovered += 1,
-            Status::Idle | Status::Off => {}
+            Status::Idle | Status::Off | Status::HandedOver | Status::Retired => {}
         }
     }
     n
@@ -124,6 +124,7 @@ pub fn Floor() -> impl IntoView {
         <NeedsYou/>
         <Discovered/>
         <Table/>
+        <Retired/>
         {may(Role::Operator).then(|| view! { <AddComputer/> })}
     }
     .into_any()
@@ -219,9 +220,34 @@ fn Discovered() -> impl IntoView {
         <Show when=move || !found.with(Vec::is_empty)>
             <section class="panel livedata" aria-labelledby="discovered">
                 <div class="ph"><h2 id="discovered">{t!(i18n, floor.discovered)}</h2></div>
-                <p class="px-4 pb-3 text-ink-2 max-w-[70ch]">{t!(i18n, floor.discovered_text)}</p>
+                <p class="px-4 pb-3 text-ink-2 max-w-[70ch]">
+                    {t!(i18n, floor.discovered_text)}" "
+                    <a class="link" href="/settings">{t!(i18n, floor.discovered_policy)}</a>
+                </p>
                 <ul>
                     <For each=move || found.get() key=|id| *id let:id>
+                        {live.client(id).map(|view| view! { <Adopt view/> })}
+                    </For>
+                </ul>
+            </section>
+        </Show>
+    }
+    .into_any()
+}
+
+/// Computers that are kept for their history; each can be adopted again.
+#[component]
+fn Retired() -> impl IntoView {
+    let i18n = use_i18n();
+    let live = expect_context::<Live>();
+    let retired = rows_where(live, |c| c.state == ClientState::Retired);
+    view! {
+        <Show when=move || !retired.with(Vec::is_empty)>
+            <section class="panel livedata" aria-labelledby="retired">
+                <div class="ph"><h2 id="retired">{t!(i18n, floor.retired)}</h2></div>
+                <p class="px-4 pb-3 text-ink-2 max-w-[70ch]">{t!(i18n, floor.retired_text)}</p>
+                <ul>
+                    <For each=move || retired.get() key=|id| *id let:id>
                         {live.client(id).map(|view| view! { <Adopt view/> })}
                     </For>
                 </ul>

@@ -11,6 +11,9 @@ pub fn name(i18n: I18n, key: &str) -> String {
         "http.listen" => tu_string!(i18n, settings.listen).to_string(),
         "http.allowed_origins" => tu_string!(i18n, settings.origins).to_string(),
         "clients.unknown" => tu_string!(i18n, settings.unknown).to_string(),
+        "clients.boot_entry" => tu_string!(i18n, settings.boot_entry).to_string(),
+        "clients.loader_set" => tu_string!(i18n, settings.loader_set).to_string(),
+        "clients.loader" => tu_string!(i18n, settings.loader).to_string(),
         "lab.enabled" => tu_string!(i18n, settings.lab).to_string(),
         other => match other.strip_prefix("boot.") {
             Some(scope) => {
@@ -26,6 +29,7 @@ pub fn choice(i18n: I18n, option: &str) -> String {
     match option {
         "discover" => tu_string!(i18n, settings.discover).to_string(),
         "adopt" => tu_string!(i18n, settings.adopt).to_string(),
+        "auto" => tu_string!(i18n, settings.auto).to_string(),
         "true" => tu_string!(i18n, settings.yes).to_string(),
         "false" => tu_string!(i18n, settings.no).to_string(),
         other => other.to_string(),

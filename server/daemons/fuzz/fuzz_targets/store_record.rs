@@ -33,6 +33,8 @@ fuzz_target!(|body: &[u8]| {
     let mut bytes = body.to_vec();
     bytes.extend_from_slice(&crc32c::crc32c(body).to_le_bytes());
     check_client(&bytes);
+    check::<store::BootEntryRecord>(&bytes);
+    check::<store::GroupRecord>(&bytes);
     check::<store::ImageRecord>(&bytes);
     check::<store::LeaseRecord>(&bytes);
     check::<store::BootRecord>(&bytes);

@@ -11,12 +11,13 @@ use engine::{
     Counters, Loaders,
     boot::{Signal, Who},
     counters::Counter,
-    loaders::LoaderFile,
+    loaders::{LoaderFile, is_optional},
 };
 use std::{
     collections::HashMap,
     io::{self, Read},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -41,7 +42,14 @@ pub trait Signals: Send + Sync + 'static {
     fn context(&self, _: Who) -> Span {
         Span::none()
     }
+    /// A text that is made for whoever asks, when there is no file of that name.
+    fn rendered<'a>(&'a self, _file: &'a [u8], _peer: Ipv4Addr, _at: Timestamp) -> Rendered<'a> {
+        Box::pin(std::future::ready(None))
+    }
 }
+
+/// What [`Signals::rendered`] gives, once it is made.
+pub type Rendered<'a> = Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>>;
 
 /// TFTP on one interface, ready to run.
 pub struct Tftp {
@@ -195,10 +203,22 @@ async fn transfer(
             .await?;
         return Ok(Ended::Failed);
     }
-    let Some((file, data)) = load(shared, request.file.clone()).await? else {
+    let found = match load(shared, request.file.clone()).await? {
+        Some(found) => Some(found),
+        None => {
+            let rendered = shared.signals.rendered(&request.file, *peer.ip(), at);
+            let text = rendered.await;
+            text.map(|text| (name.clone(), Arc::from(text.into_bytes())))
+        }
+    };
+    let Some((file, data)) = found else {
         socket
             .send(&wire::error(code::NOT_FOUND, "no such file"))
             .await?;
+        if is_optional(&name) {
+            tracing::debug!(%peer, file = name, "not there, and not missed");
+            return Ok(Ended::NotFound);
+        }
         let reason =
             "there is no such file; put it into the folder loaders of the data directory".into();
         shared

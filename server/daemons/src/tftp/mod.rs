@@ -7,4 +7,4 @@ pub mod session;
 mod tests;
 pub mod wire;
 
-pub use daemon::{Signals, Tftp};
+pub use daemon::{Rendered, Signals, Tftp};

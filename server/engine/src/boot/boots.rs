@@ -1,16 +1,12 @@
 //! The boots of all computers: takes in signals, tells each machine what to load, keeps the history.
 
 use super::{
-    Signal, Who, causes,
-    choice::Chain,
-    disks::Disks,
-    identity,
-    script::{self, Plane},
-    tally,
-    timeline::Timeline,
+    Signal, Who, causes, choice::Chain, disks::Disks, identity, next::UsedOneShots, script::Plane,
+    tally, timeline::Timeline,
 };
 use crate::{
-    Clients, Counters, Error, EventBus, Leases, Result, StorageBackend,
+    BootEntries, Clients, Counters, Error, EventBus, Groups, Leases, Result, Settings,
+    StorageBackend,
     export::{Exports, SessionInfo},
     now,
 };
@@ -22,9 +18,7 @@ use std::{
 };
 use store::{BootKey, BootRecord, Read, ReadTx, Store};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
-use types::{
-    BootId, BootState, BootView, Cause, ClientState, Event, Hop, MacAddr, ReadyFacts, Timestamp,
-};
+use types::{BootId, BootState, BootView, Event, MacAddr, ReadyFacts, Timestamp};
 
 /// Boots kept of one computer.
 const KEPT: usize = 50;
@@ -39,6 +33,9 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Needs {
     pub store: Arc<Store>,
     pub events: EventBus,
+    pub settings: Settings,
+    pub entries: BootEntries,
+    pub groups: Groups,
     pub clients: Clients,
     pub leases: Leases,
     pub storage: Arc<dyn StorageBackend>,
@@ -49,15 +46,16 @@ pub(crate) struct Needs {
 /// Every computer's boot under way and its history. Cheap to clone.
 #[derive(Clone)]
 pub struct Boots {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    needs: Needs,
+pub(super) struct Inner {
+    pub(super) needs: Needs,
     /// The newest boot of each computer.
     newest: Mutex<HashMap<MacAddr, Timeline>>,
     chain: Chain,
-    disks: Disks,
+    pub(super) disks: Disks,
+    pub(super) used_one_shots: UsedOneShots,
     queue: mpsc::Sender<Seen>,
     /// The other end of the queue, held by who folds.
     signals: tokio::sync::Mutex<mpsc::Receiver<Seen>>,
@@ -89,6 +87,7 @@ impl Boots {
             newest: Mutex::new(newest),
             chain: Chain::default(),
             disks,
+            used_one_shots: UsedOneShots::default(),
             queue,
             signals: tokio::sync::Mutex::new(signals),
         });
@@ -174,51 +173,6 @@ impl Boots {
         if let Some(client) = client.filter(|c| is_its_own(c.mac)) {
             let cause = causes::disk_refused(why);
             self.signal(Who::Mac(client.mac), at, Signal::DiskRefused { cause });
-        }
-    }
-
-    /// The boot script of this machine. In mode `reset` its overlay is new from here on: this, not
-    /// a login, is where a boot begins for the disk.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`] when `peer`, who asks, is not that machine; when an unknown computer
-    /// can't be kept as discovered.
-    pub async fn script(
-        &self,
-        mac: MacAddr,
-        peer: Ipv4Addr,
-        plane: &Plane,
-        at: Timestamp,
-    ) -> Result<String> {
-        self.inner.recognise(mac, peer, plane)?;
-        let client = self.inner.needs.clients.discovered(mac).await?;
-        let refuse = |hop, cause: Cause| {
-            self.signal(
-                Who::Mac(mac),
-                at,
-                Signal::Refused {
-                    hop,
-                    cause: cause.clone(),
-                },
-            );
-            script::explain(plane, mac, &[cause.title, cause.hint])
-        };
-        if client.state == ClientState::Discovered {
-            return Ok(refuse(Hop::Ipxe, causes::not_adopted(mac)));
-        }
-        match self.inner.disks.prepare(&client).await {
-            Ok(None) => Ok(refuse(Hop::Disk, causes::no_image(&client.name))),
-            Ok(Some(export)) => {
-                self.signal(Who::Mac(mac), at, Signal::Script);
-                Ok(script::san_boot(plane, mac, &client.name, &export))
-            }
-            Err(error) => {
-                tracing::error!(client = %client.name, %error, "its disk could not be prepared");
-                Ok(refuse(
-                    Hop::Disk,
-                    causes::disk_unavailable(&error.to_string()),
-                ))
-            }
         }
     }
 
@@ -323,7 +277,7 @@ impl Inner {
     /// Whether `peer` may have the script of this machine: it carries the disk's secret, and asking
     /// for it starts the disk anew. Where another server hands out the addresses, we know who has
     /// which by the requests that we overheard; who was never heard is taken at its word.
-    fn recognise(&self, mac: MacAddr, peer: Ipv4Addr, plane: &Plane) -> Result<()> {
+    pub(super) fn recognise(&self, mac: MacAddr, peer: Ipv4Addr, plane: &Plane) -> Result<()> {
         let leases = &self.needs.leases;
         let is_its_own = if plane.assigns_addresses {
             leases.last_holder(peer) == Some(mac)

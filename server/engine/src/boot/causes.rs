@@ -14,8 +14,31 @@ fn cause(code: &str, title: impl Into<String>, hint: impl Into<String>) -> Cause
 pub fn not_adopted(mac: MacAddr) -> Cause {
     cause(
         "not_adopted",
-        format!("{mac} is not one of our computers yet"),
+        format!(
+            "{mac} is not one of our computers yet. Its code is {}",
+            mac.code()
+        ),
         "Adopt it on Floor and give it an image; it tries again by itself.",
+    )
+}
+
+/// A computer that was retired asked for its script.
+pub fn retired(name: &str) -> Cause {
+    cause(
+        "retired",
+        format!("{name} is retired and boots nothing"),
+        "Adopt it again on Floor if it is in use; it tries again by itself.",
+    )
+}
+
+/// Its boot entry can't be started by the loader that asks.
+pub fn needs_ipxe(entry: &str) -> Cause {
+    cause(
+        "needs_ipxe",
+        format!(
+            "The boot entry {entry} needs iPXE, and this computer came by Secure Boot with GRUB"
+        ),
+        "Give it a kernel entry, or a loader set with a signed iPXE; it tries again by itself.",
     )
 }
 
@@ -80,6 +103,15 @@ pub fn disk_unavailable(why: &str) -> Cause {
         "disk_unavailable",
         format!("Its disk could not be prepared: {why}"),
         "Check the free space and the messages of the server, then restart the computer.",
+    )
+}
+
+/// That its one-shot is used up could not be written down.
+pub fn not_written(why: &str) -> Cause {
+    cause(
+        "not_written",
+        format!("What it boots this once could not be written down: {why}"),
+        "Check the free space and the messages of the server; it tries again by itself.",
     )
 }
 

@@ -5,7 +5,10 @@ mod causes;
 mod choice;
 mod disks;
 mod forms;
+mod grub;
 pub mod identity;
+mod next;
+mod rules;
 pub mod script;
 mod tally;
 mod timeline;
@@ -15,6 +18,7 @@ mod timeline_tests;
 pub use boots::Boots;
 pub(crate) use boots::Needs;
 pub use forms::{Form, choices};
+pub use rules::Choice;
 pub use script::Plane;
 
 use std::net::Ipv4Addr;
@@ -134,6 +138,10 @@ pub enum Signal {
     },
     /// The iPXE script was asked for and served.
     Script,
+    /// A script was served after which no more is seen: the computer goes on with this, in words.
+    HandedOver {
+        to: String,
+    },
     /// A script that boots nothing was served, with the reason.
     Refused {
         hop: Hop,

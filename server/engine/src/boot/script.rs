@@ -1,9 +1,11 @@
 //! The iPXE script of a client. What is put in comes from us, not from the wire; it is cut down to
 //! harmless characters all the same, because one line break would be a command.
 
+use super::next::Next;
 use crate::export::Export;
 use std::net::Ipv4Addr;
-use types::{DhcpMode, MacAddr};
+use store::BootEntryRecord;
+use types::{DhcpMode, EntryKind, MacAddr};
 
 /// Where a machine finds our boot plane.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,32 +31,64 @@ impl Plane {
         }
     }
 
-    /// Where a file is that firmware or iPXE fetches by HTTP.
-    pub fn file_url(&self, name: &str) -> String {
-        format!("http://{}:{}/f/{name}", self.server, self.http_port)
+    /// Where this plane is. An address, not a name: firmware may have no resolver.
+    pub fn base_url(&self) -> String {
+        format!("http://{}:{}", self.server, self.http_port)
     }
 
-    /// Where this machine's script is. An address, not a name: firmware may have no resolver.
+    /// Where this machine's script is.
     pub fn script_url(&self, mac: MacAddr) -> String {
-        format!(
-            "http://{}:{}/b/{}.ipxe",
-            self.server,
-            self.http_port,
-            mac.hexhyp()
-        )
+        format!("{}/b/{}.ipxe", self.base_url(), mac.hexhyp())
+    }
+
+    /// Where a file is that firmware or iPXE fetches by HTTP: below `/f/`, unless it is an address already.
+    pub fn file_url(&self, file: &str) -> String {
+        match file.starts_with("http://") {
+            true => file.to_owned(),
+            false => format!("{}/f/{file}", self.base_url()),
+        }
     }
 }
 
 /// Seconds between two tries of a machine that has nothing to boot.
-const RETRY_SECONDS: u32 = 10;
+pub(super) const RETRY_SECONDS: u32 = 10;
 
-/// Boots the exported disk. The operating system finds target and credentials in the iBFT, which
-/// iPXE writes for every disk that it describes.
-pub fn san_boot(plane: &Plane, mac: MacAddr, name: &str, export: &Export) -> String {
-    let mut s = format!(
-        "#!ipxe\necho NSBoot: starting {} from its network disk\n",
-        plain(name)
-    );
+/// The script of what was chosen.
+pub(super) fn of(plane: &Plane, mac: MacAddr, next: &Next) -> String {
+    let entry = &next.entry;
+    let begin = |what: &str| begin(plane, &next.client, what);
+    match (entry.kind, &next.disk) {
+        (EntryKind::Image, Some(disk)) => {
+            begin("from its network disk") + &boot_disk(plane, disk) + &failed(plane, mac)
+        }
+        (EntryKind::Local, _) => begin("from its own disk") + BOOT_LOCAL + &failed(plane, mac),
+        (EntryKind::Kernel, disk) => {
+            let attach = disk.as_ref().map(|disk| attach_disk(plane, disk));
+            begin(&format!("with {}", entry.name))
+                + &attach.unwrap_or_default()
+                + &boot_kernel(plane, entry)
+                + &failed(plane, mac)
+        }
+        // As the admin wrote it, to its end.
+        (EntryKind::Script, _) => begin(&format!("with {}", entry.name)) + &entry.script + "\n",
+        // Whoever chose this disk has made it ready.
+        (EntryKind::Image, None) => explain(plane, mac, &["there is no disk".into()]),
+    }
+}
+
+/// `${nsboot}` is our address, for scripts and command lines of the admin's own.
+fn begin(plane: &Plane, name: &str, what: &str) -> String {
+    format!(
+        "#!ipxe\nset nsboot {}\necho NSBoot: starting {} {}\n",
+        plane.base_url(),
+        plain(name),
+        plain(what)
+    )
+}
+
+/// Who logs in to the disk, and with what.
+fn credentials(export: &Export) -> String {
+    let mut s = String::new();
     if let Some(initiator) = &export.initiator {
         s += &format!("set initiator-iqn {}\n", plain(initiator));
     }
@@ -65,15 +99,66 @@ pub fn san_boot(plane: &Plane, mac: MacAddr, name: &str, export: &Export) -> Str
             plain(chap.secret.expose())
         );
     }
-    // RFC 4173 section 5: protocol empty (TCP), LUN in hexadecimal.
-    s += &format!(
-        "sanboot iscsi:{}::{}:{:x}:{} || goto failed\n:failed\necho NSBoot: the disk could not be started\n",
+    s
+}
+
+/// RFC 4173 section 5: protocol empty (TCP), LUN in hexadecimal.
+fn disk_uri(plane: &Plane, export: &Export) -> String {
+    format!(
+        "iscsi:{}::{}:{:x}:{}",
         plane.server,
         plane.iscsi_port,
         export.lun,
         plain(&export.target)
-    );
-    s + &retry(plane, mac)
+    )
+}
+
+/// Boots the exported disk. The operating system finds target and credentials in the iBFT, which
+/// iPXE writes for every disk that it describes.
+fn boot_disk(plane: &Plane, disk: &Export) -> String {
+    format!(
+        "{}sanboot {} || goto failed\n",
+        credentials(disk),
+        disk_uri(plane, disk)
+    )
+}
+
+/// Attaches the exported disk, so that the kernel finds it in the iBFT.
+fn attach_disk(plane: &Plane, disk: &Export) -> String {
+    format!(
+        "{}sanhook --drive 0x80 {} || goto failed\n",
+        credentials(disk),
+        disk_uri(plane, disk)
+    )
+}
+
+/// UEFI goes on with its next boot option; a BIOS can start its first disk only from here.
+const BOOT_LOCAL: &str = "iseq ${platform} efi && exit 0 ||\n\
+    sanboot --no-describe --drive 0x80 || goto failed\n";
+
+/// Fetches kernel and initial RAM disks. An EFI kernel looks for the latter by the names on its command
+/// line, which are ours: two files may have one name.
+fn boot_kernel(plane: &Plane, entry: &BootEntryRecord) -> String {
+    let mut kernel = format!("kernel {}", plane.file_url(&entry.kernel));
+    let mut initrds = String::new();
+    for (i, file) in entry.initrds.iter().enumerate() {
+        kernel += &format!(" initrd=initrd{i}");
+        let url = plane.file_url(file);
+        initrds += &format!("initrd --name initrd{i} {url} || goto failed\n");
+    }
+    if !entry.command_line.is_empty() {
+        kernel += " ";
+        kernel += &entry.command_line;
+    }
+    format!("{kernel} || goto failed\n{initrds}boot || goto failed\n")
+}
+
+/// What follows when nothing started. A disk that stayed attached would be in the way of the next try.
+fn failed(plane: &Plane, mac: MacAddr) -> String {
+    format!(
+        ":failed\necho NSBoot: it could not be started\nsanunhook --drive 0x80 ||\n{}",
+        retry(plane, mac)
+    )
 }
 
 /// Says why nothing is booted, and asks again after a while.
@@ -94,7 +179,7 @@ fn retry(plane: &Plane, mac: MacAddr) -> String {
 }
 
 /// Without line breaks, expansions (`${…}`) and operators (`||`, `&&`).
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' | '.' | ',' | ':' | '-' | '_' | '\'' => c,
@@ -104,50 +189,5 @@ fn plain(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PLANE: Plane = Plane {
-        server: Ipv4Addr::new(10, 77, 0, 1),
-        http_port: 8080,
-        iscsi_port: 3260,
-        assigns_addresses: true,
-    };
-    const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
-
-    #[test]
-    fn the_script_says_why_and_asks_again() {
-        assert_eq!(
-            explain(
-                &PLANE,
-                MAC,
-                &["52:54:00:12:34:56 is not one of our computers yet".into()]
-            ),
-            "#!ipxe\necho NSBoot: 52:54:00:12:34:56 is not one of our computers yet\n:again\nsleep 10\n\
-             chain --replace --autofree http://10.77.0.1:8080/b/52-54-00-12-34-56.ipxe || goto again\n"
-        );
-    }
-
-    #[test]
-    fn no_text_becomes_a_command() {
-        for evil in [
-            "a\nchain http://evil/",
-            "a\r\nshell",
-            "${net0/mac}",
-            "x || shell",
-            "x && poweroff",
-            "\u{1b}[2J",
-            "x;y`z`",
-            "a\u{2028}b",
-        ] {
-            let script = explain(&PLANE, MAC, &[evil.into()]);
-            assert_eq!(script.lines().count(), 5, "{evil:?}");
-            let line = script.lines().nth(1).unwrap_or_default();
-            assert!(
-                line.starts_with("echo NSBoot: ")
-                    && !line.contains(['$', '|', '&', ';', '`', '\u{1b}']),
-                "{line:?}"
-            );
-        }
-    }
-}
+#[path = "script_tests.rs"]
+pub(super) mod tests;

@@ -15,6 +15,7 @@ pub(super) fn count(counters: &BootCounters, before: BootState, boot: &BootView)
         BootState::Ready => BootResult::Ready,
         BootState::Stopped => BootResult::Stopped,
         BootState::Superseded => BootResult::Superseded,
+        BootState::HandedOver => BootResult::HandedOver,
     };
     counters.ended(result, hop).add(1);
     let took = boot

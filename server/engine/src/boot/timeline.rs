@@ -89,7 +89,10 @@ impl Timeline {
             Signal::Discover { firmware } | Signal::Ack { firmware, .. } => {
                 *firmware != Firmware::Other
             }
-            Signal::LoaderAsked { .. } | Signal::Script | Signal::Refused { .. } => true,
+            Signal::LoaderAsked { .. }
+            | Signal::Script
+            | Signal::HandedOver { .. }
+            | Signal::Refused { .. } => true,
             _ => false,
         }
     }
@@ -163,6 +166,7 @@ impl Timeline {
                 self.note(at, Hop::Ipxe, "Boot script served".into());
                 self.advance(at, Hop::Disk);
             }
+            Signal::HandedOver { to } => self.hand_over(at, &to),
             Signal::Refused { hop, cause } => self.refuse(at, hop, cause),
             Signal::DiskLogin { isid } => return self.disk_login(at, isid),
             Signal::DiskRead { isid } => return self.disk_read(at, isid),
@@ -305,6 +309,23 @@ impl Timeline {
         true
     }
 
+    /// A script was served after which the computer runs from something that is not ours.
+    fn hand_over(&mut self, at: Timestamp, to: &str) {
+        if self.view.state == BootState::Ready {
+            return;
+        }
+        self.complete(at, Hop::Ipxe);
+        for h in &mut self.view.hops {
+            if h.state == HopState::Pending {
+                h.state = HopState::Skipped;
+            }
+        }
+        self.view.cause = None;
+        self.view.state = BootState::HandedOver;
+        self.view.ended_at = Some(at);
+        self.note(at, Hop::Ipxe, format!("Goes on with {to}"));
+    }
+
     /// A script was served that boots nothing. Its asking proves that iPXE runs.
     fn refuse(&mut self, at: Timestamp, hop: Hop, cause: Cause) {
         // It asks again every few seconds; the same answer is told once.
@@ -381,7 +402,13 @@ impl Timeline {
             h.finished_at = None;
         }
         // What goes on after it counted as stopped was only slow.
-        if self.view.state == BootState::Stopped {
+        // So does what was handed over, once it uses a disk of ours all the same.
+        let goes_on = match self.view.state {
+            BootState::Stopped => true,
+            BootState::HandedOver => hop >= Hop::Disk,
+            _ => false,
+        };
+        if goes_on {
             self.view.state = BootState::Booting;
             self.view.ended_at = None;
             self.view.cause = None;

@@ -301,6 +301,25 @@ fn a_guest_that_comes_back_to_its_disk_is_not_a_new_boot() {
     assert!(!t.apply(at(61), Signal::DiskRead { isid: OS }));
 }
 
+#[test]
+fn what_goes_on_elsewhere_is_handed_over_and_comes_back_with_a_disk_of_ours() {
+    let to = || Signal::HandedOver {
+        to: "the disk in the computer".into(),
+    };
+    let begin = vec![discover(Firmware::Ipxe), ack(Firmware::Ipxe), to()];
+    let (t, rails) = play(begin.clone());
+    assert_eq!(rails.last().map(String::as_str), Some("##-#---"));
+    assert_eq!(t.view.state, BootState::HandedOver);
+    assert!(!t.clone().check_stalled(at(10_000)), "silence is right");
+    assert!(t.is_over_for(at(60), &discover(Firmware::Ipxe)));
+    // Its loader fetching more is no sign of a disk of ours; a login is.
+    let (t, _) = play([begin.clone(), vec![asked(), fetched()]].concat());
+    assert_eq!(t.view.state, BootState::HandedOver);
+    let login = vec![Signal::DiskLogin { isid: ROM }];
+    let (t, _) = play([begin, login].concat());
+    assert_eq!(t.view.state, BootState::Booting);
+}
+
 /// The cause that a boot has after a long silence.
 fn cause_of(signals: Vec<Signal>) -> String {
     let (mut t, _) = play(signals);

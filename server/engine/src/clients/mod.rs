@@ -1,6 +1,7 @@
 //! Clients: the computers that boot from us, and those that were seen asking.
 
 mod chap;
+mod choices;
 mod count;
 mod rules;
 #[cfg(test)]
@@ -9,8 +10,8 @@ mod tests;
 pub(crate) use rules::name as check_name;
 
 use crate::{
-    Area, Audit, By, Error, EventBus, Result, Settings, audit::Change, images::Images, now,
-    secrets::Secrets,
+    Area, Audit, BootEntries, By, Error, EventBus, Groups, Result, Settings, audit::Change,
+    images::Images, now, secrets::Secrets,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -46,11 +47,25 @@ pub struct Clients {
     inner: Arc<Inner>,
 }
 
+/// What the engine gives to clients.
+pub(crate) struct Needs {
+    pub store: Arc<Store>,
+    pub events: EventBus,
+    pub audit: Audit,
+    pub images: Images,
+    pub entries: BootEntries,
+    pub groups: Groups,
+    pub settings: Settings,
+    pub secrets: Secrets,
+}
+
 struct Inner {
     store: Arc<Store>,
     events: EventBus,
     audit: Audit,
     images: Images,
+    entries: BootEntries,
+    groups: Groups,
     settings: Settings,
     secrets: Secrets,
     cache: RwLock<Cache>,
@@ -76,25 +91,20 @@ impl Cache {
 }
 
 impl Clients {
-    pub(crate) fn open(
-        store: Arc<Store>,
-        events: EventBus,
-        audit: Audit,
-        images: Images,
-        settings: Settings,
-        secrets: Secrets,
-    ) -> Result<Self> {
+    pub(crate) fn open(needs: Needs) -> Result<Self> {
         let mut cache = Cache::default();
-        let records: Vec<ClientRecord> = store.read(|tx| tx.list_readable(None))?;
+        let records: Vec<ClientRecord> = needs.store.read(|tx| tx.list_readable(None))?;
         records.into_iter().for_each(|r| cache.put(r));
         Ok(Clients {
             inner: Arc::new(Inner {
-                store,
-                events,
-                audit,
-                images,
-                settings,
-                secrets,
+                store: needs.store,
+                events: needs.events,
+                audit: needs.audit,
+                images: needs.images,
+                entries: needs.entries,
+                groups: needs.groups,
+                settings: needs.settings,
+                secrets: needs.secrets,
                 cache: RwLock::new(cache),
                 last_boot: OnceLock::new(),
                 address: OnceLock::new(),
@@ -102,6 +112,32 @@ impl Clients {
                 disk_in_use: OnceLock::new(),
                 removed: RwLock::default(),
             }),
+        })
+    }
+
+    /// As [`Clients::open`], with boot entries and groups of its own.
+    #[cfg(test)]
+    pub(crate) fn open_alone(
+        store: Arc<Store>,
+        events: EventBus,
+        audit: Audit,
+        images: Images,
+        settings: Settings,
+        secrets: Secrets,
+    ) -> Result<Self> {
+        let (s, e, a) = (store.clone(), events.clone(), audit.clone());
+        let entries = BootEntries::open(s, e, a, settings.clone())?;
+        let (s, e, a) = (store.clone(), events.clone(), audit.clone());
+        let groups = Groups::open(s, e, a, entries.clone())?;
+        Clients::open(Needs {
+            store,
+            events,
+            audit,
+            images,
+            entries,
+            groups,
+            settings,
+            secrets,
         })
     }
 
@@ -188,7 +224,7 @@ impl Clients {
         }
     }
 
-    /// Makes a client. A discovered computer with the same address is adopted.
+    /// Makes a client. A discovered or retired computer with the same address is adopted.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a bad name or address, [`Error::Conflict`] for a taken one or an
@@ -224,7 +260,7 @@ impl Clients {
             let known = all.iter().find(|r| r.mac == params.mac);
             let (id, created_at, revision) = match known {
                 // What was only seen so far keeps its id, so that its boots stay with it.
-                Some(old) if old.state == ClientState::Discovered => {
+                Some(old) if old.state != ClientState::Adopted => {
                     (old.id, old.created_at, old.revision + 1)
                 }
                 Some(old) => return Err(rules::mac_taken(old)),
@@ -241,6 +277,11 @@ impl Clients {
                 mode: params.mode,
                 is_virtual,
                 chap_secret: inner.new_secret(tx, id)?,
+                group_id: None,
+                boot_entry_id: None,
+                one_shot_id: None,
+                loader_set: None,
+                loader: None,
                 created_at,
                 revision,
             };
@@ -272,6 +313,7 @@ impl Clients {
             None => None,
             text => Some(self.resolve_image(text)?),
         };
+        let choices = self.inner.choices(&params)?;
         let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
             let old = require_revision(tx, id, if_match)?;
@@ -285,24 +327,15 @@ impl Clients {
                 record.image_id = image_id;
             }
             record.mode = params.mode.unwrap_or(record.mode);
-            match params.adopt {
-                Some(true) => record.state = ClientState::Adopted,
-                Some(false) if old.state == ClientState::Adopted => {
-                    return Err(Error::invalid(
-                        Area::Client,
-                        "adopt",
-                        "an adopted computer can't become discovered again; remove it instead",
-                    ));
-                }
-                _ => {}
-            }
+            record.state = rules::state(old.state, params.adopt, params.retire)?;
+            choices.apply(tx, &mut record)?;
             if record != old {
                 record.revision += 1;
                 inner.save(tx, &record)?;
                 let before = Some(inner.facts(&old));
                 inner.record(tx, &by, "client.update", &record, before, true)?;
             }
-            Ok(record)
+            Ok::<_, Error>(record)
         });
         let record = write.await?;
         Ok(self.view(&record))
@@ -356,6 +389,11 @@ impl Clients {
                 mode: OverlayMode::default(),
                 is_virtual: false,
                 chap_secret: inner.new_secret(tx, id)?,
+                group_id: None,
+                boot_entry_id: None,
+                one_shot_id: None,
+                loader_set: None,
+                loader: None,
                 created_at: now(),
                 revision: 1,
             };
@@ -403,6 +441,8 @@ impl Inner {
         serde_json::json!({
             "name": r.name, "mac": r.mac, "state": r.state, "mode": r.mode,
             "image": image.map(|i| i.name.clone()), "image_id": r.image_id,
+            "group": self.group_name(r), "boot_entry": self.entry_name(r.boot_entry_id),
+            "one_shot": self.entry_name(r.one_shot_id), "loader_set": r.loader_set, "loader": r.loader,
         })
     }
 
@@ -444,6 +484,14 @@ impl Inner {
                 .image_id
                 .and_then(|id| Some(self.images.get(id)?.name.clone())),
             mode: r.mode,
+            group_id: r.group_id,
+            group_name: self.group_name(r),
+            boot_entry_id: r.boot_entry_id,
+            boot_entry_name: self.entry_name(r.boot_entry_id),
+            one_shot_id: r.one_shot_id,
+            one_shot_name: self.entry_name(r.one_shot_id),
+            loader_set: r.loader_set.clone(),
+            loader: r.loader,
             is_virtual: r.is_virtual,
             address: address.or_else(|| last_boot.as_ref().and_then(|b| b.address)),
             overlay_bytes: self.overlay_bytes.get().map_or(0, |f| f(r.id)),

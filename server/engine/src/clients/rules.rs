@@ -2,7 +2,7 @@
 
 use crate::{Area, Error, Result};
 use store::ClientRecord;
-use types::{ClientId, MacAddr};
+use types::{ClientId, ClientState, MacAddr};
 
 /// A name is a host name label (RFC 1123 section 2.1): it becomes the computer's name.
 pub(crate) fn name(name: &str) -> Result<()> {
@@ -55,6 +55,32 @@ pub(super) fn name_free(all: &[ClientRecord], name: &str, except: ClientId) -> R
             format!("the name {:?} is taken by {}", other.name, other.mac),
             "Choose another name.",
         )),
+    }
+}
+
+/// What an adoption or a retirement makes of a client's state.
+pub(super) fn state(
+    old: ClientState,
+    adopt: Option<bool>,
+    retire: Option<bool>,
+) -> Result<ClientState> {
+    let invalid = |field, rule| Err(Error::invalid(Area::Client, field, rule));
+    match (adopt, retire) {
+        (Some(true), Some(true)) => invalid(
+            "retire",
+            "a computer is either adopted or retired, not both",
+        ),
+        (Some(true), _) => Ok(ClientState::Adopted),
+        (_, Some(true)) => Ok(ClientState::Retired),
+        (Some(false), _) if old == ClientState::Adopted => invalid(
+            "adopt",
+            "an adopted computer can't become discovered again; retire or remove it instead",
+        ),
+        (_, Some(false)) if old == ClientState::Retired => invalid(
+            "retire",
+            "a retired computer comes back when it is adopted: say adopt instead",
+        ),
+        _ => Ok(old),
     }
 }
 

@@ -30,7 +30,7 @@ fn floor_with(unknown: &str) -> Floor {
         storage,
     )
     .unwrap();
-    let clients = Clients::open(
+    let clients = Clients::open_alone(
         store.clone(),
         events.clone(),
         Audit::new(store.clone(), events.clone()),
@@ -93,7 +93,7 @@ async fn a_client_is_found_by_name_id_and_address_also_after_a_restart() {
         (Some(image), Some("debian"))
     );
     assert_eq!((view.state, view.revision), (ClientState::Adopted, 1));
-    let again = Clients::open(
+    let again = Clients::open_alone(
         f.store.clone(),
         f.events.clone(),
         Audit::new(f.store.clone(), f.events.clone()),

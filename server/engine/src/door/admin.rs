@@ -202,7 +202,11 @@ impl Admin {
     ) -> Result<SettingsView> {
         let keys: Vec<_> = params.values.keys().map(String::as_str).collect();
         let to = target("setting", &keys.join(", "));
-        let update = self.engine.settings().update(&self.by, if_match, params);
+        let settings = self.engine.settings();
+        let update = async {
+            self.check_default_set(&params).await?;
+            settings.update(&self.by, if_match, params).await
+        };
         self.attempt("setting.update", to, update).await
     }
 

@@ -5,13 +5,16 @@
 //! Boot planes and other parts of the server do not come through here: they act for nobody.
 
 mod admin;
+mod entries;
 mod import;
+mod loaders;
 mod operator;
 #[cfg(test)]
 mod tests;
 mod viewer;
 
 pub use import::Import;
+pub use loaders::LoaderUpload;
 
 use crate::{
     By, Engine, Error, Result,

@@ -8,7 +8,7 @@ use crate::{
 };
 use types::{
     ClientId, ClientView, CreateClientParams, CreateReservationParams, JobId, JobUnit, JobView,
-    ReservationView, TargetView, UpdateClientParams, UpdateReservationParams,
+    LabFirmware, ReservationView, TargetView, UpdateClientParams, UpdateReservationParams,
 };
 
 impl Operator {
@@ -88,10 +88,11 @@ impl Operator {
             let image = change.image.as_deref().filter(|text| !text.is_empty());
             let image = image.map(|text| self.engine.images().require(text));
             let image = image.transpose()?.map(|i| i.id.to_string());
-            Ok((self.all_of(clients, expected)?, image))
+            let change = self.engine.clients().by_ids(change)?;
+            Ok((self.all_of(clients, expected)?, image, change))
         };
         let to = computers(clients);
-        let ((ids, items), image) = self.attempt("client.update_many", to, found).await?;
+        let ((ids, items), image, change) = self.attempt("client.update_many", to, found).await?;
         let change = UpdateClientParams {
             image: image.or(change.image),
             ..change
@@ -316,12 +317,13 @@ impl Operator {
     ///
     /// # Errors
     /// [`Error::Conflict`] when it runs already; [`Error::Unavailable`].
-    pub async fn lab_boot(&self, name: Option<&str>) -> Result<ClientView> {
-        let boot = self.engine.lab().boot(&self.by, name);
+    pub async fn lab_boot(&self, name: Option<&str>, firmware: LabFirmware) -> Result<ClientView> {
+        let boot = self.engine.lab().boot(&self.by, name, firmware);
         let to = target("lab", name.unwrap_or(""));
         let client = self.attempt("lab.boot", to, boot).await?;
         let change = Change::act("lab.boot", "client", client.id, &client.name);
-        self.acted(change).await?;
+        let with = serde_json::json!({"firmware": firmware});
+        self.acted(change.facts(None, Some(with))).await?;
         Ok(client)
     }
 

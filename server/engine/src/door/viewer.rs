@@ -4,9 +4,9 @@ use super::{Viewer, target};
 use crate::{Area, Error, Identity, Reader, Result};
 use types::{
     ApiTokenView, BootId, BootNetworkView, BootView, ChangePasswordParams, ClientView,
-    CreateTokenParams, ImageView, JobId, JobView, LabView, LeaseView, MeView, NewTokenView,
-    Position, ReservationView, Role, ScopeView, SessionId, SessionView, SettingsRevisionView,
-    SettingsView, Snapshot, TokenId, Topic, Topics, UserId,
+    CreateTokenParams, ImageView, JobId, JobView, LabView, LeaseView, LoaderSetView, MeView,
+    NewTokenView, Position, ReservationView, Role, ScopeView, SessionId, SessionView,
+    SettingsRevisionView, SettingsView, Snapshot, TokenId, Topic, Topics, UserId,
 };
 
 impl Viewer {
@@ -95,6 +95,22 @@ impl Viewer {
         Ok(images.view(&*images.require(text)?))
     }
 
+    /// Every loader set, by name; without its files.
+    ///
+    /// # Errors
+    /// When the work broke off.
+    pub async fn loader_sets(&self) -> Result<Vec<LoaderSetView>> {
+        self.engine.loaders().list().await
+    }
+
+    /// A loader set with its files.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or when a file can't be read.
+    pub async fn loader_set(&self, name: &str) -> Result<LoaderSetView> {
+        self.engine.loaders().show(name).await
+    }
+
     /// Every lease.
     pub fn leases(&self) -> Vec<LeaseView> {
         self.engine.leases().list()
@@ -162,6 +178,8 @@ impl Viewer {
             page_build,
             clients: Vec::new(),
             images: Vec::new(),
+            boot_entries: Vec::new(),
+            groups: Vec::new(),
             leases: Vec::new(),
             reservations: Vec::new(),
             networks: Vec::new(),
@@ -174,6 +192,8 @@ impl Viewer {
             match topic {
                 Topic::Clients => snapshot.clients = self.clients(),
                 Topic::Images => snapshot.images = self.images(),
+                Topic::BootEntries => snapshot.boot_entries = self.boot_entries(),
+                Topic::Groups => snapshot.groups = self.groups(),
                 Topic::Leases => {
                     snapshot.leases = self.leases();
                     snapshot.reservations = self.reservations();
@@ -184,8 +204,8 @@ impl Viewer {
                 }
                 Topic::Settings => snapshot.trial = self.engine.settings().trial(),
                 Topic::Jobs => snapshot.jobs = self.engine.jobs().running(self.role()),
-                // Has no state: the past is read by REST.
-                Topic::Audit => {}
+                // Their state is read by REST.
+                Topic::Audit | Topic::Loaders => {}
                 // In `clients` each computer has its newest boot.
                 Topic::Boots if topics.has(Topic::Clients) => {}
                 Topic::Boots => {

@@ -33,7 +33,7 @@ impl Box_ {
             storage,
         )
         .unwrap();
-        let clients = Clients::open(
+        let clients = Clients::open_alone(
             store.clone(),
             events.clone(),
             Audit::new(store.clone(), events.clone()),

@@ -6,7 +6,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     str::FromStr,
 };
-use types::{Applies, SettingKind};
+use types::{Applies, LoaderKind, SettingKind};
 
 /// What holds, checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,6 +17,12 @@ pub struct Values {
     pub allowed_origins: Vec<String>,
     /// What becomes of a computer that we don't know.
     pub unknown_clients: UnknownClients,
+    /// The name of the boot entry of clients that say nothing themselves; empty for `image`.
+    pub boot_entry: String,
+    /// The loader set of clients that say nothing themselves; empty for the built-in one.
+    pub loader_set: String,
+    /// The iPXE build of that set; None for what fits the firmware.
+    pub loader: Option<LoaderKind>,
     /// Whether the virtual lab is brought up with the server.
     pub lab: bool,
     /// The boot networks; the lab's own comes on top.
@@ -29,6 +35,9 @@ impl Default for Values {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3000)),
             allowed_origins: Vec::new(),
             unknown_clients: UnknownClients::default(),
+            boot_entry: String::new(),
+            loader_set: String::new(),
+            loader: None,
             lab: false,
             boot: Vec::new(),
         }
@@ -97,6 +106,53 @@ pub(super) const CATALOG: &[Known] = &[
         },
     },
     Known {
+        key: "clients.boot_entry",
+        default: "",
+        about: "The boot entry of computers for which neither they nor their group say one; empty is their \
+                own image.",
+        kind: || SettingKind::Text,
+        applies: Applies::AtOnce,
+        on_trial: false,
+        read: |values, text| {
+            values.boot_entry = name(text)?;
+            Ok(())
+        },
+    },
+    Known {
+        key: "clients.loader_set",
+        default: "",
+        about: "The loader set of computers for which neither they nor their group say one; empty is the \
+                one that is built in.",
+        kind: || SettingKind::Text,
+        applies: Applies::AtOnce,
+        on_trial: false,
+        read: |values, text| {
+            values.loader_set = name(text)?;
+            Ok(())
+        },
+    },
+    Known {
+        key: "clients.loader",
+        default: "auto",
+        about: "Which iPXE build of the loader set computers get: snponly uses the firmware's driver of \
+                the network card, ipxe brings its own, auto is what fits the firmware.",
+        kind: || SettingKind::Choice {
+            options: vec!["auto".into(), "snponly".into(), "ipxe".into()],
+        },
+        applies: Applies::AtOnce,
+        on_trial: false,
+        read: |values, text| {
+            values.loader = match text {
+                "auto" => None,
+                text => Some(
+                    text.parse()
+                        .map_err(|_| "it is one of auto, snponly, ipxe")?,
+                ),
+            };
+            Ok(())
+        },
+    },
+    Known {
         key: "lab.enabled",
         default: "false",
         about: "Whether the network of virtual computers is brought up when the server starts.",
@@ -118,6 +174,14 @@ pub(super) fn known(key: &str) -> Option<&'static Known> {
 /// The keys, for warnings and suggestions.
 pub(super) fn keys() -> Vec<&'static str> {
     CATALOG.iter().map(|k| k.key).collect()
+}
+
+/// The name of a boot entry or a loader set, or nothing.
+fn name(text: &str) -> Result<String, String> {
+    match text.is_empty() || crate::entries::check_name(crate::Area::Setting, text).is_ok() {
+        true => Ok(text.to_string()),
+        false => Err("it is a name of letters a-z, digits, dots, hyphens and underscores".into()),
+    }
 }
 
 /// The texts between commas.

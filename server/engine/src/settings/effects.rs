@@ -38,6 +38,18 @@ fn effect(row: &RowChange, now: &Resolved, next: &Resolved, facts: &Facts) -> Se
             "http.listen" => (listen(now, next), Vec::new()),
             "http.allowed_origins" => (origins(next), Vec::new()),
             "clients.unknown" => unknown(next.values.unknown_clients, facts),
+            "clients.boot_entry" => (
+                match next.values.boot_entry.as_str() {
+                    "" => "Computers boot their own image, unless they or their group say otherwise.".into(),
+                    name => format!("Computers boot {name} next, unless they or their group say otherwise."),
+                },
+                Vec::new(),
+            ),
+            "clients.loader_set" | "clients.loader" => (
+                "Counts at the next boot of computers for which neither they nor their group say otherwise."
+                    .into(),
+                Vec::new(),
+            ),
             "lab.enabled" => ("Counts at the next start of the server.".into(), Vec::new()),
             _ => boot(key, now, next, facts),
         },

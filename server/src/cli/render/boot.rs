@@ -36,6 +36,11 @@ pub fn client(c: &ClientView) -> String {
         ("address", or_dash(c.address)),
         ("image", or_dash(c.image_name.as_deref())),
         ("mode", mode(c.mode).into()),
+        ("group", or_dash(c.group_name.as_deref())),
+        ("boot entry", or_dash(c.boot_entry_name.as_deref())),
+        ("next boot", or_dash(c.one_shot_name.as_deref())),
+        ("loader set", or_dash(c.loader_set.as_deref())),
+        ("loader", or_dash(c.loader)),
         ("changes", bytes(c.overlay_bytes)),
         ("disk in use", yes_no(c.disk_in_use)),
         ("virtual", yes_no(c.is_virtual)),
@@ -254,9 +259,13 @@ fn course(boot: &BootView) -> String {
 }
 
 fn state(client: &ClientView) -> String {
+    if client.state == ClientState::Retired {
+        return "retired".into();
+    }
     let Some(boot) = &client.last_boot else {
         return match client.state {
-            ClientState::Discovered => "discovered".into(),
+            ClientState::Discovered => format!("discovered, its code is {}", client.mac.code()),
+            ClientState::Retired => "retired".into(),
             ClientState::Adopted => "not seen yet".into(),
         };
     };
@@ -272,6 +281,10 @@ fn boot_state(boot: &BootView) -> String {
         }
         BootState::Booting => format!("at {hop}"),
         BootState::Superseded => format!("restarted at {hop}"),
+        BootState::HandedOver => match boot.notes.last() {
+            Some(note) => note.text.to_lowercase(),
+            None => "handed over".into(),
+        },
         BootState::Stopped => match &boot.cause {
             Some(cause) => format!("stopped at {hop}: {}", cause.title),
             None => format!("stopped at {hop}"),

@@ -7,8 +7,8 @@ use super::{
 use render::{Columns, Row};
 use std::collections::{HashMap, HashSet};
 use types::{
-    AuditView, BootNetworkView, BootView, ClientView, Event, ImageView, JobView, LeaseView,
-    MacAddr, ServerFrame, Snapshot, Subject, Topic, Topics,
+    AuditView, BootEntryView, BootNetworkView, BootView, ClientView, Event, GroupView, ImageView,
+    JobView, LeaseView, MacAddr, ServerFrame, Snapshot, Subject, Topic, Topics,
 };
 
 /// Prints what is there of this topic and then each change, until the command is stopped or nobody
@@ -68,12 +68,14 @@ fn head(topic: Topic) -> &'static [&'static str] {
     match topic {
         Topic::Clients => ClientView::HEAD,
         Topic::Images => ImageView::HEAD,
+        Topic::BootEntries => BootEntryView::HEAD,
+        Topic::Groups => GroupView::HEAD,
         Topic::Leases => LeaseView::HEAD,
         Topic::Networks => BootNetworkView::HEAD,
         Topic::Boots => BootView::HEAD,
         Topic::Jobs => JobView::HEAD,
         Topic::Audit => AuditView::HEAD,
-        Topic::Settings => &[],
+        Topic::Settings | Topic::Loaders => &[],
     }
 }
 
@@ -81,6 +83,8 @@ fn row(told: &Told) -> Option<Vec<String>> {
     let cells = |event: &Event| match event {
         Event::ClientChanged { client } => Some(client.cells()),
         Event::ImageChanged { image } => Some(image.cells()),
+        Event::BootEntryChanged { entry } => Some(entry.cells()),
+        Event::GroupChanged { group } => Some(group.cells()),
         Event::LeaseChanged { lease } => Some(lease.cells()),
         // Scopes and reservations have columns of their own; with -o json they are told, too.
         Event::NetworkChanged { network } => Some(network.cells()),
@@ -148,6 +152,8 @@ impl Known {
         let told = gone.filter_map(|(_, was)| {
             let event = match &was {
                 Event::ImageChanged { image } => Event::ImageRemoved { id: image.id },
+                Event::BootEntryChanged { entry } => Event::BootEntryRemoved { id: entry.id },
+                Event::GroupChanged { group } => Event::GroupRemoved { id: group.id },
                 Event::NetworkChanged { network } => Event::NetworkRemoved {
                     interface: network.interface.clone(),
                     namespace: network.namespace.clone(),
@@ -187,14 +193,20 @@ fn keeps(event: &Event) -> bool {
     match event {
         Event::ClientRemoved { .. }
         | Event::ImageRemoved { .. }
+        | Event::BootEntryRemoved { .. }
+        | Event::GroupRemoved { .. }
         | Event::LeaseRemoved { .. }
         | Event::ReservationRemoved { .. }
         | Event::ScopeRemoved { .. }
         | Event::NetworkRemoved { .. } => false,
         Event::JobChanged { job } => !job.state.is_over(),
-        Event::AuditAdded { .. } | Event::SettingsChanged { .. } => false,
+        Event::AuditAdded { .. } | Event::SettingsChanged { .. } | Event::LoadersChanged { .. } => {
+            false
+        }
         Event::ClientChanged { .. }
         | Event::ImageChanged { .. }
+        | Event::BootEntryChanged { .. }
+        | Event::GroupChanged { .. }
         | Event::LeaseChanged { .. }
         | Event::ReservationChanged { .. }
         | Event::ScopeChanged { .. }
@@ -211,6 +223,8 @@ fn state(topic: Topic, s: Snapshot) -> Vec<Event> {
     match topic {
         Topic::Clients => each(s.clients, |client| Event::ClientChanged { client }),
         Topic::Images => each(s.images, |image| Event::ImageChanged { image }),
+        Topic::BootEntries => each(s.boot_entries, |entry| Event::BootEntryChanged { entry }),
+        Topic::Groups => each(s.groups, |group| Event::GroupChanged { group }),
         Topic::Leases => {
             let mut all = each(s.leases, |lease| Event::LeaseChanged { lease });
             all.extend(each(s.reservations, |reservation| {
@@ -225,8 +239,8 @@ fn state(topic: Topic, s: Snapshot) -> Vec<Event> {
         }
         Topic::Boots => each(s.boots, |boot| Event::BootChanged { boot }),
         Topic::Jobs => each(s.jobs, |job| Event::JobChanged { job }),
-        // The past of these is read by REST.
-        Topic::Audit | Topic::Settings => Vec::new(),
+        // The state of these is read by REST.
+        Topic::Audit | Topic::Settings | Topic::Loaders => Vec::new(),
     }
 }
 

@@ -12,8 +12,8 @@ use axum::{Json, response::Response};
 use engine::{Operator, Viewer};
 use http::StatusCode;
 use types::{
-    ClientView, CreateClientParams, JobView, ListView, RemoveClientsParams, UpdateClientParams,
-    UpdateClientsParams,
+    BootChoiceView, ClientView, CreateClientParams, JobView, ListView, RemoveClientsParams,
+    UpdateClientParams, UpdateClientsParams,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -22,6 +22,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list, create))
         .routes(routes!(show, update, remove))
         .routes(routes!(through_loader))
+        .routes(routes!(boot_choice))
         .routes(routes!(update_many))
         .routes(routes!(remove_many))
 }
@@ -36,6 +37,16 @@ async fn through_loader(
 ) -> ApiResult<StatusCode> {
     operator.force_loader_once(&client).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a computer boots next, and every rule that was considered for it.
+#[utoipa::path(get, path = "/clients/{client}/boot-choice", tag = "clients", params(("client" = String, Path)),
+    responses((status = 200, body = BootChoiceView)), security(("bearer" = ["viewer"])))]
+async fn boot_choice(
+    As(viewer): As<Viewer>,
+    Path(client): Path<String>,
+) -> ApiResult<Json<BootChoiceView>> {
+    Ok(Json(viewer.boot_choice(&client)?))
 }
 
 /// The same change to several computers, as a job with a result for each.

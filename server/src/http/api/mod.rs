@@ -3,14 +3,17 @@
 
 pub mod audit;
 pub mod auth;
+pub mod boot_entries;
 pub mod boots;
 pub mod clients;
 mod description;
 mod examples;
+pub mod groups;
 pub mod images;
 pub mod jobs;
 pub mod lab;
 pub mod leases;
+pub mod loaders;
 pub mod networks;
 pub mod reservations;
 pub mod scopes;
@@ -30,12 +33,15 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(audit::routes())
         .merge(auth::routes())
+        .merge(boot_entries::routes())
         .merge(boots::routes())
         .merge(clients::routes())
+        .merge(groups::routes())
         .merge(images::routes())
         .merge(jobs::routes())
         .merge(lab::routes())
         .merge(leases::routes())
+        .merge(loaders::routes())
         .merge(networks::routes())
         .merge(reservations::routes())
         .merge(scopes::routes())

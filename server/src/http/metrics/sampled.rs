@@ -100,6 +100,7 @@ impl Sampled {
         let clients = [
             ("adopted", ClientState::Adopted),
             ("discovered", ClientState::Discovered),
+            ("retired", ClientState::Retired),
         ]
         .map(|(name, state)| (name, gauge(self.engine.clients().count(state) as u64)));
         out.many("nsboot_clients", "Known computers", "state", clients)?;

@@ -6,7 +6,10 @@ use crate::{
     codec::{CodecError, decode_payload},
 };
 use serde::{Deserialize, Serialize};
-use types::{ClientId, ClientState, ImageId, MacAddr, OverlayMode, Timestamp};
+use types::{
+    BootEntryId, ClientId, ClientState, GroupId, ImageId, LoaderKind, MacAddr, OverlayMode,
+    Timestamp,
+};
 
 /// A computer that boots from us, or that was seen asking.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -27,6 +30,16 @@ pub struct ClientRecord {
     pub is_virtual: bool,
     /// The secret of its disk's CHAP login: 16 printable characters, made once.
     pub chap_secret: StoredSecret,
+    /// The group that it is in.
+    pub group_id: Option<GroupId>,
+    /// What it boots; None leaves it to its group.
+    pub boot_entry_id: Option<BootEntryId>,
+    /// What it boots the next time; taken away before that script leaves.
+    pub one_shot_id: Option<BootEntryId>,
+    /// The loader set; None leaves it to its group.
+    pub loader_set: Option<String>,
+    /// The iPXE build of that set; None leaves it to its group.
+    pub loader: Option<LoaderKind>,
     /// When the record was made.
     pub created_at: Timestamp,
     /// Raised by one with each change that its view shows.
@@ -35,7 +48,7 @@ pub struct ClientRecord {
 
 impl Record for ClientRecord {
     const KIND: u8 = 1;
-    const SCHEMA: u16 = 2;
+    const SCHEMA: u16 = 3;
     const TABLE: &'static str = "clients";
     type Key = ClientId;
 
@@ -46,6 +59,7 @@ impl Record for ClientRecord {
     fn upgrade(schema: u16, payload: &[u8]) -> Result<Self, CodecError> {
         match schema {
             1 => decode_payload::<Client1>(payload).map(Self::from),
+            2 => decode_payload::<Client2>(payload).map(Self::from),
             found => Err(CodecError::Schema {
                 found,
                 newest: Self::SCHEMA,
@@ -80,6 +94,48 @@ impl From<Client1> for ClientRecord {
             mode: old.mode,
             is_virtual: old.is_virtual,
             chap_secret: StoredSecret::Plain(old.chap_secret.into()),
+            group_id: None,
+            boot_entry_id: None,
+            one_shot_id: None,
+            loader_set: None,
+            loader: None,
+            created_at: old.created_at,
+            revision: old.revision,
+        }
+    }
+}
+
+/// Schema 2 of [`ClientRecord`]: no group, and nothing to boot but its image.
+#[derive(Deserialize)]
+struct Client2 {
+    id: ClientId,
+    name: String,
+    mac: MacAddr,
+    state: ClientState,
+    image_id: Option<ImageId>,
+    mode: OverlayMode,
+    is_virtual: bool,
+    chap_secret: StoredSecret,
+    created_at: Timestamp,
+    revision: u64,
+}
+
+impl From<Client2> for ClientRecord {
+    fn from(old: Client2) -> Self {
+        ClientRecord {
+            id: old.id,
+            name: old.name,
+            mac: old.mac,
+            state: old.state,
+            image_id: old.image_id,
+            mode: old.mode,
+            is_virtual: old.is_virtual,
+            chap_secret: old.chap_secret,
+            group_id: None,
+            boot_entry_id: None,
+            one_shot_id: None,
+            loader_set: None,
+            loader: None,
             created_at: old.created_at,
             revision: old.revision,
         }

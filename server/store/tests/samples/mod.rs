@@ -22,8 +22,40 @@ pub fn client() -> ClientRecord {
         mode: OverlayMode::Keep,
         is_virtual: true,
         chap_secret: StoredSecret::Sealed(Sealed::new((183..=255).collect())),
+        group_id: Some(GroupId(id(9))),
+        boot_entry_id: Some(BootEntryId(id(10))),
+        one_shot_id: Some(BootEntryId::LOCAL),
+        loader_set: Some("ipxe-2".into()),
+        loader: Some(LoaderKind::Ipxe),
         created_at: AT,
         revision: 3,
+    }
+}
+
+pub fn boot_entry() -> BootEntryRecord {
+    BootEntryRecord {
+        id: BootEntryId(id(10)),
+        name: "installer".into(),
+        kind: EntryKind::Kernel,
+        kernel: "debian/linux".into(),
+        initrds: vec!["debian/initrd.gz".into()],
+        command_line: "priority=low".into(),
+        attach_disk: true,
+        script: "#!ipxe".into(),
+        created_at: AT,
+        revision: 2,
+    }
+}
+
+pub fn group() -> GroupRecord {
+    GroupRecord {
+        id: GroupId(id(9)),
+        name: "row-1".into(),
+        boot_entry_id: Some(BootEntryId(id(10))),
+        loader_set: Some("ipxe-2".into()),
+        loader: Some(LoaderKind::Snponly),
+        created_at: AT,
+        revision: 4,
     }
 }
 

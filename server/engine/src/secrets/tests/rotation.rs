@@ -97,7 +97,7 @@ fn on_disk(disk: &Recorder, keys: &Path) -> Result<(Clients, Secrets)> {
         events.clone(),
         Sources::default(),
     )?;
-    let clients = Clients::open(store, events, audit, images, settings, secrets.clone())?;
+    let clients = Clients::open_alone(store, events, audit, images, settings, secrets.clone())?;
     Ok((clients, secrets))
 }
 

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""What a computer boots: entries, one-shots, adoption. usage: entries.py [--rounds N] [NAME...]
+
+Environment: NSBOOT_BIN (the binary), SELFTEST_IMAGE (made by selftest/build.sh).
+"""
+import os
+import subprocess
+
+from checks import check, with_image
+from harness import until
+from runner import main
+
+MAC = "52:54:00:77:02:%02x"
+# Where the self-test's FAT partition begins in its disk, bytes.
+FAT = 1 << 20
+
+
+def script_entry(lab, name, text):
+    path = lab.dir / f"{name}.ipxe"
+    path.write_text(text)
+    lab.nsboot("boot-entry", "add", name, "--kind", "script", "--script", str(path))
+
+
+def history(lab, name):
+    """The notes of each of its boots."""
+    return [[n["text"] for n in b["notes"]] for b in lab.api("GET", f"/clients/{name}/boots")["items"]]
+
+
+def a_one_shot_clears_itself(lab):
+    """A script for the next boot runs once, also when the server is killed right after it was served: switched off and
+    on, the machine boots its image."""
+    with_image(lab)
+    lab.nsboot("client", "add", MAC % 1, "--name", "pc-1", "--image", "self-test", "--mode", "reset")
+    script_entry(lab, "once", "sleep 600\n")
+    lab.nsboot("client", "next", "pc-1", "once")
+    pc = lab.machine("pc-1", MAC % 1)
+    pc.power_on()
+    until("the one-shot to be used up", 120, lambda: lab.client("pc-1")["one_shot_name"] is None)
+    lab.kill_server()
+    pc.power_off()
+    lab.start_server()
+    check(lab.client("pc-1")["one_shot_name"] is None, "the one-shot came back after a power cut")
+    pc.power_on()
+    lab.wait_ready("pc-1")
+    used = [e for e in lab.api("GET", "/audit")["items"] if e["action"] == "client.one_shot"]
+    check(len(used) == 1 and used[0]["actor"]["kind"] == "system", f"the log says {used}")
+    # And the boot after it is one of the image, too.
+    last = lab.boot_of("pc-1")["id"]
+    pc.send("reboot")
+    lab.wait_ready("pc-1", after=last)
+    ran = [notes for notes in history(lab, "pc-1") if "Goes on with the script of once" in notes]
+    check(len(ran) <= 1, f"the one-shot ran {len(ran)} times")
+
+
+def discovered_then_adopted(lab):
+    """An unknown computer says its code, is adopted, and boots without anybody touching it."""
+    with_image(lab)
+    pc = lab.machine("pc-2", MAC % 2)
+    pc.power_on()
+
+    def stopped():
+        found = [c for c in lab.api("GET", "/clients")["items"] if c["mac"] == MAC % 2]
+        boot = found and found[0]["last_boot"]
+        return found[0] if boot and boot["state"] == "stopped" else None
+    seen = until("the unknown computer", 120, stopped)
+    cause = seen["last_boot"]["cause"]
+    check(seen["state"] == "discovered" and cause["code"] == "not_adopted", f"it is {seen}")
+    check("Its code is 770202" in cause["title"], f"its code is not in {cause['title']!r}")
+    lab.nsboot("client", "adopt", MAC % 2, "--name", "pc-2", "--image", "self-test")
+    lab.wait_ready("pc-2")
+    # Retired, it boots nothing, and says so.
+    lab.nsboot("client", "retire", "pc-2")
+    last = lab.boot_of("pc-2")["id"]
+    pc.send("reboot")
+    boot = until("the retired computer to stop", 120, lambda: (lambda b: b if b and b["state"] == "stopped" else None)(
+        lab.boot_of("pc-2", after=last)))
+    check(boot["cause"]["code"] == "retired", f"it stopped because of {boot['cause']}")
+
+
+def a_kernel_with_its_root_on_the_network_disk(lab):
+    """Kernel and initial RAM disk come from the server's files, the root from the computer's network disk, which the
+    kernel finds in the iBFT."""
+    with_image(lab)
+    folder = lab.data / "loaders" / "selftest"
+    folder.mkdir(parents=True)
+    for file in ("vmlinuz", "initrd"):
+        subprocess.run(["mcopy", "-i", f"{os.environ['SELFTEST_IMAGE']}@@{FAT}", f"::{file}", str(folder / file)], check=True)
+    lab.nsboot("boot-entry", "add", "kernel", "--kind", "kernel", "--kernel", "selftest/vmlinuz",
+               "--initrd", "selftest/initrd", "--attach-disk",
+               "--command-line", "console=ttyS0,115200 quiet panic=10 from=an-entry BOOTIF=01-${net0/mac:hexhyp}")
+    lab.nsboot("group", "add", "kernels", "--boot-entry", "kernel")
+    lab.nsboot("client", "add", MAC % 3, "--name", "pc-3", "--image", "self-test", "--mode", "reset")
+    lab.nsboot("client", "set", "pc-3", "--group", "kernels")
+    pc = lab.machine("pc-3", MAC % 3)
+    pc.power_on()
+    boot = lab.wait_ready("pc-3")
+    check(" rw" in boot["facts"]["root"], f"its root is {boot['facts']['root']}")
+    line = pc.run("cat /proc/cmdline")
+    check("from=an-entry" in line and f"BOOTIF=01-{(MAC % 3).replace(':', '-')}" in line, f"its command line is {line!r}")
+
+
+TESTS = [a_one_shot_clears_itself, discovered_then_adopted, a_kernel_with_its_root_on_the_network_disk]
+
+
+if __name__ == "__main__":
+    main(TESTS)

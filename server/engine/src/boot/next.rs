@@ -1,0 +1,282 @@
+//! What a machine boots next: the entry that the rules choose, made ready and written down for the
+//! loader that asks.
+
+use super::{
+    Boots, Signal, Who, causes, grub,
+    rules::{self, Choice, Entries, Global},
+    script::{self, Plane},
+};
+use crate::{BootEntries, Error, Result, export::Export};
+use std::{
+    collections::HashMap,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, PoisonError},
+};
+use store::{BootEntryRecord, ClientRecord};
+use types::{
+    BootChoiceView, BootEntryId, BootId, Cause, ClientState, EntryKind, Hop, MacAddr, OverlayMode,
+    RuleLevel, Timestamp,
+};
+
+/// Seconds within which a machine that asks again, in the same boot, gets its one-shot again: an answer
+/// may be lost. Shorter than any installation, so that none begins twice.
+const ASKS_AGAIN_SECONDS: f64 = 60.0;
+
+/// What is to be booted.
+pub(super) struct Next {
+    /// The client's name.
+    pub client: String,
+    pub entry: Arc<BootEntryRecord>,
+    /// Its network disk, when the entry uses it.
+    pub disk: Option<Export>,
+}
+
+/// The loader that asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Loader {
+    Ipxe,
+    Grub,
+}
+
+/// The one-shots that were used up since the start of the server, the last of each machine.
+pub(super) type UsedOneShots = Mutex<HashMap<MacAddr, UsedOneShot>>;
+
+pub(super) struct UsedOneShot {
+    boot: Option<BootId>,
+    entry: BootEntryId,
+    at: Timestamp,
+}
+
+impl Entries for BootEntries {
+    fn get(&self, id: BootEntryId) -> Option<Arc<BootEntryRecord>> {
+        BootEntries::get(self, id)
+    }
+    fn find(&self, name: &str) -> Option<Arc<BootEntryRecord>> {
+        BootEntries::find(self, name)
+    }
+}
+
+impl Boots {
+    /// The boot script of this machine. In mode `reset` its overlay is new from here on: this, not
+    /// a login, is where a boot begins for the disk. A one-shot is used up.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] when `peer`, who asks, is not that machine; when an unknown computer
+    /// can't be kept as discovered.
+    pub async fn script(
+        &self,
+        mac: MacAddr,
+        peer: Ipv4Addr,
+        plane: &Plane,
+        at: Timestamp,
+    ) -> Result<String> {
+        self.inner.recognise(mac, peer, plane)?;
+        Ok(match self.next(mac, at, Loader::Ipxe).await? {
+            Ok(next) => script::of(plane, mac, &next),
+            Err(cause) => script::explain(plane, mac, &[cause.title, cause.hint]),
+        })
+    }
+
+    /// What GRUB is to do on the machine at this address, when `file` is the name of its configuration;
+    /// else as [`Boots::script`]. None when it is another file, or nobody knows whose address it is.
+    ///
+    /// # Errors
+    /// As [`Boots::script`].
+    pub async fn grub_config(
+        &self,
+        file: &[u8],
+        peer: Ipv4Addr,
+        plane: &Plane,
+        at: Timestamp,
+    ) -> Result<Option<String>> {
+        let mac = match grub::asked(file) {
+            None => return Ok(None),
+            Some(grub::Asked::Own) => {
+                let leases = &self.inner.needs.leases;
+                let known = match plane.assigns_addresses {
+                    true => leases.last_holder(peer),
+                    false => leases.elsewhere(peer),
+                };
+                match known {
+                    Some(mac) => mac,
+                    None if plane.assigns_addresses => return Ok(None),
+                    // Another server's address, and never heard of: it names itself in a second question.
+                    None => return Ok(Some(grub::ask_by_mac(plane))),
+                }
+            }
+            Some(grub::Asked::Of(mac)) => {
+                self.inner.recognise(mac, peer, plane)?;
+                mac
+            }
+        };
+        Ok(Some(match self.next(mac, at, Loader::Grub).await? {
+            Ok(next) => grub::of(plane, mac, &next),
+            Err(cause) => grub::explain(plane, mac, &[cause.title, cause.hint]),
+        }))
+    }
+
+    /// Chooses, makes ready, and writes down that a one-shot is used up. The cause when nothing is to
+    /// be booted; then a one-shot stays.
+    async fn next(
+        &self,
+        mac: MacAddr,
+        at: Timestamp,
+        loader: Loader,
+    ) -> Result<Result<Next, Cause>> {
+        let refuse = |hop, cause: Cause| {
+            let told = cause.clone();
+            self.signal(Who::Mac(mac), at, Signal::Refused { hop, cause: told });
+            Ok(Err(cause))
+        };
+        let client = self.inner.needs.clients.discovered(mac).await?;
+        match client.state {
+            ClientState::Discovered => return refuse(Hop::Ipxe, causes::not_adopted(mac)),
+            ClientState::Retired => return refuse(Hop::Ipxe, causes::retired(&client.name)),
+            ClientState::Adopted => {}
+        }
+        let choice = self.choose(&client, self.one_shot(&client, at))?;
+        let entry = choice.entry;
+        if loader == Loader::Grub && !grub::can_start(&entry) {
+            return refuse(Hop::Ipxe, causes::needs_ipxe(&entry.name));
+        }
+        let uses_disk = entry.kind == EntryKind::Image || entry.attach_disk;
+        let disk = match uses_disk {
+            false => None,
+            true => match self.inner.disks.prepare(&client).await {
+                Ok(Some(disk)) => Some(disk),
+                Ok(None) => return refuse(Hop::Disk, causes::no_image(&client.name)),
+                Err(error) => {
+                    tracing::error!(client = %client.name, %error, "its disk could not be prepared");
+                    return refuse(Hop::Disk, causes::disk_unavailable(&error.to_string()));
+                }
+            },
+        };
+        // Durable before the script leaves: else an installer would come again after a power cut.
+        if choice.entry_why.from == RuleLevel::OneShot
+            && let Err(error) = self.use_up(&client, entry.id, at).await
+        {
+            tracing::error!(client = %client.name, %error, "its one-shot could not be taken away");
+            return refuse(Hop::Ipxe, causes::not_written(&error.to_string()));
+        }
+        let signal = match disk {
+            Some(_) => Signal::Script,
+            None => Signal::HandedOver {
+                to: goes_on(&entry),
+            },
+        };
+        self.signal(Who::Mac(mac), at, signal);
+        Ok(Ok(Next {
+            client: client.name.clone(),
+            entry,
+            disk,
+        }))
+    }
+
+    /// What a client boots next, and why.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] only.
+    pub fn choice(&self, client: &ClientRecord) -> Result<Choice> {
+        self.choose(client, client.one_shot_id)
+    }
+
+    /// The same as shown.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] only.
+    pub fn explain(&self, client: &ClientRecord) -> Result<BootChoiceView> {
+        let choice = self.choice(client)?;
+        let image_name = self.inner.needs.clients.view(client).image_name;
+        Ok(BootChoiceView {
+            client_id: client.id,
+            client_name: client.name.clone(),
+            state: client.state,
+            outcome: outcome(client, &choice.entry, image_name.as_deref()),
+            kind: choice.entry.kind,
+            entry: choice.entry_why,
+            image_name,
+            loader_set: choice.loader_set_why,
+            loader: choice.loader_why,
+        })
+    }
+
+    fn choose(&self, client: &ClientRecord, one_shot: Option<BootEntryId>) -> Result<Choice> {
+        let needs = &self.inner.needs;
+        let group = client.group_id.and_then(|id| needs.groups.get(id));
+        let global = needs.settings.with(|v| Global {
+            boot_entry: v.boot_entry.clone(),
+            loader_set: v.loader_set.clone(),
+            loader: v.loader,
+        });
+        rules::choose(client, group.as_deref(), &global, one_shot, &needs.entries)
+            .ok_or_else(|| Error::Internal("the built-in boot entry is gone".into()))
+    }
+
+    /// The one-shot that holds for this boot: one that waits, or the one that it was just given.
+    fn one_shot(&self, client: &ClientRecord, at: Timestamp) -> Option<BootEntryId> {
+        let boot = self.id_of(Who::Mac(client.mac));
+        let again = |used: &&UsedOneShot| {
+            used.boot.is_some() && used.boot == boot && used.at.seconds_to(at) <= ASKS_AGAIN_SECONDS
+        };
+        client.one_shot_id.or_else(|| {
+            let used = &self.inner.used_one_shots;
+            let used = used.lock().unwrap_or_else(PoisonError::into_inner);
+            used.get(&client.mac).filter(again).map(|used| used.entry)
+        })
+    }
+
+    async fn use_up(&self, client: &ClientRecord, entry: BootEntryId, at: Timestamp) -> Result<()> {
+        if client.one_shot_id != Some(entry) {
+            return Ok(()); // it was, in this boot
+        }
+        let clients = &self.inner.needs.clients;
+        clients.use_up_one_shot(client.id, entry).await?;
+        let boot = self.id_of(Who::Mac(client.mac));
+        let used = &self.inner.used_one_shots;
+        let mut used = used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.insert(client.mac, UsedOneShot { boot, entry, at });
+        Ok(())
+    }
+}
+
+/// What a machine goes on with that uses no disk of ours, in words.
+fn goes_on(entry: &BootEntryRecord) -> String {
+    match entry.kind {
+        EntryKind::Local | EntryKind::Image => "the disk in the computer".into(),
+        EntryKind::Kernel => format!("the kernel of {}", entry.name),
+        EntryKind::Script => format!("the script of {}", entry.name),
+    }
+}
+
+fn outcome(client: &ClientRecord, entry: &BootEntryRecord, image: Option<&str>) -> String {
+    let disk = |image: &str| match client.mode {
+        OverlayMode::Reset => format!("the image {image}, as fresh as it was imported"),
+        OverlayMode::Keep => format!("the image {image} and what this computer has changed"),
+    };
+    match (client.state, entry.kind, image) {
+        (ClientState::Discovered, ..) => "Nothing: it is not adopted yet.".into(),
+        (ClientState::Retired, ..) => "Nothing: it is retired.".into(),
+        (_, EntryKind::Image, None) => "Nothing: it has no image.".into(),
+        (_, EntryKind::Image, Some(image)) => {
+            format!("It starts from its network disk: {}.", disk(image))
+        }
+        (_, EntryKind::Local, _) => "It starts from the disk in the computer.".into(),
+        (_, EntryKind::Kernel, None) if entry.attach_disk => {
+            format!(
+                "Nothing: {} attaches its network disk, and it has no image.",
+                entry.name
+            )
+        }
+        (_, EntryKind::Kernel, Some(image)) if entry.attach_disk => format!(
+            "It starts the kernel {} with its network disk attached: {}.",
+            entry.kernel,
+            disk(image)
+        ),
+        (_, EntryKind::Kernel, _) => format!("It starts the kernel {}.", entry.kernel),
+        (_, EntryKind::Script, _) => format!("It runs the script of {}.", entry.name),
+    }
+}
+
+#[cfg(test)]
+#[path = "next_tests.rs"]
+mod tests;

@@ -1,0 +1,193 @@
+//! One-shots: used up durably by the script that they are in, and by nothing else.
+
+use super::*;
+use crate::{Engine, EngineConfig};
+use types::{CreateBootEntryParams, CreateClientParams, DhcpMode, UpdateClientParams};
+
+const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+const PEER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 100);
+
+/// A plane whose addresses are another server's, so that any address may ask.
+const PLANE: Plane = Plane {
+    server: Ipv4Addr::new(10, 77, 0, 1),
+    http_port: 8080,
+    iscsi_port: 3260,
+    assigns_addresses: false,
+};
+
+fn open(dir: &tempfile::TempDir) -> Engine {
+    Engine::open(EngineConfig {
+        data_dir: dir.path().into(),
+        ..EngineConfig::default()
+    })
+    .unwrap()
+}
+
+/// A client that boots from its local disk, with a script for the next boot.
+async fn stage(dir: &tempfile::TempDir) -> Engine {
+    let engine = open(dir);
+    let itself = engine.as_itself("test");
+    let entry = |name: &str, kind, kernel: &str, script: &str| CreateBootEntryParams {
+        name: name.into(),
+        kind,
+        kernel: kernel.into(),
+        initrds: Vec::new(),
+        command_line: String::new(),
+        attach_disk: false,
+        script: script.into(),
+    };
+    let own = entry("once", EntryKind::Script, "", "echo ONCE");
+    itself.create_boot_entry(own).await.unwrap();
+    let own = entry("tool", EntryKind::Kernel, "tool/linux", "");
+    itself.create_boot_entry(own).await.unwrap();
+    let new = CreateClientParams {
+        name: "pc-1".into(),
+        mac: MAC,
+        image: None,
+        mode: OverlayMode::Reset,
+    };
+    itself.create_client(new).await.unwrap();
+    set(&engine, Some("local"), Some("once")).await;
+    engine
+}
+
+async fn set(engine: &Engine, boot_entry: Option<&str>, one_shot: Option<&str>) {
+    let params = UpdateClientParams {
+        boot_entry: boot_entry.map(Into::into),
+        one_shot: one_shot.map(Into::into),
+        ..UpdateClientParams::default()
+    };
+    let itself = engine.as_itself("test");
+    itself.update_client("pc-1", None, params).await.unwrap();
+}
+
+async fn ask(engine: &Engine, at: Timestamp) -> String {
+    let script = engine.boots().script(MAC, PEER, &PLANE, at);
+    script.await.unwrap()
+}
+
+/// The machine begins to boot.
+async fn turn_on(engine: &Engine) {
+    let firmware = crate::boot::Firmware::BiosPxe;
+    let boots = engine.boots();
+    boots.signal(Who::Mac(MAC), crate::now(), Signal::Discover { firmware });
+    boots.fold(std::future::ready(())).await;
+}
+
+fn waiting(engine: &Engine) -> Option<String> {
+    engine
+        .as_itself("test")
+        .client("pc-1")
+        .unwrap()
+        .one_shot_name
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_one_shot_holds_for_one_boot_also_when_its_answer_is_asked_for_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = stage(&dir).await;
+    assert_eq!(
+        engine
+            .as_itself("test")
+            .boot_choice("pc-1")
+            .unwrap()
+            .entry
+            .value,
+        "once"
+    );
+    assert_eq!(
+        waiting(&engine).as_deref(),
+        Some("once"),
+        "looking uses nothing up"
+    );
+    turn_on(&engine).await;
+    let at = crate::now();
+    assert!(ask(&engine, at).await.contains("echo ONCE"));
+    assert_eq!(waiting(&engine), None);
+    engine.boots().fold(std::future::ready(())).await;
+    // The answer was lost; but not for ever, and not for another boot.
+    assert!(
+        ask(&engine, at.plus_seconds(10))
+            .await
+            .contains("echo ONCE")
+    );
+    let late = ask(&engine, at.plus_seconds(61)).await;
+    assert!(late.contains("iseq ${platform} efi"), "{late}");
+    turn_on(&engine).await;
+    let next = ask(&engine, at.plus_seconds(20)).await;
+    assert!(next.contains("iseq ${platform} efi"), "{next}");
+    let entries: Vec<store::AuditRecord> = engine.store().read(|tx| store::Read::list(tx)).unwrap();
+    let used = entries
+        .iter()
+        .filter(|e| e.body.contains("client.one_shot"));
+    assert_eq!(used.count(), 1, "it was used up once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_stop_at_any_moment_a_served_one_shot_does_not_come_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = stage(&dir).await;
+    turn_on(&engine).await;
+    assert!(ask(&engine, crate::now()).await.contains("echo ONCE"));
+    drop(engine);
+    let engine = open(&dir);
+    assert_eq!(waiting(&engine), None);
+    let next = ask(&engine, crate::now()).await;
+    assert!(next.contains("iseq ${platform} efi"), "{next}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_that_is_refused_uses_nothing_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = stage(&dir).await;
+    // `image` without an image, for once.
+    set(&engine, None, Some("image")).await;
+    let refused = ask(&engine, crate::now()).await;
+    assert!(refused.contains("has no image"), "{refused}");
+    assert_eq!(waiting(&engine).as_deref(), Some("image"));
+    // GRUB can't run an iPXE script.
+    set(&engine, None, Some("once")).await;
+    let name = format!("grub/by-mac/{MAC}.cfg");
+    let boots = engine.boots();
+    let config = boots.grub_config(name.as_bytes(), PEER, &PLANE, crate::now());
+    let config = config.await.unwrap().unwrap();
+    assert!(config.contains("needs iPXE"), "{config}");
+    assert_eq!(waiting(&engine).as_deref(), Some("once"));
+    // Nor may another machine ask, where the address tells who asks.
+    let own = Plane::at(Ipv4Addr::new(10, 77, 0, 1), DhcpMode::Full);
+    let stranger = boots.script(MAC, PEER, &own, crate::now()).await;
+    assert!(matches!(stranger, Err(Error::Forbidden(_))));
+    assert_eq!(waiting(&engine).as_deref(), Some("once"));
+    // What it can start, it uses up.
+    set(&engine, None, Some("tool")).await;
+    let config = boots.grub_config(name.as_bytes(), PEER, &PLANE, crate::now());
+    let config = config.await.unwrap().unwrap();
+    assert!(
+        config.contains("linux (tftp,10.77.0.1)/tool/linux"),
+        "{config}"
+    );
+    assert_eq!(waiting(&engine), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unknown_and_retired_computers_boot_nothing_and_are_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = stage(&dir).await;
+    let stranger = MacAddr([0x52, 0x54, 0, 0xab, 0xcd, 0xef]);
+    let boots = engine.boots();
+    let said = boots.script(stranger, PEER, &PLANE, crate::now());
+    let said = said.await.unwrap();
+    assert!(
+        said.contains("Its code is ABCDEF") && said.contains("sleep 10"),
+        "{said}"
+    );
+    let retire = UpdateClientParams {
+        retire: Some(true),
+        ..UpdateClientParams::default()
+    };
+    let itself = engine.as_itself("test");
+    itself.update_client("pc-1", None, retire).await.unwrap();
+    let said = ask(&engine, crate::now()).await;
+    assert!(said.contains("pc-1 is retired and boots nothing"), "{said}");
+    assert_eq!(waiting(&engine).as_deref(), Some("once"));
+}
