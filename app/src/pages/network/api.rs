@@ -48,12 +48,12 @@ pub async fn update_scope(
     revision: u64,
     ranges: String,
     exclusions: String,
-    #[server(default)] router: Option<String>,
-    #[server(default)] dns: Option<String>,
+    router: Option<String>,
+    dns: Option<String>,
     domain: String,
     seconds: String,
     options: String,
-    #[server(default)] probe: String,
+    probe: Option<String>,
 ) -> Result<(), Fault> {
     let admin = crate::ssr::admin()?;
     let dns = dns.map(|dns| each("dns", &dns, ADDRESS)).transpose()?;
@@ -61,7 +61,7 @@ pub async fn update_scope(
         ranges: Some(each("ranges", &ranges, RANGES)?),
         exclusions: Some(each("exclusions", &exclusions, RANGES)?),
         // The probe is a boot network's own; the others have a router instead.
-        probe: router.is_none().then_some(probe == "on"),
+        probe: router.is_none().then_some(probe.is_some()),
         router: router.map(|r| r.trim().to_string()),
         dns,
         domain: Some(domain.trim().to_string()),

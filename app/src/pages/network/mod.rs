@@ -103,6 +103,14 @@ fn Interface(network: Memo<Option<BootNetworkView>>) -> impl IntoView {
             let other = tu_string!(i18n, network.other_server).to_string();
             pairs.push((tu_string!(i18n, network.addresses), other));
         }
+        let others: Vec<String> = n
+            .other_servers
+            .iter()
+            .map(|other| other.address.to_string())
+            .collect();
+        if !others.is_empty() {
+            pairs.push((tu_string!(i18n, network.other_servers), others.join(", ")));
+        }
         let facts = pairs
             .into_iter()
             .map(|(k, v)| view! { <div><dt>{k}</dt><dd>{v}</dd></div> })
