@@ -3,7 +3,7 @@
 
 use super::{
     account::Account, activity::Activity, boot::Boot, computer::Computer, floor::Floor,
-    images::Images, network::Network, settings::Settings, users::Users,
+    images::Images, loaders::Loaders, network::Network, settings::Settings, users::Users,
 };
 use leptos::prelude::*;
 use leptos_router::{LazyRoute, lazy_route};
@@ -52,6 +52,18 @@ impl LazyRoute for ImagesPage {
     }
     fn view(_this: Self) -> AnyView {
         view! { <Images/> }.into_any()
+    }
+}
+
+pub struct LoadersPage;
+
+#[lazy_route]
+impl LazyRoute for LoadersPage {
+    fn data() -> Self {
+        LoadersPage
+    }
+    fn view(_this: Self) -> AnyView {
+        view! { <Loaders/> }.into_any()
     }
 }
 

@@ -9,6 +9,7 @@ mod floor;
 mod frame;
 mod images;
 mod lazy;
+mod loaders;
 mod network;
 mod settings;
 mod users;
@@ -16,8 +17,8 @@ mod users;
 use crate::{i18n::*, live::Live, start::Start};
 use frame::{Frame, Missing};
 use lazy::{
-    AccountPage, ActivityPage, BootPage, ComputerPage, FloorPage, ImagesPage, NetworkPage,
-    SettingsPage, UsersPage,
+    AccountPage, ActivityPage, BootPage, ComputerPage, FloorPage, ImagesPage, LoadersPage,
+    NetworkPage, SettingsPage, UsersPage,
 };
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
@@ -42,6 +43,7 @@ pub(crate) fn navigation(i18n: I18n, role: Role) -> Vec<(Place, &'static str)> {
         (Place::Page("/floor"), tu_string!(i18n, nav.floor)),
         (Place::Page("/boot"), tu_string!(i18n, nav.boot)),
         (Place::Page("/images"), tu_string!(i18n, nav.images)),
+        (Place::Page("/loaders"), tu_string!(i18n, nav.loaders)),
         (Place::Later, tu_string!(i18n, nav.services)),
         (Place::Later, tu_string!(i18n, nav.builds)),
         (Place::Later, tu_string!(i18n, nav.nodes)),
@@ -86,6 +88,7 @@ pub fn App(#[prop(optional)] hydrated: Option<ArcRwSignal<bool>>) -> impl IntoVi
                         <Route path=path!("/floor/:id") view={Lazy::<ComputerPage>::new()}/>
                         <Route path=path!("/boot") view={Lazy::<BootPage>::new()}/>
                         <Route path=path!("/images") view={Lazy::<ImagesPage>::new()}/>
+                        <Route path=path!("/loaders") view={Lazy::<LoadersPage>::new()}/>
                         <Route path=path!("/network") view={Lazy::<NetworkPage>::new()}/>
                         <Route path=path!("/activity") view={Lazy::<ActivityPage>::new()}/>
                         <Route path=path!("/users") view={Lazy::<UsersPage>::new()}/>

@@ -6,6 +6,7 @@ mod pieces;
 mod rail;
 mod secret;
 mod state;
+pub mod upload;
 
 pub use icons::{Shape, StateShape};
 pub use pieces::{Field, Password, Problems, Select, When, times};

@@ -46,6 +46,7 @@ topics! {
     Boots "boots" Viewer true,
     Jobs "jobs" Viewer true,
     Settings "settings" Viewer true,
+    Loaders "loaders" Viewer true,
     Audit "audit" Admin false,
 }
 

@@ -88,7 +88,7 @@ fn import(
     sha256: Option<String>,
     console: &Console,
 ) -> Result<(), CliError> {
-    let (handle, len) = open(file)?;
+    let (handle, len) = open(file, "Name a raw disk image that you may read.")?;
     let bar_name = name.clone();
     let path = Query::of("/api/v1/images")
         .with("name", Some(name))
@@ -107,12 +107,16 @@ fn import(
     console.print(&image, || render::list(std::slice::from_ref(&image)))
 }
 
-fn open(file: &Path) -> Result<(File, u64), CliError> {
+/// Opens a file to upload and tells its length.
+///
+/// # Errors
+/// When it can't be read or is no regular file; `hint` says what would be right.
+pub fn open(file: &Path, hint: &'static str) -> Result<(File, u64), CliError> {
     let failed = |why: io::Error| CliError::Local {
         what: format!("could not read {}", file.display()),
         why: why.to_string(),
         code: "NSB-CLI-005",
-        hint: "Name a raw disk image that you may read.",
+        hint,
     };
     let handle = File::open(file).map_err(failed)?;
     let meta = handle.metadata().map_err(failed)?;

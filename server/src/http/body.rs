@@ -23,14 +23,14 @@ use tokio::time::{Instant, timeout_at};
 pub const IDLE: Duration = Duration::from_secs(30);
 /// From a request's head until its body has to be there whole. They are small: whole disks have no such limit.
 const WHOLE: Duration = Duration::from_secs(15);
-/// Where whole disks are sent.
-const DISKS: &str = "/api/v1/images";
+/// Where whole disks and archives of loaders are sent.
+const FILES: [&str; 2] = ["/api/v1/images", "/api/v1/loaders"];
 
 /// Gives up a body that takes too long; whoever reads it gets an error. A connection with a body that nobody
 /// read can't be used again: its peer is told so.
 pub async fn in_time(request: Request, next: Next) -> Response {
-    let disk = request.method() == Method::POST && request.uri().path() == DISKS;
-    if disk || request.body().is_end_stream() {
+    let file = request.method() == Method::POST && FILES.contains(&request.uri().path());
+    if file || request.body().is_end_stream() {
         return next.run(request).await;
     }
     let whole = Arc::new(AtomicBool::new(false));
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(sent("/api/v1/clients", 1).await, StatusCode::OK);
         assert_eq!(sent("/api/v1/clients", 100).await, StatusCode::BAD_REQUEST);
         assert_eq!(sent("/fn/login", 100).await, StatusCode::BAD_REQUEST);
-        assert_eq!(sent(DISKS, 100).await, StatusCode::OK);
+        assert_eq!(sent(FILES[0], 100).await, StatusCode::OK);
     }
 
     #[tokio::test]

@@ -25,13 +25,14 @@ pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// On an answer that was given before.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// What takes no key: the answer holds a secret, and no secret is kept; or the body is a whole disk.
+/// What takes no key: the answer holds a secret, and no secret is kept; or the body is a whole disk or an archive.
 const WITHOUT: &[(&str, &str)] = &[
     ("POST", "/api/v1/auth/login"),
     ("POST", "/api/v1/auth/refresh"),
     ("POST", "/api/v1/auth/setup"),
     ("POST", "/api/v1/tokens"),
     ("POST", "/api/v1/images"),
+    ("POST", "/api/v1/loaders"),
 ];
 
 /// The headers that belong to an answer. The others belong to the request that it goes to.

@@ -7,6 +7,7 @@ pub mod boot;
 mod cors;
 mod etag;
 mod events;
+mod files;
 pub mod front;
 mod guard;
 mod help;

@@ -92,6 +92,8 @@ fn state(server: &Server, session: &Session<'_>) -> (Vec<Vec<Value>>, BTreeSet<P
         "groups",
         "leases",
         "networks",
+        "scopes",
+        "reservations",
         "users",
         "jobs",
         "settings/revisions",
@@ -241,6 +243,22 @@ const FIELDS: &[Field] = &[
         let path = format!("/api/v1/images/{}/actions/verify", encoded(v));
         s.send("POST", &path, &[], b"")
     }),
+    ("name of a loader set", |s, v| {
+        let path = format!("/api/v1/loaders?name={}", encoded(v));
+        s.send(
+            "POST",
+            &path,
+            &[("content-type", "application/octet-stream")],
+            &[1; 512],
+        )
+    }),
+    ("loader set in a path", |s, v| {
+        let path = format!("/api/v1/loaders/{}", encoded(v));
+        s.send("DELETE", &path, &[], b"")
+    }),
+    ("default loader set", |s, v| {
+        set(s, "clients.loader_set", json!(v))
+    }),
     ("interface of a boot network", |s, v| {
         set(s, &format!("boot.{v}"), json!({"mode": "off"}))
     }),
@@ -261,6 +279,38 @@ const FIELDS: &[Field] = &[
         network(s, "dns", &format!("10.77.0.253,{v}"))
     }),
     ("field of a boot network", |s, v| network(s, v, "10.77.0.1")),
+    ("name of a scope", |s, v| {
+        s.json(
+            "POST",
+            "/api/v1/scopes",
+            json!({"name": v, "subnet": "10.30.0.0/24"}),
+        )
+    }),
+    ("domain of a scope", |s, v| match v {
+        // None is no domain.
+        "" => s.get("/api/v1/scopes/none"),
+        v => s.json(
+            "POST",
+            "/api/v1/scopes",
+            json!({"name": "room-9", "subnet": "10.30.0.0/24", "domain": v}),
+        ),
+    }),
+    ("scope in a path", |s, v| {
+        s.send(
+            "DELETE",
+            &format!("/api/v1/scopes/{}", encoded(v)),
+            &[],
+            b"",
+        )
+    }),
+    ("lease in a path", |s, v| {
+        s.send(
+            "DELETE",
+            &format!("/api/v1/leases/{}", encoded(v)),
+            &[],
+            b"",
+        )
+    }),
     ("address of the page", |s, v| {
         set(s, "http.listen", json!(v))
     }),

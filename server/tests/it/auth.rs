@@ -16,6 +16,8 @@ const CLOSED: &[(&str, &str)] = &[
     ("GET", "/api/v1/clients/x/boots"),
     ("GET", "/api/v1/images"),
     ("POST", "/api/v1/images?name=x"),
+    ("POST", "/api/v1/loaders?name=x"),
+    ("DELETE", "/api/v1/loaders/x"),
     ("GET", "/api/v1/images/x"),
     ("DELETE", "/api/v1/images/x"),
     ("GET", "/api/v1/leases"),

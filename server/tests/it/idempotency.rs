@@ -315,6 +315,7 @@ fn what_answers_with_a_secret_takes_no_key_and_bad_keys_are_refused() {
             json!({"name": "ci", "role": "viewer", "expires_in_days": 1}),
         ),
         ("/api/v1/images?name=disk", Value::Null),
+        ("/api/v1/loaders?name=ipxe-2", Value::Null),
     ] {
         refused(
             &keyed(&session, "POST", path, "k", &body),

@@ -11,7 +11,7 @@ use engine::{
     Counters, Loaders,
     boot::{Signal, Who},
     counters::Counter,
-    loaders::LoaderFile,
+    loaders::{LoaderFile, is_optional},
 };
 use std::{
     collections::HashMap,
@@ -215,6 +215,10 @@ async fn transfer(
         socket
             .send(&wire::error(code::NOT_FOUND, "no such file"))
             .await?;
+        if is_optional(&name) {
+            tracing::debug!(%peer, file = name, "not there, and not missed");
+            return Ok(Ended::NotFound);
+        }
         let reason =
             "there is no such file; put it into the folder loaders of the data directory".into();
         shared

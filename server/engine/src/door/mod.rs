@@ -7,12 +7,14 @@
 mod admin;
 mod entries;
 mod import;
+mod loaders;
 mod operator;
 #[cfg(test)]
 mod tests;
 mod viewer;
 
 pub use import::Import;
+pub use loaders::LoaderUpload;
 
 use crate::{
     By, Engine, Error, Result,

@@ -1,17 +1,40 @@
-//! Loaders: the first programs that firmware runs, and other files that the boot plane serves.
-//! The distribution's iPXE is built in; a file of the same name in the data folder goes before it.
+//! Loaders: the first programs that firmware runs, and other files that the boot planes serve, in sets.
+//! A set is a folder of the data folder's `loaders` and never changes: a new version is a new set. The
+//! distribution's packages are sets of their own, built in. What lies loose in `loaders` goes before
+//! the default set under names without a set's.
 
+mod archive;
+mod choose;
+mod manifest;
+mod name;
+mod set;
+mod staging;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tricks;
+
+pub use choose::{Choice, platform};
+pub(crate) use name::check_set_name;
+pub use name::is_optional;
+pub use set::{BUILT_IN, DEBIAN, DEBIAN_SIGNED, Set};
+pub(crate) use staging::{Pieces, Staged};
+
+use crate::{Area, Error, Result, Settings, blocking::blocking};
+use manifest::Sums;
+use set::Distribution;
 use std::{
+    collections::BTreeMap,
     fs::File,
     io,
-    path::{Component, Path, PathBuf},
-    time::SystemTime,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::{Duration, Instant, SystemTime},
 };
+use types::{LoaderKind, LoaderSetView, LoaderSource};
 
-/// Where Debian's package `ipxe` puts its files.
-const DISTRIBUTION: &str = "/usr/lib/ipxe";
-/// Longer names are nobody's.
-const MAX_NAME: usize = 512;
+/// After a miss the distribution's packages are looked for again, not more often than this.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// A loader that is there.
 pub struct LoaderFile {
@@ -25,70 +48,309 @@ pub struct LoaderFile {
     pub name: String,
 }
 
-/// Finds loader files. Never gives anything from outside its folders.
+/// Finds loader files, and says which one a machine gets. Never gives anything from outside its
+/// folders. Cheap to clone.
 #[derive(Clone)]
 pub struct Loaders {
-    /// In the order in which they are searched; each canonical.
-    roots: Vec<PathBuf>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// `loaders` in the data folder, canonical.
+    own: PathBuf,
+    distribution: Distribution,
+    /// The name of the set that holds where none was chosen.
+    default: Box<dyn Fn() -> String + Send + Sync>,
+    /// As they were when they were last looked for.
+    sets: RwLock<BTreeMap<String, Arc<Set>>>,
+    looked: Mutex<Instant>,
+    sums: Sums,
+    /// Held while a set comes or goes.
+    changing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Loaders {
     /// The loaders of this data folder and those of the distribution.
     ///
     /// # Errors
-    /// When the folder can't be made.
-    pub fn open(data_dir: &Path) -> crate::Result<Self> {
-        let own = data_dir.join("loaders");
-        crate::make_private_dir(&own)?;
-        Ok(Self::of(&[&own, Path::new(DISTRIBUTION)]))
+    /// When the folder can't be made or read.
+    pub(crate) fn open(data_dir: &Path, settings: Settings) -> Result<Self> {
+        let default = move || {
+            settings.with(|v| match v.loader_set.as_str() {
+                "" => DEBIAN.to_owned(),
+                set => set.to_owned(),
+            })
+        };
+        Self::with(
+            &data_dir.join("loaders"),
+            Distribution::default(),
+            Box::new(default),
+        )
     }
 
-    fn of(roots: &[&Path]) -> Self {
-        // A folder that is not there has no loaders; `ipxe` may be installed later.
-        Loaders {
-            roots: roots
-                .iter()
-                .map(|r| r.canonicalize().unwrap_or_else(|_| r.to_path_buf()))
-                .collect(),
-        }
+    fn with(
+        own: &Path,
+        distribution: Distribution,
+        default: Box<dyn Fn() -> String + Send + Sync>,
+    ) -> Result<Self> {
+        crate::make_private_dir(own)?;
+        let reading = || format!("reading the folder {}", own.display());
+        let own = own.canonicalize().map_err(Error::io(reading()))?;
+        staging::tidy(&own);
+        let loaders = Loaders {
+            inner: Arc::new(Inner {
+                own,
+                distribution,
+                default,
+                sets: RwLock::default(),
+                looked: Mutex::new(Instant::now()),
+                sums: Sums::default(),
+                changing: Arc::default(),
+            }),
+        };
+        loaders.inner.look();
+        Ok(loaders)
+    }
+
+    /// The name under which a machine is to ask for its loader, below the TFTP root and `/f/`; None when
+    /// there is none for its architecture (option 93). `set` is what was chosen for the machine. A set that
+    /// is not there, or has nothing for it, leaves it to the default set, and that to Debian's.
+    pub fn loader(&self, set: Option<&str>, kind: LoaderKind, arch: u16) -> Option<String> {
+        let platform = platform(arch)?;
+        let found = || {
+            let default = (self.inner.default)();
+            let order = [set, Some(default.as_str()), Some(DEBIAN)];
+            order.into_iter().flatten().find_map(|name| {
+                let choice = self.inner.set(name)?.choice(platform, kind)?;
+                // The name that a machine knows since before there were sets; a file of that name that
+                // lies loose in the folder goes before the distribution's.
+                let plain = name == DEBIAN && default == DEBIAN;
+                Some(match plain {
+                    true => choice.path,
+                    false => format!("{name}/{}", choice.path),
+                })
+            })
+        };
+        found().or_else(|| {
+            // The package may have been installed meanwhile.
+            self.inner.look_again().then(found).flatten()
+        })
     }
 
     /// The file that a machine asks for, however it writes the name: with backslashes, doubled or
     /// leading slashes, a trailing 0xFF or `.0` (some ROMs and servers add them).
     pub fn find(&self, asked: &[u8]) -> Option<LoaderFile> {
-        let name = clean(asked)?;
+        let name = name::clean(asked)?;
         let candidates = [Some(name.as_str()), name.strip_suffix(".0")];
         candidates
             .into_iter()
             .flatten()
-            .find_map(|n| self.roots.iter().find_map(|root| open_below(root, n).ok()))
+            .find_map(|n| self.inner.find(n))
+    }
+
+    /// Whether there is a set of that name.
+    pub fn has_set(&self, name: &str) -> bool {
+        self.inner.set(name).is_some()
+    }
+
+    /// As [`Loaders::has_set`], also for one that was put there by hand just now.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub(crate) async fn require_set(&self, name: &str) -> Result<Arc<Set>> {
+        if let Some(set) = self.inner.set(name) {
+            return Ok(set);
+        }
+        self.look().await?;
+        let found = self.inner.set(name);
+        found.ok_or_else(|| Error::not_found(Area::Loader, name))
+    }
+
+    /// Every set, by name; without its files.
+    ///
+    /// # Errors
+    /// When the work broke off.
+    pub(crate) async fn list(&self) -> Result<Vec<LoaderSetView>> {
+        self.look().await?;
+        let (inner, default) = (self.inner.clone(), (self.inner.default)());
+        let view = move || {
+            let views = inner.all().into_iter();
+            Ok(views.map(|s| manifest::brief(&s, &default)).collect())
+        };
+        blocking(view).await
+    }
+
+    /// One set with its files and their sums.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or when a file can't be read.
+    pub(crate) async fn show(&self, name: &str) -> Result<LoaderSetView> {
+        self.look().await?;
+        let set = self.require_set(name).await?;
+        let (inner, default) = (self.inner.clone(), (self.inner.default)());
+        blocking(move || manifest::whole(&set, &default, &inner.sums)).await
+    }
+
+    /// Held while a set comes or goes: what was checked under it stays true.
+    pub(crate) async fn changing(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        self.inner.changing.clone().lock_owned().await
+    }
+
+    /// Whether a new set may have that name.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a name that can't be, [`Error::Conflict`] for one that is taken.
+    pub(crate) async fn check_new(&self, name: &str) -> Result<()> {
+        check_set_name(name).map_err(|why| Error::invalid(Area::Loader, "name", why))?;
+        let (inner, name) = (self.inner.clone(), name.to_owned());
+        let taken = move || Ok((inner.is_taken(&name), name));
+        match blocking(taken).await? {
+            (false, _) => Ok(()),
+            (true, name) => Err(Error::conflict(
+                Area::Loader,
+                format!("there is a loader set or file {name:?} already"),
+                "A set never changes: give the new one a name with its version.",
+            )),
+        }
+    }
+
+    /// Unpacks an archive beside the sets. Blocks until `pieces` has come to its end.
+    ///
+    /// # Errors
+    /// As the archive's: it is refused, or the file system failed.
+    pub(crate) fn stage(&self, pieces: Pieces) -> Result<Staged> {
+        staging::stage(&self.inner.own, pieces)
+    }
+
+    /// Makes what was staged the set of that name.
+    ///
+    /// # Errors
+    /// When the file system fails.
+    pub(crate) async fn put(&self, staged: Staged, name: &str) -> Result<()> {
+        let (inner, name) = (self.inner.clone(), name.to_owned());
+        blocking(move || {
+            staged.become_set(&inner.own, &name)?;
+            inner.look();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes an uploaded set away with its files.
+    ///
+    /// # Errors
+    /// When the file system fails.
+    pub(crate) async fn take_away(&self, name: &str) -> Result<()> {
+        let (inner, name) = (self.inner.clone(), name.to_owned());
+        blocking(move || {
+            let gone = staging::take_away(&inner.own, &name);
+            inner.look();
+            gone
+        })
+        .await
+    }
+
+    async fn look(&self) -> Result<()> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            inner.look();
+            Ok(())
+        })
+        .await
     }
 }
 
-/// The name as a relative path of plain components; None when it can't be one.
-fn clean(asked: &[u8]) -> Option<String> {
-    let asked = asked.strip_suffix(&[0xff]).unwrap_or(asked);
-    if asked.len() > MAX_NAME {
-        return None;
+impl Inner {
+    fn set(&self, name: &str) -> Option<Arc<Set>> {
+        let sets = self.sets.read().unwrap_or_else(PoisonError::into_inner);
+        sets.get(name).cloned()
     }
-    let text = std::str::from_utf8(asked).ok()?.replace('\\', "/");
-    if text.chars().any(char::is_control) {
-        return None;
+
+    fn all(&self) -> Vec<Arc<Set>> {
+        let sets = self.sets.read().unwrap_or_else(PoisonError::into_inner);
+        sets.values().cloned().collect()
     }
-    let parts: Vec<&str> = text.split('/').filter(|p| !p.is_empty()).collect();
-    let plain = parts.iter().all(|p| {
-        let mut c = Path::new(p).components();
-        matches!((c.next(), c.next()), (Some(Component::Normal(_)), None))
-    });
-    (plain && !parts.is_empty()).then(|| parts.join("/"))
+
+    /// Looks for the sets there are.
+    fn look(&self) {
+        let mut sets: BTreeMap<String, Arc<Set>> = BTreeMap::new();
+        // What can't be read now is not there now.
+        let entries = std::fs::read_dir(&self.own).into_iter().flatten().flatten();
+        let folders = entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir()));
+        let names = folders.filter_map(|e| e.file_name().into_string().ok());
+        for name in names.filter(|n| check_set_name(n).is_ok()) {
+            if let Ok(set) = Set::uploaded(&self.own, &name) {
+                sets.insert(name, Arc::new(set));
+            }
+        }
+        for set in self.distribution.sets() {
+            sets.insert(set.name.clone(), Arc::new(set));
+        }
+        *self.sets.write().unwrap_or_else(PoisonError::into_inner) = sets;
+    }
+
+    /// Looks again for the distribution's sets unless that was done just now; says whether it did.
+    fn look_again(&self) -> bool {
+        {
+            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            if looked.elapsed() < LOOK_AGAIN {
+                return false;
+            }
+            *looked = Instant::now();
+        }
+        let mut sets = self.sets.write().unwrap_or_else(PoisonError::into_inner);
+        for set in self.distribution.sets() {
+            sets.insert(set.name.clone(), Arc::new(set));
+        }
+        true
+    }
+
+    fn is_taken(&self, name: &str) -> bool {
+        BUILT_IN.contains(&name) || self.own.join(name).symlink_metadata().is_ok()
+    }
+
+    fn find(&self, name: &str) -> Option<LoaderFile> {
+        let named = || {
+            let (set, path) = name.split_once('/')?;
+            self.of_built_in(&*self.set(set)?, path, name)
+        };
+        let of_default = || {
+            let set = self.set(&(self.default)())?;
+            match set.source {
+                LoaderSource::BuiltIn => self.of_built_in(&set, name, name),
+                LoaderSource::Uploaded => {
+                    let path = format!("{}/{name}", set.name);
+                    open_below(&self.own, &path, name).ok()
+                }
+            }
+        };
+        let of_debian = || self.of_built_in(&*self.set(DEBIAN)?, name, name);
+        // Uploaded sets are folders below `own`, and found as such.
+        named()
+            .or_else(|| open_below(&self.own, name, name).ok())
+            .or_else(of_default)
+            .or_else(of_debian)
+    }
+
+    /// A file of a set of the distribution: its packages alone say where it lies.
+    fn of_built_in(&self, set: &Set, path: &str, name: &str) -> Option<LoaderFile> {
+        let place = set.files.get(path)?;
+        (set.source == LoaderSource::BuiltIn)
+            .then(|| open(place, name).ok())
+            .flatten()
+    }
 }
 
-fn open_below(root: &Path, name: &str) -> io::Result<LoaderFile> {
+fn open_below(root: &Path, path: &str, name: &str) -> io::Result<LoaderFile> {
     // Links are followed, and then must still end below the root.
-    let path = root.join(name).canonicalize()?;
+    let path = root.join(path).canonicalize()?;
     if !path.starts_with(root) {
         return Err(io::ErrorKind::NotFound.into());
     }
+    open(&path, name)
+}
+
+fn open(path: &Path, name: &str) -> io::Result<LoaderFile> {
     let file = File::open(path)?;
     let meta = file.metadata()?;
     if !meta.is_file() {
@@ -100,109 +362,4 @@ fn open_below(root: &Path, name: &str) -> io::Result<LoaderFile> {
         modified: meta.modified()?,
         name: name.to_owned(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stage() -> (tempfile::TempDir, Loaders) {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().join("root");
-        std::fs::create_dir_all(root.join("sub")).unwrap();
-        std::fs::write(dir.path().join("secret"), b"secret").unwrap();
-        std::fs::write(root.join("undionly.kpxe"), b"loader").unwrap();
-        std::fs::write(root.join("sub/a.efi"), b"efi").unwrap();
-        std::os::unix::fs::symlink("../secret", root.join("link")).unwrap();
-        std::os::unix::fs::symlink("undionly.kpxe", root.join("alias")).unwrap();
-        let loaders = Loaders::of(&[&root]);
-        (dir, loaders)
-    }
-
-    #[test]
-    fn names_are_found_however_firmware_writes_them() {
-        let (_dir, loaders) = stage();
-        for asked in [
-            &b"undionly.kpxe"[..],
-            b"/undionly.kpxe",
-            b"//undionly.kpxe",
-            b"\\undionly.kpxe",
-            b"undionly.kpxe\xff",
-            b"undionly.kpxe.0",
-            b"alias",
-        ] {
-            assert_eq!(loaders.find(asked).map(|f| f.len), Some(6), "{asked:?}");
-        }
-        for asked in [&b"sub/a.efi"[..], b"sub\\a.efi", b"/sub//a.efi"] {
-            assert_eq!(loaders.find(asked).map(|f| f.len), Some(3), "{asked:?}");
-        }
-    }
-
-    /// Ways out of a folder, in the spellings that servers have fallen for.
-    pub(crate) fn tricks() -> Vec<Vec<u8>> {
-        let ups = [
-            "..",
-            "...",
-            "..%2f",
-            "%2e%2e",
-            "..\\",
-            "..;",
-            "\u{ff0e}\u{ff0e}",
-            "..\u{0}",
-            "..%00",
-            "..%5c",
-            ". .",
-            "./..",
-            "..%c0%af",
-        ];
-        let ends = [
-            "secret",
-            "/secret",
-            "//secret",
-            "etc/passwd",
-            "/etc/passwd",
-            "\\etc\\passwd",
-            "root/../secret",
-            "sub/../../secret",
-        ];
-        let mut all: Vec<Vec<u8>> = vec![
-            b"link".to_vec(),
-            b"sub".to_vec(),
-            b"".to_vec(),
-            b"/".to_vec(),
-            b".".to_vec(),
-            b"..".to_vec(),
-            b"./".to_vec(),
-            b"/etc/shadow".to_vec(),
-            b"\xff".to_vec(),
-            b"\xfe\xfd".to_vec(),
-            vec![b'a'; 4096],
-            b"undionly.kpxe\0.txt".to_vec(),
-            b"undionly.kpxe\n".to_vec(),
-            b"C:\\windows".to_vec(),
-            b"file:///etc/passwd".to_vec(),
-        ];
-        for up in ups {
-            for end in ends {
-                all.push(format!("{up}/{end}").into_bytes());
-                all.push(format!("sub/{up}/{up}/{end}").into_bytes());
-                all.push(format!("/{up}/{up}/{up}/{end}").into_bytes());
-            }
-        }
-        all
-    }
-
-    #[test]
-    fn nothing_outside_the_folder_is_found() {
-        let (_dir, loaders) = stage();
-        let tricks = tricks();
-        assert!(tricks.len() >= 300);
-        for asked in tricks {
-            assert!(
-                loaders.find(&asked).is_none(),
-                "{}",
-                String::from_utf8_lossy(&asked)
-            );
-        }
-    }
 }

@@ -13,7 +13,10 @@ pub mod images;
 pub mod jobs;
 pub mod lab;
 pub mod leases;
+pub mod loaders;
 pub mod networks;
+pub mod reservations;
+pub mod scopes;
 pub mod secrets;
 pub mod settings;
 pub mod system;
@@ -38,7 +41,10 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(jobs::routes())
         .merge(lab::routes())
         .merge(leases::routes())
+        .merge(loaders::routes())
         .merge(networks::routes())
+        .merge(reservations::routes())
+        .merge(scopes::routes())
         .merge(settings::routes())
         .merge(secrets::routes())
         .merge(system::routes())

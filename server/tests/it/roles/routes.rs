@@ -191,7 +191,12 @@ fn every_route_in_the_sources_has_its_row_and_every_row_its_route() {
         let test = file.ends_with("tests.rs");
         // The description's own router takes the others in: what is in them is in the description.
         let described = |call: &String| {
-            file == "api/mod.rs" || file == "api/images.rs" && call.as_str() == ".merge(whole_disks"
+            let upload = match file.as_str() {
+                "api/images.rs" => ".merge(whole_disks",
+                "api/loaders.rs" => ".merge(archives",
+                _ => "none",
+            };
+            file == "api/mod.rs" || call.as_str() == upload
         };
         let calls = calls(&text).into_iter().filter(|c| !test && !described(c));
         found.extend(calls.map(|call| (file.clone(), call)));
