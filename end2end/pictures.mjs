@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 
 const [binary, folder] = process.argv.slice(2).map((p) => resolve(p));
 if (!binary || !folder || !process.env.SELFTEST_IMAGE) {
-  console.error('Usage (root): SELFTEST_IMAGE=$(../scripts/selftest-image.sh) node pictures.mjs NSBOOT-BINARY FOLDER');
+  console.error('Usage (root): SELFTEST_IMAGE=$(../scripts/lab-image.sh selftest) node pictures.mjs NSBOOT-BINARY FOLDER');
   process.exit(2);
 }
 const data = mkdtempSync(join(tmpdir(), 'nsboot-pictures-'));

@@ -20,7 +20,7 @@ measure() {
     dhcp) end2end/bench/dhcp.sh "$BIN" "$((ROUNDS < 3 ? ROUNDS : 3))" ;;
     tftp) end2end/bench/tftp.sh "$BIN" "$ROUNDS" ;;
     http) end2end/bench/http.sh "$BIN" "$ROUNDS" ;;
-    boot) NSBOOT_BIN=$BIN SELFTEST_IMAGE=$(scripts/selftest-image.sh) python3 end2end/bench/boot.py "$ROUNDS" ;;
+    boot) NSBOOT_BIN=$BIN SELFTEST_IMAGE=$(scripts/lab-image.sh selftest) python3 end2end/bench/boot.py "$ROUNDS" ;;
     ws) end2end/bench/ws.sh "$BIN" "$ROUNDS" ;;
     api) end2end/bench/api.sh "$BIN" "$ROUNDS" ;;
     durable) end2end/bench/durable.sh "$ROUNDS" ;;

@@ -42,15 +42,20 @@ stage "unit and integration tests" 20 cargo test --locked --workspace --exclude 
 stage "fuzz, a minute each" 15 scripts/fuzz.sh 60
 [ -x "$NSBOOT_BIN" ] || finish
 stage "API against its description" 6 end2end/api/conformance.sh 45
-stage "self-test image" 6 scripts/selftest-image.sh
-SELFTEST_IMAGE=$(scripts/selftest-image.sh) || finish
+stage "self-test image" 6 scripts/lab-image.sh selftest
+SELFTEST_IMAGE=$(scripts/lab-image.sh selftest) || finish
 export SELFTEST_IMAGE
 stage "binary alone in an empty root" 3 end2end/lab/chroot.sh
 stage "boots in the lab" 20 python3 end2end/lab/boots.py
+stage "Debian image" 10 scripts/lab-image.sh debian
+DEBIAN_IMAGE=$(scripts/lab-image.sh debian) || finish
+export DEBIAN_IMAGE
+stage "ways to boot in the lab" 20 python3 end2end/lab/firmware.py
 stage "browser" 12 bash -c 'cd end2end && npx playwright test'
 if [ "$LONG" = --long ]; then
   stage "fuzz, ten minutes each" 45 scripts/fuzz.sh 600
   stage "10,000 idle WebSockets" 15 end2end/bench/ws_idle.sh "$NSBOOT_BIN"
   stage "boots in the lab, ten rounds" 90 python3 end2end/lab/boots.py --rounds 10
+  stage "ways to boot in the lab, three rounds" 90 python3 end2end/lab/firmware.py --long --rounds 3
 fi
 finish

@@ -19,7 +19,9 @@ use engine::{Admin, By, Caller, Engine, Operator, Viewer};
 use leptos::{nonce::use_nonce, prelude::*};
 use leptos_axum::ResponseOptions;
 use std::{future::Future, pin::Pin, sync::Arc, time::Instant};
-use types::{LoginParams, MeView, Problem, SetupParams, Snapshot, SystemInfoView, Way};
+use types::{
+    LabFirmware, LoginParams, MeView, Problem, SetupParams, Snapshot, SystemInfoView, Way,
+};
 
 /// The answer of a [`Host`] method that waits.
 pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;
@@ -42,7 +44,7 @@ pub trait Host: Send + Sync + 'static {
     /// Facts about this server, with the state of the virtual lab.
     fn system(&self) -> SystemInfoView;
     /// Starts a new virtual computer in the lab, and the lab first when it is not up.
-    fn boot_virtual(&self, operator: Operator) -> Answer<()>;
+    fn boot_virtual(&self, operator: Operator, firmware: LabFirmware) -> Answer<()>;
 }
 
 /// When the connection of a request was made; the HTTP layer puts it into the request's extensions.

@@ -3,39 +3,19 @@
 
 Environment: NSBOOT_BIN (the binary), SELFTEST_IMAGE (made by selftest/build.sh).
 """
-import argparse
-import datetime
 import json
 import os
 import subprocess
-import sys
 import time
-import traceback
 
 import capture
-from harness import SERVER, Lab, until
+from checks import check, hop, seconds_of, with_image
+from harness import SERVER, until
+from runner import main
 
 MAC = "52:54:00:77:00:%02x"
 # How far the rail may be from the wire, seconds.
 TOLERANCE = 0.3
-
-
-def seconds_of(stamp):
-    return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
-
-
-def with_image(lab):
-    lab.start_server()
-    lab.nsboot("image", "import", os.environ["SELFTEST_IMAGE"], "--name", "self-test")
-
-
-def hop(boot, name):
-    return next(h for h in boot["hops"] if h["hop"] == name)
-
-
-def check(condition, text):
-    if not condition:
-        raise AssertionError(text)
 
 
 def lease_of(lab, name):
@@ -233,40 +213,5 @@ TESTS = [boots_and_tells_the_truth, goes_through_the_loader, keep_keeps_and_rese
          the_rail_stops_where_the_boot_stops, settings_go_back_by_themselves]
 
 
-def run(test):
-    """One test on a stage of its own. Emulated machines share two cores with much else: one more try, told."""
-    for attempt in (1, 2):
-        started = time.monotonic()
-        print(f"== {test.__name__}", flush=True)
-        lab = Lab()
-        good = False
-        try:
-            test(lab)
-            good = True
-        except (AssertionError, RuntimeError, TimeoutError, OSError):
-            traceback.print_exc()
-            print(f"   the server said last:\n{lab.log('server.log')[-2000:]}")
-        finally:
-            lab.close(keep=not good)
-        print(f"   {'ok' if good else 'FAILED'} after {time.monotonic() - started:.0f} s", flush=True)
-        if good:
-            return True
-        if attempt == 1:
-            print("   RETRIED once", flush=True)
-    return False
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("names", nargs="*")
-    args = parser.parse_args()
-    if os.geteuid() or not os.environ.get("SELFTEST_IMAGE"):
-        sys.exit("lab tests need root, and the self-test image in SELFTEST_IMAGE (scripts/selftest-image.sh prints it)")
-    tests = [t for t in TESTS if not args.names or t.__name__ in args.names]
-    failed = [t.__name__ for _ in range(args.rounds) for t in tests if not run(t)]
-    sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    main(TESTS)

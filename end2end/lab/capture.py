@@ -1,4 +1,6 @@
-"""Reads a capture of the bridge: when each hop of a boot was really on the wire."""
+"""Reads a capture of the bridge: when each hop of a boot was really on the wire, and who said what."""
+import collections
+import ipaddress
 import struct
 
 
@@ -27,6 +29,30 @@ def _dhcp_type(payload):
             return payload[at + 2]
         at += 2 + payload[at + 1]
     return None
+
+
+Datagram = collections.namedtuple("Datagram", "source source_port target_port payload")
+# `kind` as in option 53; `address` is yiaddr, the one handed out; `file` is the boot file's field.
+Dhcp = collections.namedtuple("Dhcp", "source kind address mac file")
+OFFER, ACK = 2, 5
+
+
+def datagrams(path):
+    """Each UDP datagram over IPv4."""
+    for _, frame in frames(path):
+        if frame[12:14] == b"\x08\x00" and frame[23] == 17:
+            header = 14 + (frame[14] & 15) * 4
+            ports = struct.unpack_from(">HH", frame, header)
+            yield Datagram(str(ipaddress.IPv4Address(frame[26:30])), *ports, frame[header + 8:])
+
+
+def dhcp(path):
+    """Each DHCP message, also those of port 4011."""
+    for source, source_port, target_port, payload in datagrams(path):
+        if {source_port, target_port} & {67, 4011} and len(payload) > 240:
+            address = str(ipaddress.IPv4Address(payload[16:20]))
+            file = payload[108:236].partition(b"\0")[0].decode(errors="replace")
+            yield Dhcp(source, _dhcp_type(payload), address, payload[28:34].hex(":"), file)
 
 
 def hops(path, mac, since):

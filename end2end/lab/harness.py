@@ -1,4 +1,4 @@
-"""The stage of the lab tests: a network namespace, the real binary, QEMU machines with a BIOS.
+"""The stage of the lab tests: a network namespace, the real binary, QEMU machines with BIOS or UEFI.
 
 Nothing here reaches the host's own network, and nothing outlives the test. The namespace is made by
 the test, not by `nsboot lab`, because these machines must go on while the server is killed.
@@ -21,6 +21,10 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PASSWORD = "correct-horse-battery"
 SERVER = "10.77.0.1"
+# Where another DHCP server stands, and which addresses it hands out; ours come after them.
+ROUTER = "10.77.0.2"
+ROUTER_RANGE = ("10.77.0.50", "10.77.0.90")
+OVMF = pathlib.Path("/usr/share/OVMF")
 
 
 def _die_with_us():
@@ -48,7 +52,7 @@ class Lab:
         self.namespace = f"nsblab-{os.getpid()}"
         self.data = self.dir / "data"
         self.machines, self.others, self.server = [], [], None
-        self.inside = False
+        self.inside, self.router = False, None
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -56,25 +60,43 @@ class Lab:
         for args in (["link", "add", "br0", "type", "bridge"], ["addr", "add", f"{SERVER}/24", "dev", "br0"],
                      ["link", "set", "br0", "up"], ["link", "set", "lo", "up"]):
             self._ip("-n", self.namespace, *args)
+
+    def _write_config(self):
+        """Beside a foreign DHCP server ours hands out no addresses."""
+        dhcp = 'mode = "proxy"' if self.router else 'mode = "full"\nrange = "10.77.0.100-10.77.0.199"'
         (self.dir / "nsboot.toml").write_text(f"""[http]
 listen = "127.0.0.1:{self.port}"
 [[boot]]
 interface = "br0"
 namespace = "{self.namespace}"
-mode = "full"
-range = "10.77.0.100-10.77.0.199"
+{dhcp}
 [clients]
 unknown = "discover"
 """)
+
+    def foreign_dhcp(self):
+        """A router on the bridge, with a MAC and a namespace of its own, whose DHCP hands out ROUTER_RANGE and knows
+        nothing of booting. A server that is started after this is a proxy."""
+        self.router = f"{self.namespace}-r"
+        self._ip("netns", "add", self.router)
+        self._ip("-n", self.namespace, "link", "add", "veth0", "type", "veth", "peer", "name", "lan0", "netns", self.router)
+        self._ip("-n", self.namespace, "link", "set", "veth0", "master", "br0", "up")
+        self._ip("-n", self.router, "addr", "add", f"{ROUTER}/24", "dev", "lan0")
+        self._ip("-n", self.router, "link", "set", "lan0", "up")
+        self.others.append(self.spawn(
+            ["dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--user=root", "--port=0", "--no-ping", "--log-dhcp",
+             f"--dhcp-leasefile={self.dir}/router.leases", "--interface=lan0", "--bind-interfaces",
+             f"--dhcp-range={','.join(ROUTER_RANGE)},1h"], "router.log", namespace=self.router))
+        until("the router's DHCP", 10, lambda: "DHCP, IP range" in self.log("router.log"))
 
     @staticmethod
     def _ip(*args):
         subprocess.run(["ip", *args], check=True)
 
-    def spawn(self, argv, log):
+    def spawn(self, argv, log, namespace=None):
         """Starts a process inside the namespace that ends with the test."""
         with open(self.dir / log, "ab") as out:
-            argv = ["nsenter", f"--net=/run/netns/{self.namespace}", *map(str, argv)]
+            argv = ["nsenter", f"--net=/run/netns/{namespace or self.namespace}", *map(str, argv)]
             return subprocess.Popen(argv, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                     preexec_fn=_die_with_us)
 
@@ -85,6 +107,7 @@ unknown = "discover"
         env = {k: v for k, v in os.environ.items() if not k.startswith("NSBOOT_")}
         env["NSBOOT_ADMIN_PASSWORD"] = PASSWORD
         self.inside = inside
+        self._write_config()
         argv = [binary, "serve", "--data", str(self.data)]
         argv += [] if inside else ["--config", str(self.dir / "nsboot.toml")]
         with open(self.dir / "server.log", "ab") as out:
@@ -175,8 +198,8 @@ unknown = "discover"
         path = self.dir / name
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def machine(self, name, mac):
-        machine = Machine(self, name, mac)
+    def machine(self, name, mac, firmware="bios", nic="virtio-net-pci"):
+        machine = Machine(self, name, mac, firmware, nic)
         self.machines.append(machine)
         return machine
 
@@ -199,18 +222,50 @@ unknown = "discover"
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
-        self._ip("netns", "del", self.namespace)
+        for namespace in filter(None, [self.router, self.namespace]):
+            self._ip("netns", "del", namespace)
         if keep:
             print(f"logs are in {self.dir}")
         else:
             shutil.rmtree(self.dir, ignore_errors=True)
 
 
-class Machine:
-    """A computer: QEMU by emulation with a BIOS, its network card's ROM is iPXE."""
+def _bios(machine):
+    """The network card's ROM is iPXE."""
+    return ["-boot", "n", "-device", f"{machine.nic},netdev=n0,mac={machine.mac}"]
 
-    def __init__(self, lab, name, mac):
+
+def _uefi(machine, code="OVMF_CODE_4M.fd", store="OVMF_VARS_4M.fd", kind="q35"):
+    """EDK2 with its own network stack, since the card has no ROM. Its variables are new at each power-on. Later
+    versions of it have no network without a source of randomness."""
+    shutil.copy(OVMF / store, machine.lab.dir / f"{machine.name}.vars.fd")
+    return ["-machine", kind, "-device", "virtio-rng-pci",
+            "-drive", f"if=pflash,format=raw,readonly=on,file={OVMF / code}",
+            "-drive", f"if=pflash,format=raw,file={machine.name}.vars.fd",
+            "-device", f"{machine.nic},netdev=n0,mac={machine.mac},bootindex=1,romfile="]
+
+
+def _uefi_http(machine):
+    """UEFI whose setup has PXE switched off: HTTP Boot is all that is left."""
+    off = [["-fw_cfg", f"name=opt/org.tianocore/IPv{v}PXESupport,string=n"] for v in (4, 6)]
+    return [*_uefi(machine), *off[0], *off[1]]
+
+
+def _uefi_secure(machine):
+    """UEFI with Secure Boot on and Microsoft's keys, which only code in system management mode can change."""
+    return [*_uefi(machine, "OVMF_CODE_4M.ms.fd", "OVMF_VARS_4M.ms.fd", "q35,smm=on"),
+            "-global", "driver=cfi.pflash01,property=secure,value=on"]
+
+
+FIRMWARE = {"bios": _bios, "uefi": _uefi, "uefi-http": _uefi_http, "uefi-secure": _uefi_secure}
+
+
+class Machine:
+    """A computer: QEMU by emulation. Its firmware, one of FIRMWARE, may be another at each power-on."""
+
+    def __init__(self, lab, name, mac, firmware, nic):
         self.lab, self.name, self.mac, self.process, self.serial = lab, name, mac, None, None
+        self.firmware, self.nic = firmware, nic
         self.news = threading.Condition()
         self.tap = "tap" + mac.replace(":", "")[-6:]
         for args in (["tuntap", "add", "dev", self.tap, "mode", "tap"], ["link", "set", self.tap, "master", "br0"],
@@ -220,10 +275,9 @@ class Machine:
     def power_on(self):
         assert not self.process or self.process.poll() is not None
         self.process = self.lab.spawn(
-            ["qemu-system-x86_64", "-accel", "tcg", "-m", "512", "-nodefaults", "-display", "none", "-boot", "n",
+            ["qemu-system-x86_64", "-accel", "tcg", "-m", "1024", "-nodefaults", "-display", "none", *FIRMWARE[self.firmware](self),
              "-uuid", f"00000000-0000-4000-8000-{self.mac.replace(':', '')}",
              "-netdev", f"tap,id=n0,ifname={self.tap},script=no,downscript=no",
-             "-device", f"virtio-net-pci,netdev=n0,mac={self.mac}",
              "-chardev", f"socket,id=s0,path={self.name}.sock,server=on,wait=off,logappend=on,"
                          f"logfile={self.name}.serial.log",
              "-serial", "chardev:s0"], f"{self.name}.qemu.log")

@@ -10,7 +10,7 @@ use crate::{
     tasks::{Pace, TaskHandle, Tasks},
 };
 use daemons::{
-    dhcp::{Dhcp, DhcpError},
+    dhcp::{Beside, Dhcp, DhcpError},
     iscsi::{self, IscsiServer, Limits},
     ndp::Ndp,
     net::{Interface, NetError, NetThread},
@@ -185,6 +185,8 @@ async fn run(
     let loaders = engine.loaders().clone();
     let counters = engine.counters().clone();
     let tftp = Tftp::open(&net, &interface.name, loaders, observer.clone(), counters)?;
+    let proxy = Beside::proxy(&net, engine, network, plane)?;
+    let boot_server = Beside::boot_server(&net, engine, network, plane)?;
     // Last: it opens the scope, which must not stay open when another part can't start.
     let dhcp = Dhcp::open(&net, engine, network, plane)?;
     let target = IscsiServer::new(engine.exports().clone(), observer, Limits::default());
@@ -193,6 +195,12 @@ async fn run(
     parts.add("iSCSI", |end| iscsi::serve(disks, Arc::new(target), end));
     if let Some(dhcp) = dhcp {
         parts.add("DHCP", |end| endless(dhcp.run(end)));
+    }
+    if let Some(proxy) = proxy {
+        parts.add("Proxy DHCP", |end| endless(proxy.run(end)));
+    }
+    if let Some(boot_server) = boot_server {
+        parts.add("The PXE boot server", |end| endless(boot_server.run(end)));
     }
     parts.add("TFTP", |end| endless(tftp.run(end)));
     // Spares iPXE a wait; nothing fails without it.
@@ -312,6 +320,7 @@ fn view(
                 .saturating_add(1)
         }),
         lease_seconds: network.lease_seconds,
+        other_servers: Vec::new(),
         error,
         is_lab: network.is_lab,
     }

@@ -42,10 +42,22 @@ pub struct BootNetworkView {
     pub leases_active: u32,
     pub leases_total: u32,
     pub lease_seconds: u32,
+    /// Other DHCP servers that computers took addresses from, the one heard last first.
+    pub other_servers: Vec<OtherServer>,
     /// Why this boot plane is not running, in plain words.
     pub error: Option<String>,
     /// Made by the virtual lab.
     pub is_lab: bool,
+}
+
+/// A DHCP server that is not us.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct OtherServer {
+    #[cfg_attr(feature = "schema", schema(value_type = String, format = Ipv4))]
+    pub address: Ipv4Addr,
+    /// When a computer last took an address from it, to the minute.
+    pub heard_at: Timestamp,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]

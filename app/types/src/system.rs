@@ -33,6 +33,20 @@ pub struct LabView {
 pub struct LabBootParams {
     /// A known one boots again; None makes a new one.
     pub name: Option<String>,
+    /// What it starts with this time; a computer may have another each time it gets power.
+    pub firmware: LabFirmware,
+}
+
+/// The firmware of a virtual computer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum LabFirmware {
+    /// A BIOS whose network card's ROM is iPXE.
+    #[default]
+    Bios,
+    /// UEFI (EDK2) with its own network stack.
+    Uefi,
 }
 
 /// How a supervised task is.

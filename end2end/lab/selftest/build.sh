@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the self-test image: a raw BIOS-bootable disk, from Debian packages only, that starts over
+# Builds the self-test image: a raw disk for BIOS and UEFI, from Debian packages only, that starts over
 # iSCSI, measures link and disk and reports ready. No root rights, mounts or loop devices needed.
 #
 # usage: build.sh OUT.raw
@@ -12,23 +12,23 @@ out=${1:?usage: build.sh OUT.raw}
 cache=${NSBOOT_CACHE:-$HOME/.cache/nsboot}/selftest
 boot_mib=32   # FAT: kernel and initramfs
 root_mib=112  # ext4: the system, and room for tests to write
-first_mib=1
+arguments="console=tty0 console=ttyS0,115200 quiet loglevel=4 panic=10 mitigations=off tsc=reliable random.trust_cpu=on"
 export SOURCE_DATE_EPOCH=1700000000 LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
 fail() { echo "self-test image: $*" >&2; exit 1; }
 say() { echo "self-test image: $*"; }
 
-for tool in busybox mke2fs mcopy mkfs.vfat syslinux sfdisk depmod modinfo cpio zstd iscsistart iscsid e2fsck; do
-    command -v "$tool" >/dev/null || fail "\`$tool\` is missing; install busybox-static e2fsprogs mtools dosfstools syslinux syslinux-common fdisk kmod cpio zstd open-iscsi"
+. "$here/../disk.sh"
+for tool in busybox depmod modinfo cpio zstd iscsistart iscsid e2fsck; do
+    command -v "$tool" >/dev/null || fail "\`$tool\` is missing; install busybox-static e2fsprogs kmod cpio zstd open-iscsi"
 done
-mbr=/usr/lib/syslinux/mbr/mbr.bin
-[ -f "$mbr" ] || fail "$mbr is missing; install syslinux-common"
+need_disk_tools
 
 kernel_package=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*-amd64\)$/\1/p' | head -1)
 [ -n "$kernel_package" ] || fail "apt knows no linux-image-amd64; run apt-get update"
 kernel_version=$(apt-cache policy "$kernel_package" | sed -n 's/^ *Candidate: //p')
-key=$( { cat "$here/build.sh" "$here"/files/*; echo "$kernel_package $kernel_version"
-         dpkg-query -W busybox-static open-iscsi e2fsprogs libc6 syslinux; } | sha256sum | cut -c1-16)
+key=$( { cat "$here/build.sh" "$here/../disk.sh" "$here"/files/*; echo "$kernel_package $kernel_version"
+         dpkg-query -W busybox-static open-iscsi libc6; disk_tools_versions; } | sha256sum | cut -c1-16)
 kept=$cache/$key.raw
 if [ -f "$kept" ]; then
     say "kept from an earlier build ($kept)"
@@ -114,28 +114,12 @@ mke2fs -q -F -t ext4 -L nsboot-root -U 6e73626f-6f74-4000-8000-73656c667465 \
     -E "lazy_itable_init=0,root_owner=0:0,hash_seed=6e73626f-6f74-4000-8000-73656c667465" -m 0 -d "$root" "$work/root.ext4"
 
 say "4/5 boot partition"
-truncate -s "${boot_mib}M" "$work/boot.fat"
-mkfs.vfat -i 4e53424f -n NSBOOT "$work/boot.fat" >/dev/null
-export MTOOLS_SKIP_CHECK=1
-syslinux --install "$work/boot.fat"
 cp "$work/kernel/boot/vmlinuz-$release" "$work/vmlinuz"
-cp "$here/files/syslinux.cfg" "$work/syslinux.cfg"
-mcopy -o -i "$work/boot.fat" "$work/vmlinuz" ::vmlinuz
-mcopy -o -i "$work/boot.fat" "$work/initrd" ::initrd
-mcopy -o -i "$work/boot.fat" "$work/syslinux.cfg" ::syslinux.cfg
+boot_partition "$work/boot.fat" "$boot_mib" "$work/vmlinuz" "$work/initrd" "$arguments"
 
 say "5/5 disk"
 disk=$work/disk.raw
-truncate -s "$((first_mib + boot_mib + root_mib))M" "$disk"
-sfdisk -q "$disk" <<TABLE
-label: dos
-label-id: 0x4e53424f
-start=$((first_mib * 2048)), size=$((boot_mib * 2048)), type=c, bootable
-start=$(((first_mib + boot_mib) * 2048)), size=$((root_mib * 2048)), type=83
-TABLE
-dd if="$mbr" of="$disk" bs=440 count=1 conv=notrunc status=none
-dd if="$work/boot.fat" of="$disk" bs=1M seek=$first_mib conv=notrunc,sparse status=none
-dd if="$work/root.ext4" of="$disk" bs=1M seek=$((first_mib + boot_mib)) conv=notrunc,sparse status=none
+join_disk "$disk" "$work/boot.fat" "$work/root.ext4"
 mv "$disk" "$kept"
 cp --sparse=always "$kept" "$out"
 say "$out: $(du -h "$out" | cut -f1) on disk, kernel $(du -h "$work/vmlinuz" | cut -f1), initramfs $(du -h "$work/initrd" | cut -f1)"

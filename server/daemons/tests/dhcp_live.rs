@@ -8,7 +8,7 @@ use daemons::{
 };
 use engine::{
     BootNetworkConfig, Engine, EngineConfig,
-    boot::{BootFile, Firmware, Machine, Signal, Who},
+    boot::{Advice, BootFile, Firmware, Form, Machine, Signal, Who},
 };
 use std::{
     net::Ipv4Addr,
@@ -103,8 +103,11 @@ type Seen = (Who, Timestamp, Signal);
 /// Passes on what was signalled.
 struct Witness(UnboundedSender<Seen>);
 impl BootAdvisor for Witness {
-    fn boot_file(&self, _: &Machine) -> BootFile {
-        BootFile::None
+    fn advise(&self, _: &Machine) -> Advice {
+        Advice {
+            file: BootFile::None,
+            form: Form::None,
+        }
     }
     fn host_name(&self, _: MacAddr) -> Option<String> {
         None
@@ -115,6 +118,7 @@ impl Boots for Witness {
         // Nobody listens any more once the test has seen enough.
         let _ = self.0.send((who, at, signal));
     }
+    fn overheard(&self, _: MacAddr, _: Ipv4Addr) {}
 }
 
 fn can_run() -> bool {

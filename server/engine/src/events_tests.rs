@@ -21,6 +21,7 @@ fn network(interface: &str) -> Event {
             leases_active: 0,
             leases_total: 0,
             lease_seconds: 0,
+            other_servers: vec![],
             error: None,
             is_lab: false,
         },

@@ -106,7 +106,10 @@ impl Groups {
             id: GroupId(Uuid::now_v7()),
             name: params.name,
             boot_entry_id: self.inner.entries.resolve(entry)?,
-            loader_set: loader_set(Area::Group, params.loader_set.as_deref().unwrap_or_default())?,
+            loader_set: loader_set(
+                Area::Group,
+                params.loader_set.as_deref().unwrap_or_default(),
+            )?,
             loader: loader(Area::Group, params.loader.as_deref().unwrap_or_default())?,
             created_at: now(),
             revision: 1,

@@ -5,10 +5,12 @@ use std::{
     net::Ipv4Addr,
     sync::{Arc, PoisonError, RwLock},
 };
-use types::{AddressRange, BootNetworkView, DhcpMode, Event};
+use types::{AddressRange, BootNetworkView, DhcpMode, Event, OtherServer, Timestamp};
 
 /// Seconds that a lease lasts unless the config says otherwise.
 pub const LEASE_SECONDS: u32 = 3600;
+/// Other servers that are shown of one network: made-up ones must not fill the page.
+const MAX_OTHERS: usize = 8;
 
 /// One `[[boot]]` of the config: an interface that we serve. Address and prefix come from it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -95,6 +97,30 @@ impl Networks {
         }
     }
 
+    /// A computer took an address from another DHCP server on the network of a scope name. Kept to the
+    /// minute, so that a busy server is no flood of events.
+    pub fn heard(&self, scope: &str, server: Ipv4Addr, at: Timestamp) {
+        let is_news =
+            |old: &OtherServer| old.address == server && old.heard_at.seconds_to(at) < 60.0;
+        let here = |v: &BootNetworkView| scope_name(v.namespace.as_deref(), &v.interface) == scope;
+        let known = {
+            let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+            let view = views.iter().find(|v| here(v));
+            view.is_none_or(|v| v.other_servers.iter().any(is_news))
+        };
+        if !known {
+            self.update(scope, |view| {
+                view.other_servers.retain(|old| old.address != server);
+                let heard = OtherServer {
+                    address: server,
+                    heard_at: at,
+                };
+                view.other_servers.insert(0, heard);
+                view.other_servers.truncate(MAX_OTHERS);
+            });
+        }
+    }
+
     /// Changes the network of a scope name, if there is one, and tells the page when it differs.
     pub fn update(&self, scope: &str, change: impl FnOnce(&mut BootNetworkView)) {
         let found = self
@@ -131,6 +157,7 @@ mod tests {
             leases_active: 0,
             leases_total: 0,
             lease_seconds: LEASE_SECONDS,
+            other_servers: vec![],
             error: None,
             is_lab: false,
         }
@@ -152,9 +179,25 @@ mod tests {
         networks.update("lab2/br0", |v| v.leases_active = 9);
         let active: Vec<u32> = networks.list().iter().map(|v| v.leases_active).collect();
         assert_eq!(active, [0, 3]);
+        // Each server once, and no event for each packet.
+        let (one, two) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
+        let at = |s| Timestamp(1_800_000_000_000_000).plus_seconds(s);
+        for (server, second) in [(one, 0), (one, 10), (two, 20), (one, 30), (one, 90)] {
+            networks.heard("br0", server, at(second));
+        }
+        networks.heard("br7", one, at(0));
+        let heard: Vec<_> = networks.list()[0]
+            .other_servers
+            .iter()
+            .map(|o| (o.address, o.heard_at))
+            .collect();
+        assert_eq!(
+            (heard, events.seq()),
+            (vec![(one, at(90)), (two, at(20))], 6)
+        );
         networks.remove(None, "br0");
         networks.remove(None, "br0");
         let left: Vec<_> = networks.list().into_iter().map(|v| v.namespace).collect();
-        assert_eq!((left, events.seq()), (vec![Some("lab1".to_string())], 4));
+        assert_eq!((left, events.seq()), (vec![Some("lab1".to_string())], 7));
     }
 }

@@ -5,9 +5,7 @@ use super::{
 };
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
-use types::{
-    BootEntryView, CreateBootEntryParams, EntryKind, Topic, UpdateBootEntryParams,
-};
+use types::{BootEntryView, CreateBootEntryParams, EntryKind, Topic, UpdateBootEntryParams};
 
 #[derive(Subcommand)]
 pub enum BootEntryCommand {
@@ -100,9 +98,7 @@ impl From<KindArg> for EntryKind {
 /// As the server says; when a script can't be read.
 pub fn run(command: BootEntryCommand, console: &Console) -> Result<(), CliError> {
     match command {
-        BootEntryCommand::Ls { watch: true, .. } => {
-            watch::lines::run(Topic::BootEntries, console)
-        }
+        BootEntryCommand::Ls { watch: true, .. } => watch::lines::run(Topic::BootEntries, console),
         BootEntryCommand::Ls { listing, .. } => {
             let all: Vec<BootEntryView> = console.all(&listing.of("/api/v1/boot-entries"))?;
             console.print(&all, || render::list(&all))
@@ -119,7 +115,12 @@ pub fn run(command: BootEntryCommand, console: &Console) -> Result<(), CliError>
             let params = CreateBootEntryParams {
                 name,
                 kind: kind.into(),
-                script: content.script.as_deref().map(read).transpose()?.unwrap_or_default(),
+                script: content
+                    .script
+                    .as_deref()
+                    .map(read)
+                    .transpose()?
+                    .unwrap_or_default(),
                 kernel: content.kernel.unwrap_or_default(),
                 initrds: content.initrds,
                 command_line: content.command_line.unwrap_or_default(),

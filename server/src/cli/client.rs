@@ -5,8 +5,8 @@ use super::{
 };
 use clap::{Args, Subcommand, ValueEnum};
 use types::{
-    BootChoiceView, BootNetworkView, ClientView, CreateClientParams, MacAddr, OverlayMode, RemoveClientsParams,
-    UpdateClientParams, UpdateClientsParams,
+    BootChoiceView, BootNetworkView, ClientView, CreateClientParams, MacAddr, OverlayMode,
+    RemoveClientsParams, UpdateClientParams, UpdateClientsParams,
 };
 
 #[derive(Subcommand)]

@@ -2,7 +2,7 @@
 
 use super::{CliError, address::Query, connect::Change, console::Console, render};
 use clap::{Subcommand, ValueEnum};
-use types::{ClientView, LabBootParams, LabView};
+use types::{ClientView, LabBootParams, LabFirmware, LabView};
 
 #[derive(Subcommand)]
 pub enum LabCommand {
@@ -10,6 +10,7 @@ pub enum LabCommand {
     Up,
     /// Start a virtual computer; makes the lab's network when it is not there
     Boot {
+        /// What it starts with this time
         #[arg(long, value_enum, default_value = "bios")]
         firmware: Firmware,
         /// Its name; a new one is registered, a known one boots again
@@ -23,10 +24,19 @@ pub enum LabCommand {
     },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, ValueEnum)]
 pub enum Firmware {
     Bios,
     Uefi,
+}
+
+impl From<Firmware> for LabFirmware {
+    fn from(firmware: Firmware) -> LabFirmware {
+        match firmware {
+            Firmware::Bios => LabFirmware::Bios,
+            Firmware::Uefi => LabFirmware::Uefi,
+        }
+    }
 }
 
 /// Runs a command about the lab.
@@ -36,20 +46,11 @@ pub enum Firmware {
 pub fn run(command: LabCommand, console: &Console) -> Result<(), CliError> {
     match command {
         LabCommand::Up => lab(Change::new("POST", "/api/v1/lab/actions/up"), console),
-        LabCommand::Boot {
-            firmware: Firmware::Uefi,
-            ..
-        } => Err(CliError::Usage {
-            what: "virtual computers with UEFI come with the next version".into(),
-            code: "NSB-LAB-010",
-            hint: "Boot one with --firmware bios.".into(),
-        }),
-        LabCommand::Boot {
-            firmware: Firmware::Bios,
-            name,
-        } => {
+        LabCommand::Boot { firmware, name } => {
+            let firmware = firmware.into();
+            let body = LabBootParams { name, firmware };
             let change = Change::new("POST", "/api/v1/lab/actions/boot");
-            match console.change::<ClientView>(change.body(&LabBootParams { name })?)? {
+            match console.change::<ClientView>(change.body(&body)?)? {
                 None => Ok(()),
                 Some(client) => {
                     console.print(&client, || render::list(std::slice::from_ref(&client)))

@@ -74,7 +74,9 @@ pub struct Place {
 pub enum ModeArg {
     /// We do
     Full,
-    /// Somebody else; we give files and disks
+    /// Another server, e.g. the router; we add what to boot
+    Proxy,
+    /// Another server, which also tells what to boot; we give files and disks
     Off,
 }
 
@@ -99,6 +101,7 @@ pub fn run(command: NetworkCommand, console: &Console) -> Result<(), CliError> {
         } => {
             let mode = match mode {
                 ModeArg::Full => DhcpMode::Full,
+                ModeArg::Proxy => DhcpMode::Proxy,
                 ModeArg::Off => DhcpMode::Off,
             };
             let network = BootNetworkParams {

@@ -17,7 +17,8 @@ use axum::{
 };
 use engine::{
     Engine,
-    boot::{Plane, Who},
+    boot::{Plane, Signal, Who},
+    loaders::LoaderFile,
 };
 use http::{HeaderMap, Method, StatusCode, header};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -27,7 +28,7 @@ use tower_http::{
     trace::TraceLayer,
 };
 use tracing::{Span, field::display};
-use types::{MacAddr, Problem, ReadyFacts};
+use types::{MacAddr, Problem, ReadyFacts, Timestamp};
 
 /// The most that a ready report may have, bytes.
 const REPORT_LIMIT: usize = 16 << 10;
@@ -156,17 +157,20 @@ async fn file(
     headers: HeaderMap,
     method: Method,
 ) -> ApiResult<Response> {
+    let at = engine::now();
     let loaders = boot.engine.loaders().clone();
+    let engine = boot.engine.clone();
     // Found and, when it is small, read in one go: each change of threads costs more than a small file.
     let (name, is_get) = (path.clone(), method == Method::GET);
     let find = move || {
         let found = loaders.find(name.as_bytes())?;
-        Some(files::answer(found, &headers, &method))
+        let begun = |file: &LoaderFile| fetched(engine, peer, file, at);
+        Some(files::answer(found, &headers, &method, begun))
     };
     let found = tokio::task::spawn_blocking(find).await.ok().flatten();
     // As the script: only a GET begins a boot.
     if found.is_none() && is_get {
-        let (at, peer, plane) = (engine::now(), ipv4(peer)?, &boot.plane);
+        let (peer, plane) = (ipv4(peer)?, &boot.plane);
         let boots = boot.engine.boots();
         if let Some(config) = boots.grub_config(path.as_bytes(), peer, plane, at).await? {
             let headers = [
@@ -184,6 +188,21 @@ async fn file(
             "Put it into the folder `loaders` of the data directory.",
         )
     })?
+}
+
+/// Tells the boots that this computer fetches a file, as UEFI HTTP Boot fetches its loader, and later
+/// that it has all of it.
+fn fetched(engine: Engine, peer: SocketAddr, file: &LoaderFile, at: Timestamp) -> files::Done {
+    let IpAddr::V4(address) = peer.ip().to_canonical() else {
+        return Box::new(|| {});
+    };
+    let (who, file, bytes) = (Who::Address(address), file.name.clone(), file.len);
+    let asked = Signal::LoaderAsked { file: file.clone() };
+    engine.boots().signal(who, at, asked);
+    Box::new(move || {
+        let done = Signal::LoaderDone { file, bytes };
+        engine.boots().signal(who, engine::now(), done);
+    })
 }
 
 #[cfg(test)]

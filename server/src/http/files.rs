@@ -20,12 +20,21 @@ use types::Problem;
 /// A piece of a file on its way out, bytes. Two of them are in memory for each request.
 const PIECE: u64 = 512 << 10;
 
-/// The answer to a request for that file, with its first piece read. Call it where waiting for a disk is
-/// allowed, inside a tokio runtime.
+/// Called once the last byte of a file was handed to the connection.
+pub type Done = Box<dyn FnOnce() + Send>;
+
+/// The answer to a request for that file, with its first piece read. `begun` is told when the file is
+/// fetched from its beginning, and makes what is called at its end. Call it where waiting for a disk
+/// is allowed, inside a tokio runtime.
 ///
 /// # Errors
 /// When the file can't be read.
-pub fn answer(found: LoaderFile, headers: &HeaderMap, method: &Method) -> ApiResult<Response> {
+pub fn answer(
+    found: LoaderFile,
+    headers: &HeaderMap,
+    method: &Method,
+    begun: impl FnOnce(&LoaderFile) -> Done,
+) -> ApiResult<Response> {
     let changed = found
         .modified
         .duration_since(UNIX_EPOCH)
@@ -65,18 +74,26 @@ pub fn answer(found: LoaderFile, headers: &HeaderMap, method: &Method) -> ApiRes
     }
     let body = match *method == Method::HEAD {
         true => Body::empty(),
-        false => body(found.file, start, len).map_err(|e| failed("could not be read", &e))?,
+        false => {
+            let done = (start == 0).then(|| begun(&found));
+            let done = done.filter(|_| len == found.len);
+            body(found.file, start, len, done).map_err(|e| failed("could not be read", &e))?
+        }
     };
     response
         .body(body)
         .map_err(|e| failed("could not be answered with", &io::Error::other(e)))
 }
 
-fn body(mut file: File, start: u64, len: u64) -> io::Result<Body> {
+fn body(mut file: File, start: u64, len: u64, done: Option<Done>) -> io::Result<Body> {
     if start > 0 {
         file.seek(SeekFrom::Start(start))?;
     }
-    let mut rest = Rest { file, left: len };
+    let mut rest = Rest {
+        file,
+        left: len,
+        done,
+    };
     let first = rest.next_piece()?;
     Ok(match rest.left {
         0 => Body::from(first),
@@ -88,6 +105,7 @@ fn body(mut file: File, start: u64, len: u64) -> io::Result<Body> {
 struct Rest {
     file: File,
     left: u64,
+    done: Option<Done>,
 }
 
 impl Rest {
@@ -100,6 +118,9 @@ impl Rest {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.left -= want;
+        if let Some(done) = self.done.take_if(|_| self.left == 0) {
+            done();
+        }
         Ok(piece.into())
     }
 }

@@ -360,12 +360,6 @@ const SPECIAL: &[(&str, &str, &str, &str)] = &[
         "Wait as long as `Retry-After` says, then ask again.",
     ),
     (
-        "NSB-LAB-010",
-        "Not with that firmware yet",
-        "Virtual computers boot with BIOS firmware in this version.",
-        "Boot one with `--firmware bios`.",
-    ),
-    (
         "NSB-PAGE-001",
         "The request did not get through",
         "The page could not reach the server, or sent what it does not understand.",

@@ -6,8 +6,8 @@ use axum_extra::extract::cookie::{Cookie, SameSite};
 use engine::{By, Operator, Viewer};
 use http::HeaderValue;
 use types::{
-    LoginParams, SECURE_SESSION_COOKIE, SESSION_COOKIE, SetupParams, Snapshot, SystemInfoView,
-    TokenView, Topics,
+    LabBootParams, LabFirmware, LoginParams, SECURE_SESSION_COOKIE, SESSION_COOKIE, SetupParams,
+    Snapshot, SystemInfoView, TokenView, Topics,
 };
 
 /// The pages' view of the server.
@@ -52,10 +52,14 @@ impl Host for PageHost {
         views::system(&self.0)
     }
 
-    fn boot_virtual(&self, operator: Operator) -> Answer<()> {
+    fn boot_virtual(&self, operator: Operator, firmware: LabFirmware) -> Answer<()> {
         let state = self.0.clone();
         Box::pin(async move {
-            views::boot_virtual(&state, &operator, None)
+            let params = LabBootParams {
+                name: None,
+                firmware,
+            };
+            views::boot_virtual(&state, &operator, params)
                 .await
                 .map(drop)
                 .map_err(|e| e.problem())

@@ -3,7 +3,7 @@
 use super::{AppState, site};
 use engine::{Error, Operator, Viewer};
 use std::path::Path;
-use types::{ClientView, Snapshot, SystemInfoView, Topics};
+use types::{ClientView, LabBootParams, Snapshot, SystemInfoView, Topics};
 
 /// Everything about these topics that the holder of the handle may see, as of now.
 pub fn snapshot(viewer: &Viewer, topics: Topics) -> Snapshot {
@@ -52,12 +52,13 @@ pub async fn lab_down(state: &AppState, operator: &Operator) -> Result<(), Error
 pub async fn boot_virtual(
     state: &AppState,
     operator: &Operator,
-    name: Option<&str>,
+    params: LabBootParams,
 ) -> Result<ClientView, Error> {
+    let name = params.name.as_deref();
     operator.lab_takes_name(name).await?;
     // Its boot plane first: the computer asks as soon as it has power.
     lab_up(state, operator).await?;
-    operator.lab_boot(name).await
+    operator.lab_boot(name, params.firmware).await
 }
 
 /// (free for us, whole) of the file system under `dir`; zeros when it can't be asked.

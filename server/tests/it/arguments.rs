@@ -182,7 +182,10 @@ const FIELDS: &[Field] = &[
     }),
     ("kernel of a boot entry", |s, v| match v {
         // A plain word is a file's name.
-        v if v.chars().all(|c| c.is_ascii_alphanumeric() || "._~+-".contains(c)) => {
+        v if v
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._~+-".contains(c)) =>
+        {
             s.get("/api/v1/boot-entries/none")
         }
         v => {

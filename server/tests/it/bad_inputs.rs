@@ -723,6 +723,14 @@ const REST: &[Case] = &[
         422,
         "NSB-HTTP-422",
     ),
+    (
+        "POST",
+        "/api/v1/lab/actions/boot",
+        JSON,
+        "{\"firmware\":\"openfirmware\"}",
+        422,
+        "NSB-HTTP-422",
+    ),
 ];
 
 #[test]
@@ -802,8 +810,8 @@ fn state(session: &Session<'_>) -> Vec<Vec<Value>> {
         "boots",
         "networks",
     ]
-        .map(|noun| session.items(&format!("/api/v1/{noun}")))
-        .into()
+    .map(|noun| session.items(&format!("/api/v1/{noun}")))
+    .into()
 }
 
 /// Settings that can't be used stop the server before it makes anything.

@@ -151,9 +151,9 @@ fn the_smallest_path_to_a_client_works_as_documented() {
         "not a MAC address",
     );
     failed(
-        &server.run(&["lab", "boot", "--firmware", "uefi", "--name", "x"]),
+        &server.run(&["lab", "boot", "--firmware", "openfirmware"]),
         2,
-        "next version",
+        "bios, uefi",
     );
 }
 

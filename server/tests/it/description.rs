@@ -71,7 +71,10 @@ fn if_match_is_described_where_a_handler_heeds_it_and_nowhere_else() {
     let ada = json!({"username": "ada", "password": "correct horse battery", "role": "viewer"});
     assert_eq!(session.json("POST", "/api/v1/users", ada).status, 201);
     let tool = json!({"name": "tool", "kind": "script", "script": "shell"});
-    assert_eq!(session.json("POST", "/api/v1/boot-entries", tool).status, 201);
+    assert_eq!(
+        session.json("POST", "/api/v1/boot-entries", tool).status,
+        201
+    );
     let row = json!({"name": "row-1"});
     assert_eq!(session.json("POST", "/api/v1/groups", row).status, 201);
     let settings = json!({"values": {"clients.unknown": "adopt"}});

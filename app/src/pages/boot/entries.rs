@@ -128,13 +128,24 @@ fn KernelFields(id: String, entry: Option<BootEntryView>) -> impl IntoView {
     let [kernel_id, initrds_id, line_id, attach_id] =
         ["kernel", "initrds", "line", "attach"].map(|name| format!("{name}-{id}"));
     let (kernel, initrds, line, attach) = match entry {
-        Some(e) => (e.kernel, e.initrds.join("\n"), e.command_line, e.attach_disk),
+        Some(e) => (
+            e.kernel,
+            e.initrds.join("\n"),
+            e.command_line,
+            e.attach_disk,
+        ),
         None => Default::default(),
     };
     let options = Signal::derive(move || {
         vec![
-            ("no".to_string(), tu_string!(i18n, bootpage.no_disk).to_string()),
-            ("yes".to_string(), tu_string!(i18n, bootpage.with_disk).to_string()),
+            (
+                "no".to_string(),
+                tu_string!(i18n, bootpage.no_disk).to_string(),
+            ),
+            (
+                "yes".to_string(),
+                tu_string!(i18n, bootpage.with_disk).to_string(),
+            ),
         ]
     });
     view! {

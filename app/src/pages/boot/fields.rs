@@ -1,6 +1,10 @@
 //! Fields that the forms of entries, groups and computers share.
 
-use crate::{i18n::*, live::Live, ui::{Field, Select}};
+use crate::{
+    i18n::*,
+    live::Live,
+    ui::{Field, Select},
+};
 use leptos::prelude::*;
 use types::LoaderKind;
 
@@ -17,7 +21,10 @@ pub fn entry_options(live: Live, none: &'static str) -> Signal<Vec<(String, Stri
 /// The groups to choose from, with "no group" first; `(value, text)`.
 pub fn group_options(live: Live, i18n: I18n) -> Signal<Vec<(String, String)>> {
     Signal::derive(move || {
-        let none = (String::new(), tu_string!(i18n, bootpage.no_group).to_string());
+        let none = (
+            String::new(),
+            tu_string!(i18n, bootpage.no_group).to_string(),
+        );
         let all = live.groups.get().into_iter();
         let all = all.map(|g| (g.id.to_string(), g.name));
         std::iter::once(none).chain(all).collect()
@@ -30,7 +37,10 @@ pub fn Loader(id: String, set: Option<String>, loader: Option<LoaderKind>) -> im
     let i18n = use_i18n();
     let (set_id, loader_id) = (format!("{id}-set"), format!("{id}-loader"));
     let options = Signal::derive(move || {
-        let inherit = (String::new(), tu_string!(i18n, bootpage.inherit).to_string());
+        let inherit = (
+            String::new(),
+            tu_string!(i18n, bootpage.inherit).to_string(),
+        );
         let known = [LoaderKind::Snponly, LoaderKind::Ipxe];
         let known = known.map(|l| (l.word().to_string(), l.word().to_string()));
         std::iter::once(inherit).chain(known).collect::<Vec<_>>()

@@ -44,7 +44,9 @@ fn Line(group: GroupView) -> impl IntoView {
     // Counted here: the group itself does not change when a computer comes or goes.
     let members = move || {
         let rows = live.clients.get();
-        let in_it = rows.iter().filter(|r| r.view.with(|c| c.group_id == Some(id)));
+        let in_it = rows
+            .iter()
+            .filter(|r| r.view.with(|c| c.group_id == Some(id)));
         tu_string!(i18n, bootpage.members, n = in_it.count()).to_string()
     };
     let boots = group.boot_entry_name.clone();

@@ -18,9 +18,18 @@ pub fn Choice(client: Signal<ClientView>) -> impl IntoView {
     let live = expect_context::<Live>();
     let id = client.with_untracked(|c| c.id);
     let changed = Memo::new(move |_| {
-        let revisions = live.groups.with(|all| all.iter().map(|g| g.revision).sum::<u64>());
-        let entries = live.entries.with(|all| all.iter().map(|e| e.revision).sum::<u64>());
-        (client.with(|c| c.revision), revisions, entries, live.settings.get())
+        let revisions = live
+            .groups
+            .with(|all| all.iter().map(|g| g.revision).sum::<u64>());
+        let entries = live
+            .entries
+            .with(|all| all.iter().map(|e| e.revision).sum::<u64>());
+        (
+            client.with(|c| c.revision),
+            revisions,
+            entries,
+            live.settings.get(),
+        )
     });
     let loaded = Resource::new_blocking(move || changed.get(), move |_| api::choice(id));
     view! {
@@ -163,7 +172,10 @@ fn Fields(client: ClientView) -> impl IntoView {
     let i18n = use_i18n();
     let live = expect_context::<Live>();
     let group = client.group_id.map(|g| g.to_string()).unwrap_or_default();
-    let entry = client.boot_entry_id.map(|e| e.to_string()).unwrap_or_default();
+    let entry = client
+        .boot_entry_id
+        .map(|e| e.to_string())
+        .unwrap_or_default();
     view! {
         <input type="hidden" name="id" value=client.id.to_string()/>
         <input type="hidden" name="revision" value=client.revision.to_string()/>

@@ -2,7 +2,7 @@
 
 use crate::Fault;
 use leptos::prelude::*;
-use types::ClientId;
+use types::{ClientId, LabFirmware};
 
 #[cfg(feature = "ssr")]
 use types::{CreateClientParams, OverlayMode, UpdateClientParams};
@@ -60,10 +60,10 @@ pub async fn adopt_client(id: ClientId, name: String, image: String) -> Result<(
     Ok(())
 }
 
-/// Starts a virtual computer in the lab.
+/// Starts a new virtual computer in the lab.
 #[server(prefix = "/fn", endpoint = "lab/boot")]
-pub async fn boot_virtual() -> Result<(), Fault> {
+pub async fn boot_virtual(firmware: LabFirmware) -> Result<(), Fault> {
     let operator = crate::ssr::operator()?;
-    crate::ssr::host()?.boot_virtual(operator).await?;
+    crate::ssr::host()?.boot_virtual(operator, firmware).await?;
     Ok(())
 }

@@ -37,6 +37,15 @@ pub fn mode_options(i18n: I18n) -> Signal<Vec<(String, String)>> {
     })
 }
 
+/// The firmware of a virtual computer; `(value, text)`.
+fn firmware_options(i18n: I18n) -> Signal<Vec<(String, String)>> {
+    Signal::derive(move || {
+        let bios = tu_string!(i18n, floor.bios).to_string();
+        let uefi = tu_string!(i18n, floor.uefi).to_string();
+        vec![("bios".to_string(), bios), ("uefi".to_string(), uefi)]
+    })
+}
+
 /// *Boot a virtual computer*, or why that can't be done here.
 #[component]
 pub fn BootVirtual() -> impl IntoView {
@@ -50,7 +59,9 @@ pub fn BootVirtual() -> impl IntoView {
     let pending = action.pending();
     view! {
         <div class="grid gap-2 justify-items-start">
-            <ActionForm action>
+            <ActionForm action attr:class="flex flex-wrap items-center gap-2">
+                <label class="sr-only" for="lab-firmware">{t!(i18n, floor.firmware)}</label>
+                <Select id="lab-firmware" name="firmware" options=firmware_options(i18n) selected="bios"/>
                 <button
                     class="btn btn-primary"
                     disabled=move || !available || pending.get()

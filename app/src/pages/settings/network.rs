@@ -135,11 +135,16 @@ fn Form(
             "full".to_string(),
             tu_string!(i18n, network.full).to_string(),
         ),
+        (
+            "proxy".to_string(),
+            tu_string!(i18n, network.proxy).to_string(),
+        ),
         ("off".to_string(), tu_string!(i18n, network.off).to_string()),
     ]);
     let mode = match network.mode {
         DhcpMode::Off => "off",
-        DhcpMode::Full | DhcpMode::Proxy => "full",
+        DhcpMode::Proxy => "proxy",
+        DhcpMode::Full => "full",
     };
     view! {
         <ActionForm action attr:class="grid gap-4 sm:grid-cols-2 max-w-[40rem]">

@@ -1,20 +1,33 @@
 //! The engine's boots and clients, as DHCP sees them.
 
-use super::{dispatch::Boots, session::BootAdvisor};
+use super::{port::Boots, session::BootAdvisor};
 use engine::{
-    Engine,
-    boot::{BootFile, Machine, Plane, Signal, Who},
+    BootNetworkConfig, Engine,
+    boot::{Advice, Machine, Plane, Signal, Who},
 };
+use std::net::Ipv4Addr;
 use types::{MacAddr, Timestamp};
 
 /// The engine behind one boot plane.
 pub(super) struct EngineBoots {
-    pub engine: Engine,
-    pub plane: Plane,
+    engine: Engine,
+    plane: Plane,
+    /// The boot network's name.
+    scope: String,
+}
+
+impl EngineBoots {
+    pub fn of(engine: &Engine, plane: Plane, network: &BootNetworkConfig) -> EngineBoots {
+        EngineBoots {
+            engine: engine.clone(),
+            plane,
+            scope: network.scope(),
+        }
+    }
 }
 
 impl BootAdvisor for EngineBoots {
-    fn boot_file(&self, machine: &Machine) -> BootFile {
+    fn advise(&self, machine: &Machine) -> Advice {
         self.engine.boots().decide(machine, &self.plane)
     }
 
@@ -26,6 +39,16 @@ impl BootAdvisor for EngineBoots {
 
 impl Boots for EngineBoots {
     fn signal(&self, who: Who, at: Timestamp, signal: Signal) {
+        if let Signal::TookOther { server, .. } = signal {
+            self.engine.networks().heard(&self.scope, server, at);
+        }
         self.engine.boots().signal(who, at, signal);
+    }
+
+    fn overheard(&self, mac: MacAddr, address: Ipv4Addr) {
+        // Where the addresses are ours, only our leases say whose they are.
+        if !self.plane.assigns_addresses {
+            self.engine.leases().overheard(mac, address);
+        }
     }
 }

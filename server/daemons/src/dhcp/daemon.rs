@@ -6,27 +6,19 @@
 
 use super::{
     boots::EngineBoots,
-    dispatch::{Batch, Boots, Dispatch, Outlet},
-    reply::{Destination, Settings},
+    dispatch::{Batch, Dispatch},
+    port::{Boots, Port, Room, Sockets},
+    reply::Settings,
 };
-use crate::net::{FrameSender, Interface, NetError, NetThread, datagram};
+use crate::net::{NetError, NetThread};
 use engine::{BootNetworkConfig, Engine, boot::Plane};
-use std::{
-    io,
-    net::{Ipv4Addr, SocketAddrV4},
-    sync::Arc,
-    time::Duration,
-};
-use tokio::{io::Interest, net::UdpSocket, task::JoinSet, time::MissedTickBehavior};
+use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
+use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use types::{AddressRange, DhcpMode};
 
-/// Packets taken before the runtime gets a turn and the batch's leases are stored.
-const BATCH: usize = 64;
 /// Batches that may wait for the disk; beyond, the kernel's buffer fills and clients ask again.
 const MAX_COMMITS: usize = 256;
-/// Larger than any DHCP packet on Ethernet, jumbo frames included.
-const BUFFER: usize = 9216;
 /// How often the page learns how full the range is, if that changed.
 const USAGE_PERIOD: Duration = Duration::from_secs(1);
 /// Pause after the socket failed, e.g. because the interface went down.
@@ -61,30 +53,6 @@ pub struct Dhcp {
     engine: Engine,
 }
 
-/// The sockets of one interface.
-struct Sockets {
-    socket: UdpSocket,
-    frames: FrameSender,
-    server: Ipv4Addr,
-}
-
-impl Outlet for Sockets {
-    fn transmit(&self, bytes: &[u8], to: Destination) -> io::Result<()> {
-        let to = match to {
-            Destination::Relay(relay) => SocketAddrV4::new(relay, 67),
-            Destination::Unicast(client) => SocketAddrV4::new(client, 68),
-            Destination::Broadcast => SocketAddrV4::new(Ipv4Addr::BROADCAST, 68),
-            Destination::Frame(mac, client) => {
-                let from = SocketAddrV4::new(self.server, 67);
-                return self
-                    .frames
-                    .send(mac, from, SocketAddrV4::new(client, 68), bytes);
-            }
-        };
-        datagram::send(&self.socket, bytes, self.server, to)
-    }
-}
-
 impl Dhcp {
     /// Opens the scope of a boot network and the sockets of its interface. None unless its mode
     /// is full. Call it inside a tokio runtime.
@@ -97,10 +65,7 @@ impl Dhcp {
         network: &BootNetworkConfig,
         plane: Plane,
     ) -> Result<Option<Dhcp>, DhcpError> {
-        let boots = EngineBoots {
-            engine: engine.clone(),
-            plane,
-        };
+        let boots = EngineBoots::of(engine, plane, network);
         Dhcp::with_boots(net, engine, network, Arc::new(boots))
     }
 
@@ -121,7 +86,7 @@ impl Dhcp {
         let range = network
             .range
             .ok_or_else(|| DhcpError::NoRange(network.scope()))?;
-        let settings = settings(&interface, network);
+        let settings = Settings::of(&interface, network);
         if !settings.is_local(range.first) || !settings.is_local(range.last) {
             return Err(DhcpError::RangeOutside {
                 range,
@@ -130,15 +95,7 @@ impl Dhcp {
                 interface: interface.name,
             });
         }
-        let socket = net.dhcp(&interface.name)?;
-        let sockets = Sockets {
-            socket: UdpSocket::from_std(socket).map_err(|source| NetError::Socket {
-                what: format!("watch the DHCP socket of {}", interface.name),
-                source,
-            })?,
-            frames: net.frames(&interface)?,
-            server: interface.address,
-        };
+        let outlet = Sockets::open(net, &interface, 67)?;
         let mut excluded = vec![
             interface.address,
             settings.network_address(),
@@ -153,11 +110,14 @@ impl Dhcp {
                 .open_scope(&network.scope(), &interface.name, range, &excluded)?;
         Ok(Some(Dhcp {
             dispatch: Arc::new(Dispatch {
-                settings,
+                port: Port {
+                    name: network.scope(),
+                    settings,
+                    boots,
+                    outlet,
+                    counters: engine.counters().clone(),
+                },
                 scope,
-                boots,
-                outlet: sockets,
-                counters: engine.counters().clone(),
             }),
             engine: engine.clone(),
         }))
@@ -165,9 +125,8 @@ impl Dhcp {
 
     /// Serves until `cancel`; then waits for the leases under way, so that none is half given.
     pub async fn run(self, cancel: CancellationToken) {
-        let socket = &self.dispatch.outlet.socket;
-        let mut buffer = vec![0; BUFFER];
-        let mut control = datagram::Control::default();
+        let sockets = &self.dispatch.port.outlet;
+        let mut room = Room::default();
         let mut commits: JoinSet<()> = JoinSet::new();
         let mut tick = tokio::time::interval(USAGE_PERIOD);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -176,8 +135,8 @@ impl Dhcp {
                 () = cancel.cancelled() => break,
                 Some(_) = commits.join_next() => {}
                 _ = tick.tick() => self.report_usage(),
-                ready = socket.readable(), if commits.len() < MAX_COMMITS => {
-                    let taken = ready.and_then(|()| self.take_batch(&mut buffer, &mut control));
+                ready = sockets.readable(), if commits.len() < MAX_COMMITS => {
+                    let taken = ready.and_then(|()| self.take_batch(&mut room));
                     match taken {
                         Ok(batch) if batch.is_empty() => {}
                         Ok(batch) => drop(commits.spawn(self.dispatch.store(batch))),
@@ -194,25 +153,11 @@ impl Dhcp {
         self.engine.leases().close_scope(self.dispatch.scope.name());
     }
 
-    fn take_batch(&self, buffer: &mut [u8], control: &mut datagram::Control) -> io::Result<Batch> {
-        let socket = &self.dispatch.outlet.socket;
+    fn take_batch(&self, room: &mut Room) -> io::Result<Batch> {
         let mut batch = Batch::default();
-        for _ in 0..BATCH {
-            let received = socket.try_io(Interest::READABLE, || {
-                datagram::receive(socket, buffer, control)
-            });
-            match received {
-                Ok(datagram) => {
-                    self.dispatch
-                        .take(&buffer[..datagram.len], datagram, &mut batch);
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                Err(e) if e.kind() == io::ErrorKind::InvalidData => tracing::debug!(error = %e),
-                // What was taken before the failure is served all the same.
-                Err(e) if batch.is_empty() => return Err(e),
-                Err(_) => break,
-            }
-        }
+        self.dispatch.port.outlet.take(room, |bytes, datagram| {
+            self.dispatch.take(bytes, datagram, &mut batch);
+        })?;
         Ok(batch)
     }
 
@@ -224,16 +169,5 @@ impl Dhcp {
                 view.leases_active = active;
                 view.leases_total = total;
             });
-    }
-}
-
-fn settings(interface: &Interface, network: &BootNetworkConfig) -> Settings {
-    Settings {
-        server: interface.address,
-        prefix_len: interface.prefix_len,
-        router: network.router,
-        dns: network.dns.clone(),
-        lease_seconds: network.lease_seconds,
-        echo_client_id: true,
     }
 }

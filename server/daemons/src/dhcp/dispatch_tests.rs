@@ -1,13 +1,18 @@
 //! No ACK before its lease is on disk: a recorder below the store sees writes, syncs and the
 //! packets that leave, in one order.
 
-use super::super::wire::{MessageType, code, tests::sample};
+use super::super::{
+    port::Boots,
+    reply::{Destination, Settings},
+    session::BootAdvisor,
+    wire::{MessageType, Packet, code, tests::sample},
+};
 use super::*;
 use engine::{
     Engine, EngineConfig,
-    boot::{BootFile, Machine},
+    boot::{Advice, BootFile, Form, Machine, Signal, Who},
 };
-use std::{net::Ipv4Addr, path::Path};
+use std::{io, net::Ipv4Addr, path::Path};
 use store::recorder::{Op, Recorder};
 use types::AddressRange;
 
@@ -15,8 +20,11 @@ const US: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 
 struct NoBoots;
 impl BootAdvisor for NoBoots {
-    fn boot_file(&self, _: &Machine) -> BootFile {
-        BootFile::None
+    fn advise(&self, _: &Machine) -> Advice {
+        Advice {
+            file: BootFile::None,
+            form: Form::None,
+        }
     }
     fn host_name(&self, _: MacAddr) -> Option<String> {
         None
@@ -24,6 +32,7 @@ impl BootAdvisor for NoBoots {
 }
 impl Boots for NoBoots {
     fn signal(&self, _: Who, _: Timestamp, _: Signal) {}
+    fn overheard(&self, _: MacAddr, _: Ipv4Addr) {}
 }
 
 /// Notes each packet that leaves among the writes of the store.
@@ -58,18 +67,21 @@ fn scope(engine: &Engine) -> Arc<Scope> {
 
 fn dispatch(engine: &Engine, disk: &Recorder) -> Arc<Dispatch<Noting>> {
     Arc::new(Dispatch {
-        settings: Settings {
-            server: US,
-            prefix_len: 24,
-            router: None,
-            dns: vec![],
-            lease_seconds: 3600,
-            echo_client_id: true,
+        port: Port {
+            name: "br0".into(),
+            settings: Settings {
+                server: US,
+                prefix_len: 24,
+                router: None,
+                dns: vec![],
+                lease_seconds: 3600,
+                echo_client_id: true,
+            },
+            boots: Arc::new(NoBoots),
+            outlet: Noting(disk.clone()),
+            counters: engine.counters().clone(),
         },
         scope: scope(engine),
-        boots: Arc::new(NoBoots),
-        outlet: Noting(disk.clone()),
-        counters: engine.counters().clone(),
     })
 }
 

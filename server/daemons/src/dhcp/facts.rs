@@ -1,7 +1,7 @@
 //! What a packet says about the machine that sent it: firmware, architecture, UUID, names.
 
 use super::wire::{Packet, code};
-use engine::boot::{Firmware, Machine};
+use engine::boot::{Features, Firmware, Machine};
 use engine::leases::Asker;
 use types::MacAddr;
 
@@ -11,11 +11,13 @@ const MAX_HOST_NAME: usize = 63;
 /// The machine behind a packet; None if it has no usable Ethernet address.
 pub fn machine(packet: &Packet) -> Option<Machine> {
     let arch = architecture(packet);
+    let mac = packet.mac()?;
     Some(Machine {
-        mac: packet.mac()?,
-        firmware: firmware(packet, arch),
+        mac,
+        firmware: firmware(packet, arch, mac),
         arch,
         uuid: uuid(packet),
+        ipxe: features(packet),
     })
 }
 
@@ -30,8 +32,20 @@ pub fn asker(packet: &Packet, mac: MacAddr) -> Asker {
     }
 }
 
+/// Ethernet prefixes of Raspberry Pis. Up to the Pi 5 their boot ROM says that it is a BIOS.
+const RASPBERRY_PI: [[u8; 3]; 6] = [
+    [0xb8, 0x27, 0xeb],
+    [0xdc, 0xa6, 0x32],
+    [0xe4, 0x5f, 0x01],
+    [0x28, 0xcd, 0xc1],
+    [0xd8, 0x3a, 0xdd],
+    [0x2c, 0xcf, 0x67],
+];
+/// Architecture of a Raspberry Pi that says so (IANA, *Processor Architecture Types*).
+const ARCH_RPIBOOT: u16 = 41;
+
 /// iPXE first: it calls itself `PXEClient`, too.
-fn firmware(packet: &Packet, arch: Option<u16>) -> Firmware {
+fn firmware(packet: &Packet, arch: Option<u16>, mac: MacAddr) -> Firmware {
     let class = packet.option(code::VENDOR_CLASS).unwrap_or_default();
     if packet.option(code::IPXE).is_some() || is_ipxe_user_class(packet) {
         Firmware::Ipxe
@@ -39,7 +53,9 @@ fn firmware(packet: &Packet, arch: Option<u16>) -> Firmware {
         Firmware::UefiHttp
     } else if class.starts_with(b"PXEClient") {
         match arch {
+            Some(ARCH_RPIBOOT) => Firmware::RaspberryPi,
             Some(6..) => Firmware::UefiPxe,
+            _ if RASPBERRY_PI.contains(&[mac.0[0], mac.0[1], mac.0[2]]) => Firmware::RaspberryPi,
             _ => Firmware::BiosPxe,
         }
     } else {
@@ -66,6 +82,50 @@ fn is_ipxe_user_class(packet: &Packet) -> bool {
         rest = tail;
     }
     false
+}
+
+/// The feature bits of option 175, which is a row of sub-options.
+fn features(packet: &Packet) -> Features {
+    const ISCSI: u8 = 0x11;
+    const HTTP: u8 = 0x13;
+    let Some(options) = packet.option(code::IPXE) else {
+        return Features::default();
+    };
+    let has = |feature| suboption(&options, feature).is_some_and(|v| v.iter().any(|b| *b != 0));
+    Features {
+        http: has(HTTP),
+        iscsi: has(ISCSI),
+    }
+}
+
+/// The boot item that firmware chose (option 43, tag 71: type and layer), as it goes back. A layer with
+/// its highest bit set asks for credentials, which nobody has.
+pub fn boot_item(packet: &Packet) -> Option<[u8; 7]> {
+    const BOOT_ITEM: u8 = 71;
+    let options = packet.option(code::VENDOR_SPECIFIC)?;
+    let [a, b, c, d] = *suboption(&options, BOOT_ITEM)? else {
+        return None;
+    };
+    (c & 0x80 == 0).then_some([BOOT_ITEM, 4, a, b, c, d, 255])
+}
+
+/// The value of a sub-option in an option that is a row of them (RFC 2132 section 8.4).
+fn suboption(options: &[u8], wanted: u8) -> Option<&[u8]> {
+    let mut rest = options;
+    loop {
+        match rest {
+            [0, tail @ ..] => rest = tail,
+            [255, ..] | [] => return None,
+            [code, len, tail @ ..] => {
+                let (value, tail) = tail.split_at_checked(usize::from(*len))?;
+                if *code == wanted {
+                    return Some(value);
+                }
+                rest = tail;
+            }
+            [_] => return None,
+        }
+    }
 }
 
 /// Option 93, first entry (RFC 4578; it may be a list), else the number in the vendor class
@@ -151,6 +211,7 @@ mod tests {
             (&[(60, b"MSFT 5.0")], Firmware::Other),
             (&[(60, b"udhcp 1.35.0")], Firmware::Other),
             (&[(60, b"PXE")], Firmware::Other),
+            (&[pxe, (93, &[0, 41])], Firmware::RaspberryPi),
             (&[], Firmware::Other),
         ] {
             let packet = with(options);
@@ -159,6 +220,55 @@ mod tests {
                 Some(want),
                 "{packet:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_raspberry_pi_is_no_bios() {
+        for prefix in RASPBERRY_PI {
+            let mut p = with(&[(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, &[0, 0])]);
+            p.chaddr[..3].copy_from_slice(&prefix);
+            let firmware = |p: &Packet| machine(p).map(|m| m.firmware);
+            assert_eq!(firmware(&p), Some(Firmware::RaspberryPi));
+            // One that runs UEFI, or iPXE by now.
+            p.push(77, b"iPXE");
+            assert_eq!(firmware(&p), Some(Firmware::Ipxe));
+        }
+    }
+
+    #[test]
+    fn what_an_ipxe_can_do() {
+        let features = |options: &[u8]| super::features(&with(&[(175, options)]));
+        let full = [0xb1, 1, 0, 0x13, 1, 1, 0x11, 1, 1, 0xeb, 3, 1, 0, 0];
+        assert!(features(&full).suffice());
+        for (options, http, iscsi) in [
+            (&[0x13, 1, 1][..], true, false),
+            (&[0x11, 1, 1], false, true),
+            (&[0x13, 1, 0, 0x11, 1, 0], false, false),
+            (&[0x13, 0, 0x11, 9, 1], false, false),
+            (&[255, 0x13, 1, 1], false, false),
+            (&[0x13], false, false),
+            (&[], false, false),
+        ] {
+            assert_eq!(features(options), Features { http, iscsi }, "{options:?}");
+        }
+        assert!(!super::features(&with(&[])).suffice());
+    }
+
+    #[test]
+    fn the_chosen_boot_item() {
+        let item = |data: &[u8]| boot_item(&with(&[(43, data)]));
+        let chosen = [0x47, 4, 0, 1, 0, 0, 255];
+        assert_eq!(item(&[6, 1, 8, 0x47, 4, 0, 1, 0, 0, 255]), Some(chosen));
+        assert_eq!(item(&[0, 0, 0x47, 4, 0, 1, 0, 0]), Some(chosen));
+        for odd in [
+            &[0x47, 4, 0, 1, 0x80, 0][..],
+            &[0x47, 3, 0, 1, 0],
+            &[0x47, 4, 0],
+            &[0x47],
+            &[],
+        ] {
+            assert_eq!(item(odd), None, "{odd:?}");
         }
     }
 

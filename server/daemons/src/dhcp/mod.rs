@@ -1,13 +1,19 @@
-//! DHCP in full mode (RFC 2131): one scope on each boot network.
+//! DHCP (RFC 2131): in full mode one scope on each boot network; in proxy mode boot information beside
+//! another server (PXE 2.1); in both the boot server on port 4011.
 
+mod beside;
 mod boots;
 mod daemon;
 mod dispatch;
 mod facts;
+mod forms;
+mod port;
+pub mod proxy;
 mod reply;
 pub mod session;
 pub mod wire;
 
+pub use beside::Beside;
 pub use daemon::{Dhcp, DhcpError};
-pub use dispatch::Boots;
+pub use port::Boots;
 pub use reply::{Answer, Destination, Settings};

@@ -1,16 +1,16 @@
 //! Answers: which options they carry, and where they go.
 
-use super::wire::{MessageType, Packet, code};
-use crate::net::netmask;
-use engine::boot::{BootFile, Firmware, Machine, Signal};
-use std::net::Ipv4Addr;
+use super::{
+    forms,
+    wire::{MessageType, Packet, code},
+};
+use crate::net::{Interface, netmask};
+use engine::{
+    BootNetworkConfig,
+    boot::{Advice, Signal},
+};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use types::MacAddr;
-
-/// Option 43 for a BIOS boot ROM: discovery control (tag 6) with bit 3, "load the named file at
-/// once", then the end mark. Without it some ROMs ask on port 4011 first (PXE 2.1 table 2-1).
-const PXE_LOAD_NOW: [u8; 4] = [6, 1, 8, 255];
-/// Sub-option 176 of option 175, `no-pxedhcp`: iPXE must not wait for a second, proxy answer.
-const IPXE_NO_PROXY: [u8; 3] = [176, 1, 1];
 
 /// What the answers on one boot network say.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,6 +26,18 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Those of a boot network on its interface.
+    pub fn of(interface: &Interface, network: &BootNetworkConfig) -> Settings {
+        Settings {
+            server: interface.address,
+            prefix_len: interface.prefix_len,
+            router: network.router,
+            dns: network.dns.clone(),
+            lease_seconds: network.lease_seconds,
+            echo_client_id: true,
+        }
+    }
+
     /// Whether an address is on our network.
     pub fn is_local(&self, address: Ipv4Addr) -> bool {
         let mask = netmask(self.prefix_len).to_bits();
@@ -59,6 +71,8 @@ pub enum Destination {
     Broadcast,
     /// Port 68 of this address, in a frame to this Ethernet address: it can't answer ARP yet.
     Frame(MacAddr, Ipv4Addr),
+    /// This address and port, from which it was asked.
+    Port(SocketAddrV4),
 }
 
 /// A packet to send, and what to tell the boots once it has left.
@@ -72,9 +86,9 @@ pub struct Answer {
 /// Who is answered, and with what besides the address.
 pub(super) struct Asked<'a> {
     pub request: &'a Packet,
-    pub machine: &'a Machine,
     pub settings: &'a Settings,
-    pub boot: BootFile,
+    /// None for what does not boot.
+    pub boot: Option<Advice>,
     /// The name that we know the client by.
     pub host_name: Option<String>,
 }
@@ -125,43 +139,11 @@ impl Asked<'_> {
         if let Some(name) = self.host_name.as_ref().filter(|_| wants_name) {
             p.push(code::HOST_NAME, name.as_bytes());
         }
-        self.boot(&mut p);
+        if let Some(advice) = &self.boot {
+            forms::apply(&mut p, s.server, advice);
+        }
         echo(&mut p, self.request, s.echo_client_id);
         p
-    }
-
-    /// Boot information by firmware. Fields are never overloaded with options: old ROMs mistake them.
-    fn boot(&self, p: &mut Packet) {
-        let name = match &self.boot {
-            BootFile::None => return,
-            BootFile::Loader(name) | BootFile::Script(name) => name,
-        };
-        p.siaddr = self.settings.server;
-        let fits = p.set_file(name);
-        match self.machine.firmware {
-            Firmware::BiosPxe => {
-                p.push(code::VENDOR_CLASS, b"PXEClient");
-                p.push(code::VENDOR_SPECIFIC, &PXE_LOAD_NOW);
-            }
-            Firmware::UefiHttp => p.push(code::VENDOR_CLASS, b"HTTPClient"),
-            Firmware::Ipxe => p.push(code::IPXE, &IPXE_NO_PROXY),
-            // Option 60 would make UEFI ask on port 4011 (EDK2 calls it BINL).
-            Firmware::UefiPxe | Firmware::Other => {}
-        }
-        p.push(
-            code::TFTP_SERVER,
-            self.settings.server.to_string().as_bytes(),
-        );
-        if !fits {
-            tracing::debug!(
-                name,
-                "the boot file name is longer than the field, only option 67 has it"
-            );
-        }
-        // With its NUL: EDK2 writes one over the byte behind an option that has none.
-        let mut terminated = name.clone().into_bytes();
-        terminated.push(0);
-        p.push(code::BOOT_FILE, &terminated);
     }
 }
 
@@ -180,7 +162,7 @@ pub(super) fn nak(request: &Packet, settings: &Settings, why: &str) -> Packet {
 }
 
 /// What goes back as it came: machine id, client id (RFC 6842), and last the relay's own (RFC 3046).
-fn echo(p: &mut Packet, request: &Packet, client_id: bool) {
+pub(super) fn echo(p: &mut Packet, request: &Packet, client_id: bool) {
     let codes = [
         (code::MACHINE_ID, true),
         (code::CLIENT_ID, client_id),

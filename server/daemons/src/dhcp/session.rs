@@ -6,7 +6,7 @@ use super::{
     wire::{MessageType, Packet, code},
 };
 use engine::{
-    boot::{BootFile, Firmware, Machine, Signal},
+    boot::{Advice, Firmware, Machine, Signal},
     leases::{Claim, Lease, Pool},
 };
 use std::net::Ipv4Addr;
@@ -14,8 +14,8 @@ use types::{Cause, MacAddr, Timestamp};
 
 /// What the engine knows about a machine.
 pub trait BootAdvisor {
-    /// What it is to load next.
-    fn boot_file(&self, machine: &Machine) -> BootFile;
+    /// What it is to load next, and in which form it is told so.
+    fn advise(&self, machine: &Machine) -> Advice;
     /// The name that it is known by.
     fn host_name(&self, mac: MacAddr) -> Option<String>;
 }
@@ -47,7 +47,21 @@ pub struct Decision {
     pub machine: Option<Machine>,
     /// What the packet tells the boots, as of when it arrived.
     pub seen: Vec<Signal>,
+    /// The address that the machine has or is about to have from another server.
+    pub heard: Option<Ipv4Addr>,
     pub outcome: Outcome,
+}
+
+impl Decision {
+    /// Nothing is done, for this reason.
+    pub(super) fn silent(machine: Option<Machine>, why: &'static str) -> Decision {
+        Decision {
+            machine,
+            seen: Vec::new(),
+            heard: None,
+            outcome: Outcome::Silent(why),
+        }
+    }
 }
 
 /// Decides about one packet and changes `pool` accordingly.
@@ -57,11 +71,7 @@ pub fn decide(
     pool: &mut Pool,
     advisor: &dyn BootAdvisor,
 ) -> Decision {
-    let silent = |machine, why| Decision {
-        machine,
-        seen: Vec::new(),
-        outcome: Outcome::Silent(why),
-    };
+    let silent = Decision::silent;
     let packet = arrival.packet;
     if packet.op != 1 {
         return silent(None, "not a request");
@@ -105,11 +115,29 @@ pub fn decide(
             });
         }
     }
+    if kind == MessageType::Request {
+        seen.extend(took_other(packet, &machine, settings.server));
+    }
     Decision {
         machine: Some(machine),
         seen,
+        heard: None,
         outcome,
     }
+}
+
+/// What a REQUEST tells that takes up the offer of another server than `us`.
+pub(super) fn took_other(packet: &Packet, machine: &Machine, us: Ipv4Addr) -> Vec<Signal> {
+    let server = packet.address(code::SERVER_ID).filter(|s| *s != us);
+    let address = packet.address(code::REQUESTED_ADDRESS);
+    let took = server
+        .zip(address)
+        .map(|(server, address)| Signal::TookOther {
+            server,
+            address,
+            firmware: machine.firmware,
+        });
+    took.into_iter().collect()
 }
 
 /// A packet of a known kind of machine.
@@ -274,13 +302,8 @@ impl Case<'_> {
     fn asked(&self) -> Asked<'_> {
         Asked {
             request: self.arrival.packet,
-            machine: self.machine,
             settings: self.settings,
-            boot: if self.is_booting() {
-                self.advisor.boot_file(self.machine)
-            } else {
-                BootFile::None
-            },
+            boot: self.is_booting().then(|| self.advisor.advise(self.machine)),
             host_name: self.advisor.host_name(self.machine.mac),
         }
     }
@@ -310,4 +333,4 @@ fn no_free_address() -> Cause {
 
 #[cfg(test)]
 #[path = "session_tests.rs"]
-mod tests;
+pub(super) mod tests;

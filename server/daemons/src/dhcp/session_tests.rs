@@ -5,6 +5,7 @@ use super::super::{
     wire::tests::{Random, damage, sample},
 };
 use super::*;
+use engine::boot::{BootFile, choices};
 use engine::leases::{OFFER_SECONDS, QUARANTINE_SECONDS};
 use types::{AddressRange, LeaseState};
 
@@ -16,17 +17,25 @@ fn ip(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, 0, last)
 }
 
-/// Loader for boot ROMs, script for iPXE, as the engine does.
-struct Advice;
-impl BootAdvisor for Advice {
-    fn boot_file(&self, machine: &Machine) -> BootFile {
-        match machine.firmware {
+/// Loader for boot ROMs, script for iPXE, in the usual form, as the engine does.
+pub(crate) fn advice(firmware: Firmware, is_proxy: bool) -> Advice {
+    Advice {
+        file: match firmware {
             Firmware::BiosPxe => BootFile::Loader("undionly.kpxe".into()),
             Firmware::UefiPxe => BootFile::Loader("ipxe.efi".into()),
-            Firmware::UefiHttp => BootFile::Script("http://10.77.0.1:8080/f/ipxe.efi".into()),
-            Firmware::Ipxe => BootFile::Script("http://10.77.0.1:8080/b/x.ipxe".into()),
+            Firmware::UefiHttp => BootFile::Url("http://10.77.0.1:8080/f/ipxe.efi".into()),
+            Firmware::Ipxe => BootFile::Url("http://10.77.0.1:8080/b/x.ipxe".into()),
+            Firmware::RaspberryPi => BootFile::Loader(String::new()),
             Firmware::Other => BootFile::None,
-        }
+        },
+        form: choices(firmware, is_proxy)[0],
+    }
+}
+
+struct Advisor;
+impl BootAdvisor for Advisor {
+    fn advise(&self, machine: &Machine) -> Advice {
+        advice(machine.firmware, false)
     }
     fn host_name(&self, _: MacAddr) -> Option<String> {
         Some("pc31".into())
@@ -65,7 +74,7 @@ impl Lab {
             to_us,
             at: self.now,
         };
-        decide(arrival, &self.settings, &mut self.pool, &Advice)
+        decide(arrival, &self.settings, &mut self.pool, &Advisor)
     }
     fn outcome(&mut self, packet: &Packet) -> Outcome {
         self.decide(packet, false).outcome

@@ -237,6 +237,13 @@ impl Packet {
         fits
     }
 
+    /// Sets `sname`, the name of the boot server, always NUL-terminated; cut at 63 bytes.
+    pub fn set_sname(&mut self, name: &str) {
+        let len = name.len().min(self.sname.len() - 1);
+        self.sname = [0; 64];
+        self.sname[..len].copy_from_slice(&name.as_bytes()[..len]);
+    }
+
     /// The value of an option: all parts of that code joined, those in an overloaded `file` and
     /// `sname` after those of the options field (RFC 3396 section 5, RFC 2132 section 9.3).
     pub fn option(&self, wanted: u8) -> Option<Cow<'_, [u8]>> {

@@ -179,13 +179,13 @@ impl NetThread {
         self.run(move || read_interface(name))?
     }
 
-    /// The DHCP socket of an interface: port 67, broadcast, with the kernel's receive times and
+    /// A DHCP socket of an interface: port 67 or 4011, broadcast, with the kernel's receive times and
     /// packet infos for [`datagram::receive`]; hears and answers on `device` only. Non-blocking.
-    pub fn dhcp(&self, device: &str) -> Result<UdpSocket, NetError> {
+    pub fn dhcp(&self, device: &str, port: u16) -> Result<UdpSocket, NetError> {
         let device = device.to_owned();
         self.run(move || {
             make(
-                format!("listen for DHCP on port 67 of {device}"),
+                format!("listen for DHCP on port {port} of {device}"),
                 || -> io::Result<UdpSocket> {
                     let socket =
                         bound_to_device(Domain::IPV4, Type::DGRAM, Protocol::UDP, &device)?;
@@ -197,7 +197,7 @@ impl NetThread {
                     }
                     setsockopt(&socket, ReceiveTimestamp, &true)?;
                     setsockopt(&socket, Ipv4PacketInfo, &true)?;
-                    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 67).into())?;
+                    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
                     Ok(socket.into())
                 },
             )

@@ -16,8 +16,8 @@ use engine::{
 use std::{
     collections::HashMap,
     io::{self, Read},
-    pin::Pin,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},

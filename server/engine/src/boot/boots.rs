@@ -1,16 +1,11 @@
 //! The boots of all computers: takes in signals, tells each machine what to load, keeps the history.
 
 use super::{
-    BootFile, Firmware, Machine, Signal, Who, causes,
-    disks::Disks,
-    identity,
-    next::UsedOneShots,
-    script::Plane,
-    tally,
-    timeline::Timeline,
+    Signal, Who, causes, choice::Chain, disks::Disks, identity, next::UsedOneShots, script::Plane,
+    tally, timeline::Timeline,
 };
 use crate::{
-    BootEntries, Clients, Counters, Error, EventBus, Groups, Leases, Result, Settings,
+    BootEntries, Clients, Counters, Error, EventBus, Groups, Leases, Loaders, Result, Settings,
     StorageBackend,
     export::{Exports, SessionInfo},
     now,
@@ -23,9 +18,7 @@ use std::{
 };
 use store::{BootKey, BootRecord, Read, ReadTx, Store};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
-use types::{
-    BootId, BootState, BootView, Event, MacAddr, ReadyFacts, Timestamp,
-};
+use types::{BootId, BootState, BootView, Event, MacAddr, ReadyFacts, Timestamp};
 
 /// Boots kept of one computer.
 const KEPT: usize = 50;
@@ -35,8 +28,6 @@ const QUEUE: usize = 8192;
 const BATCH: usize = 512;
 /// How often boots are looked over for silence.
 const LOOK: Duration = Duration::from_secs(1);
-/// The loader that a BIOS machine gets.
-const BIOS_LOADER: &str = "undionly.kpxe";
 
 /// What the engine gives to boots.
 pub(crate) struct Needs {
@@ -47,6 +38,7 @@ pub(crate) struct Needs {
     pub groups: Groups,
     pub clients: Clients,
     pub leases: Leases,
+    pub loaders: Loaders,
     pub storage: Arc<dyn StorageBackend>,
     pub exports: Exports,
     pub counters: Arc<Counters>,
@@ -62,8 +54,7 @@ pub(super) struct Inner {
     pub(super) needs: Needs,
     /// The newest boot of each computer.
     newest: Mutex<HashMap<MacAddr, Timeline>>,
-    /// Machines whose ROM is iPXE and that shall go through the loader once all the same.
-    through_loader: Mutex<HashSet<MacAddr>>,
+    chain: Chain,
     pub(super) disks: Disks,
     pub(super) used_one_shots: UsedOneShots,
     queue: mpsc::Sender<Seen>,
@@ -95,7 +86,7 @@ impl Boots {
         let inner = Arc::new(Inner {
             needs,
             newest: Mutex::new(newest),
-            through_loader: Mutex::default(),
+            chain: Chain::default(),
             disks,
             used_one_shots: UsedOneShots::default(),
             queue,
@@ -127,22 +118,12 @@ impl Boots {
         }
     }
 
-    /// What this machine is to load next; `plane` is where it asks.
-    pub fn decide(&self, machine: &Machine, plane: &Plane) -> BootFile {
-        match machine.firmware {
-            Firmware::BiosPxe => BootFile::Loader(BIOS_LOADER.into()),
-            Firmware::Ipxe if lock(&self.inner.through_loader).contains(&machine.mac) => {
-                BootFile::Loader(BIOS_LOADER.into())
-            }
-            Firmware::Ipxe => BootFile::Script(plane.script_url(machine.mac)),
-            // UEFI gets an address; its loaders come with a later version.
-            Firmware::UefiPxe | Firmware::UefiHttp | Firmware::Other => BootFile::None,
-        }
+    pub(super) fn chain(&self) -> &Chain {
+        &self.inner.chain
     }
 
-    /// Sends a machine whose ROM is iPXE through the loader at its next boot, once.
-    pub fn force_loader_once(&self, mac: MacAddr) {
-        lock(&self.inner.through_loader).insert(mac);
+    pub(super) fn needs(&self) -> &Needs {
+        &self.inner.needs
     }
 
     /// Tells the timeline what was seen at that moment. Returns at once; a flood is dropped.
@@ -151,7 +132,7 @@ impl Boots {
             && let Some(mac) = self.inner.mac_of(who)
         {
             // Here, not in the queue: the machine's next DISCOVER must find it done.
-            lock(&self.inner.through_loader).remove(&mac);
+            self.inner.chain.arrived(mac, at);
         }
         if self.inner.queue.try_send((who, at, signal)).is_err() {
             tracing::warn!("too many boot signals at once; one was dropped");
@@ -207,10 +188,13 @@ impl Boots {
     /// [`Error::Forbidden`] when one of these is not so.
     pub fn ready(&self, peer: Ipv4Addr, facts: ReadyFacts, at: Timestamp) -> Result<()> {
         let needs = &self.inner.needs;
-        let mac = needs
-            .leases
-            .address_owner(peer)
-            .ok_or(Error::Forbidden("this address has no lease of ours"))?;
+        let mac = self
+            .inner
+            .mac_of(Who::Address(peer))
+            .or_else(|| self.inner.mac_by_disk(peer))
+            .ok_or(Error::Forbidden(
+                "this address has neither a lease nor a disk of ours",
+            ))?;
         let client = needs
             .clients
             .find_mac(mac)
@@ -293,6 +277,33 @@ impl Inner {
             Who::Mac(mac) => Some(mac),
             Who::Address(address) => self.needs.leases.address_owner(address),
         }
+    }
+
+    /// Whether `peer` may have the script of this machine: it carries the disk's secret, and asking
+    /// for it starts the disk anew. Where another server hands out the addresses, we know who has
+    /// which by the requests that we overheard; who was never heard is taken at its word.
+    pub(super) fn recognise(&self, mac: MacAddr, peer: Ipv4Addr, plane: &Plane) -> Result<()> {
+        let leases = &self.needs.leases;
+        let is_its_own = if plane.assigns_addresses {
+            leases.last_holder(peer) == Some(mac)
+        } else {
+            leases.elsewhere(peer).is_none_or(|known| known == mac)
+        };
+        if !is_its_own {
+            return Err(Error::Forbidden("this address is not that computer's"));
+        }
+        if !plane.assigns_addresses {
+            leases.overheard(mac, peer);
+        }
+        Ok(())
+    }
+
+    /// Whose disk is in use from this address.
+    fn mac_by_disk(&self, peer: Ipv4Addr) -> Option<MacAddr> {
+        let sessions = self.needs.exports.sessions();
+        let session = sessions.iter().find(|s| s.peer.ip() == peer)?;
+        let client = identity::client_of(&session.target)?;
+        Some(self.needs.clients.get(client)?.mac)
     }
 
     /// What views of clients show of boots and disks.

@@ -14,7 +14,10 @@ fn cause(code: &str, title: impl Into<String>, hint: impl Into<String>) -> Cause
 pub fn not_adopted(mac: MacAddr) -> Cause {
     cause(
         "not_adopted",
-        format!("{mac} is not one of our computers yet. Its code is {}", mac.code()),
+        format!(
+            "{mac} is not one of our computers yet. Its code is {}",
+            mac.code()
+        ),
         "Adopt it on Floor and give it an image; it tries again by itself.",
     )
 }
@@ -32,8 +35,56 @@ pub fn retired(name: &str) -> Cause {
 pub fn needs_ipxe(entry: &str) -> Cause {
     cause(
         "needs_ipxe",
-        format!("The boot entry {entry} needs iPXE, and this computer came by Secure Boot with GRUB"),
+        format!(
+            "The boot entry {entry} needs iPXE, and this computer came by Secure Boot with GRUB"
+        ),
         "Give it a kernel entry, or a loader set with a signed iPXE; it tries again by itself.",
+    )
+}
+
+/// No loader here runs on this machine.
+pub fn no_loader(arch: Option<u16>) -> Cause {
+    let name = match arch.unwrap_or(0) {
+        0 => "BIOS",
+        6 | 15 => "32-bit UEFI",
+        7..=9 | 16 => "64-bit UEFI",
+        10 | 18 => "32-bit ARM",
+        11 | 19 => "64-bit ARM",
+        25..=30 => "RISC-V",
+        37..=40 => "LoongArch",
+        _ => "its processor",
+    };
+    cause(
+        "no_loader",
+        format!("There is no loader for {name} here"),
+        "Upload a loader set that has one, on the page Loaders or with `nsboot loader add`.",
+    )
+}
+
+/// It took another server's address, and nothing of us after that.
+pub fn other_server(server: std::net::Ipv4Addr) -> Cause {
+    cause(
+        "other_dhcp_server",
+        format!("It took its address from another DHCP server, {server}"),
+        "Turn that server off for this network, or set this boot network's mode to proxy.",
+    )
+}
+
+/// It has an address of another server, as it should, and nothing asked for a loader.
+pub fn proxy_ignored(server: std::net::Ipv4Addr) -> Cause {
+    cause(
+        "proxy_ignored",
+        format!("It took its address from {server}, but did not heed our boot information"),
+        "Look whether that server sends boot options of its own (next-server, file name, option 60) and remove them; check a firewall on UDP ports 4011 and 69.",
+    )
+}
+
+/// Boot information was offered, and no address by anyone.
+pub fn no_dhcp_server() -> Cause {
+    cause(
+        "no_dhcp_server",
+        "No DHCP server gave it an address",
+        "In mode proxy another server hands out the addresses: turn that one on, or set the mode to full.",
     )
 }
 

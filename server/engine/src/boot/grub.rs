@@ -40,7 +40,10 @@ pub(super) fn asked(file: &[u8]) -> Option<Asked> {
 
 /// Sends the machine to the configuration under its own Ethernet address.
 pub(super) fn ask_by_mac(plane: &Plane) -> String {
-    format!("source (tftp,{})/{BY_MAC}$net_default_mac.cfg\n", plane.server)
+    format!(
+        "source (tftp,{})/{BY_MAC}$net_default_mac.cfg\n",
+        plane.server
+    )
 }
 
 /// Whether GRUB can start it.
@@ -126,7 +129,9 @@ fn filled_in(plane: &Plane, mac: MacAddr, text: &str) -> String {
     ];
     known
         .into_iter()
-        .fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
+        .fold(text.to_owned(), |text, (name, value)| {
+            text.replace(name, value)
+        })
 }
 
 /// The disk for the initramfs of open-iscsi (its `README.Debian`).

@@ -78,7 +78,10 @@ fn the_local_disk_is_the_firmwares_next_and_other_entries_need_ipxe() {
 fn the_screen_of_an_unknown_computer_says_its_code_and_asks_again() {
     let line = "52:54:00:12:34:56 is not ours; its code is 123456".to_string();
     let text = explain(&PLANE, MAC, &[line.clone(), "it's $x `y` \"z\"".into()]);
-    let said = format!("echo 'NSBoot: {}'\necho 'NSBoot: it'\\''s ?x ?y? ?z?'\n", line.replace(';', "?"));
+    let said = format!(
+        "echo 'NSBoot: {}'\necho 'NSBoot: it'\\''s ?x ?y? ?z?'\n",
+        line.replace(';', "?")
+    );
     assert_eq!(text, format!("{said}{LOOP}"));
 }
 

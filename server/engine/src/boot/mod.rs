@@ -2,7 +2,9 @@
 
 mod boots;
 mod causes;
+mod choice;
 mod disks;
+mod forms;
 mod grub;
 pub mod identity;
 mod next;
@@ -15,6 +17,7 @@ mod timeline_tests;
 
 pub use boots::Boots;
 pub(crate) use boots::Needs;
+pub use forms::{Form, choices};
 pub use rules::Choice;
 pub use script::Plane;
 
@@ -30,6 +33,8 @@ pub enum Firmware {
     UefiPxe,
     /// Option 60 `HTTPClient`.
     UefiHttp,
+    /// Option 60 `PXEClient` from an Ethernet address of a Raspberry Pi, which calls itself a BIOS.
+    RaspberryPi,
     /// Option 175 present, or user class `iPXE`.
     Ipxe,
     /// An operating system or anything else: gets an address and no boot information.
@@ -45,17 +50,42 @@ pub struct Machine {
     pub arch: Option<u16>,
     /// Option 97 without its type byte, unless all zeros.
     pub uuid: Option<[u8; 16]>,
+    /// What its iPXE can do, by the feature bits in option 175.
+    pub ipxe: Features,
+}
+
+/// What iPXE says of itself in option 175 (<https://ipxe.org/howto/dhcpd>). All false without it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Features {
+    /// Sub-option 0x13: it can fetch our script.
+    pub http: bool,
+    /// Sub-option 0x11: it can start our disks.
+    pub iscsi: bool,
+}
+
+impl Features {
+    /// Whether it can do all that our scripts ask for. Cards and hypervisors bring old ones that can't.
+    pub fn suffice(self) -> bool {
+        self.http && self.iscsi
+    }
 }
 
 /// What a DHCP answer tells the machine to load.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BootFile {
-    /// Nothing: not a booting machine.
+    /// Nothing: not a booting machine, or none that we have a loader for.
     None,
     /// A file of the TFTP root, e.g. `undionly.kpxe`.
     Loader(String),
-    /// An HTTP address that iPXE fetches its script from.
-    Script(String),
+    /// An HTTP address: of the loader for UEFI HTTP Boot, of the script for iPXE.
+    Url(String),
+}
+
+/// What a machine is told, and in which form.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Advice {
+    pub file: BootFile,
+    pub form: Form,
 }
 
 /// Something a daemon saw. Times are taken where the packet is, not where the signal is handled.
@@ -72,6 +102,22 @@ pub enum Signal {
     Ack {
         address: Ipv4Addr,
         firmware: Firmware,
+    },
+    /// Boot information has left beside the offer of another server.
+    ProxyOffer,
+    /// It takes an address from another server (a REQUEST with that server's identifier).
+    TookOther {
+        server: Ipv4Addr,
+        address: Ipv4Addr,
+        firmware: Firmware,
+    },
+    /// It asked on port 4011 what to load, and was told this file.
+    BootServer {
+        file: String,
+    },
+    /// There is nothing that this kind of machine could load.
+    NoLoader {
+        cause: Cause,
     },
     /// A DHCPNAK has left, or nothing could be offered.
     NoAddress {

@@ -70,7 +70,7 @@ impl Boots {
         plane: &Plane,
         at: Timestamp,
     ) -> Result<String> {
-        self.require_own(mac, peer, plane)?;
+        self.inner.recognise(mac, peer, plane)?;
         Ok(match self.next(mac, at, Loader::Ipxe).await? {
             Ok(next) => script::of(plane, mac, &next),
             Err(cause) => script::explain(plane, mac, &[cause.title, cause.hint]),
@@ -91,16 +91,21 @@ impl Boots {
     ) -> Result<Option<String>> {
         let mac = match grub::asked(file) {
             None => return Ok(None),
-            Some(grub::Asked::Own) if plane.assigns_addresses => {
-                match self.inner.needs.leases.last_holder(peer) {
+            Some(grub::Asked::Own) => {
+                let leases = &self.inner.needs.leases;
+                let known = match plane.assigns_addresses {
+                    true => leases.last_holder(peer),
+                    false => leases.elsewhere(peer),
+                };
+                match known {
                     Some(mac) => mac,
-                    None => return Ok(None),
+                    None if plane.assigns_addresses => return Ok(None),
+                    // Another server's address, and never heard of: it names itself in a second question.
+                    None => return Ok(Some(grub::ask_by_mac(plane))),
                 }
             }
-            // Its address is not ours: it names itself in a second question.
-            Some(grub::Asked::Own) => return Ok(Some(grub::ask_by_mac(plane))),
             Some(grub::Asked::Of(mac)) => {
-                self.require_own(mac, peer, plane)?;
+                self.inner.recognise(mac, peer, plane)?;
                 mac
             }
         };
@@ -108,14 +113,6 @@ impl Boots {
             Ok(next) => grub::of(plane, mac, &next),
             Err(cause) => grub::explain(plane, mac, &[cause.title, cause.hint]),
         }))
-    }
-
-    /// A script carries the disk's secret, and asking for it starts the disk anew.
-    fn require_own(&self, mac: MacAddr, peer: Ipv4Addr, plane: &Plane) -> Result<()> {
-        if plane.assigns_addresses && self.inner.needs.leases.last_holder(peer) != Some(mac) {
-            return Err(Error::Forbidden("this address is not that computer's"));
-        }
-        Ok(())
     }
 
     /// Chooses, makes ready, and writes down that a one-shot is used up. The cause when nothing is to
@@ -163,7 +160,9 @@ impl Boots {
         }
         let signal = match disk {
             Some(_) => Signal::Script,
-            None => Signal::HandedOver { to: goes_on(&entry) },
+            None => Signal::HandedOver {
+                to: goes_on(&entry),
+            },
         };
         self.signal(Who::Mac(mac), at, signal);
         Ok(Ok(Next {
@@ -217,9 +216,7 @@ impl Boots {
     fn one_shot(&self, client: &ClientRecord, at: Timestamp) -> Option<BootEntryId> {
         let boot = self.id_of(Who::Mac(client.mac));
         let again = |used: &&UsedOneShot| {
-            used.boot.is_some()
-                && used.boot == boot
-                && used.at.seconds_to(at) <= ASKS_AGAIN_SECONDS
+            used.boot.is_some() && used.boot == boot && used.at.seconds_to(at) <= ASKS_AGAIN_SECONDS
         };
         client.one_shot_id.or_else(|| {
             let used = &self.inner.used_one_shots;
@@ -265,7 +262,10 @@ fn outcome(client: &ClientRecord, entry: &BootEntryRecord, image: Option<&str>) 
         }
         (_, EntryKind::Local, _) => "It starts from the disk in the computer.".into(),
         (_, EntryKind::Kernel, None) if entry.attach_disk => {
-            format!("Nothing: {} attaches its network disk, and it has no image.", entry.name)
+            format!(
+                "Nothing: {} attaches its network disk, and it has no image.",
+                entry.name
+            )
         }
         (_, EntryKind::Kernel, Some(image)) if entry.attach_disk => format!(
             "It starts the kernel {} with its network disk attached: {}.",

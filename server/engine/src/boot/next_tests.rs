@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::{Engine, EngineConfig};
-use types::{
-    CreateBootEntryParams, CreateClientParams, DhcpMode, UpdateClientParams,
-};
+use types::{CreateBootEntryParams, CreateClientParams, DhcpMode, UpdateClientParams};
 
 const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
 const PEER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 100);
@@ -77,29 +75,51 @@ async fn turn_on(engine: &Engine) {
 }
 
 fn waiting(engine: &Engine) -> Option<String> {
-    engine.as_itself("test").client("pc-1").unwrap().one_shot_name
+    engine
+        .as_itself("test")
+        .client("pc-1")
+        .unwrap()
+        .one_shot_name
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_one_shot_holds_for_one_boot_also_when_its_answer_is_asked_for_twice() {
     let dir = tempfile::tempdir().unwrap();
     let engine = stage(&dir).await;
-    assert_eq!(engine.as_itself("test").boot_choice("pc-1").unwrap().entry.value, "once");
-    assert_eq!(waiting(&engine).as_deref(), Some("once"), "looking uses nothing up");
+    assert_eq!(
+        engine
+            .as_itself("test")
+            .boot_choice("pc-1")
+            .unwrap()
+            .entry
+            .value,
+        "once"
+    );
+    assert_eq!(
+        waiting(&engine).as_deref(),
+        Some("once"),
+        "looking uses nothing up"
+    );
     turn_on(&engine).await;
     let at = crate::now();
     assert!(ask(&engine, at).await.contains("echo ONCE"));
     assert_eq!(waiting(&engine), None);
     engine.boots().fold(std::future::ready(())).await;
     // The answer was lost; but not for ever, and not for another boot.
-    assert!(ask(&engine, at.plus_seconds(10)).await.contains("echo ONCE"));
+    assert!(
+        ask(&engine, at.plus_seconds(10))
+            .await
+            .contains("echo ONCE")
+    );
     let late = ask(&engine, at.plus_seconds(61)).await;
     assert!(late.contains("iseq ${platform} efi"), "{late}");
     turn_on(&engine).await;
     let next = ask(&engine, at.plus_seconds(20)).await;
     assert!(next.contains("iseq ${platform} efi"), "{next}");
     let entries: Vec<store::AuditRecord> = engine.store().read(|tx| store::Read::list(tx)).unwrap();
-    let used = entries.iter().filter(|e| e.body.contains("client.one_shot"));
+    let used = entries
+        .iter()
+        .filter(|e| e.body.contains("client.one_shot"));
     assert_eq!(used.count(), 1, "it was used up once");
 }
 
@@ -142,7 +162,10 @@ async fn a_script_that_is_refused_uses_nothing_up() {
     set(&engine, None, Some("tool")).await;
     let config = boots.grub_config(name.as_bytes(), PEER, &PLANE, crate::now());
     let config = config.await.unwrap().unwrap();
-    assert!(config.contains("linux (tftp,10.77.0.1)/tool/linux"), "{config}");
+    assert!(
+        config.contains("linux (tftp,10.77.0.1)/tool/linux"),
+        "{config}"
+    );
     assert_eq!(waiting(&engine), None);
 }
 
@@ -154,7 +177,10 @@ async fn unknown_and_retired_computers_boot_nothing_and_are_told_so() {
     let boots = engine.boots();
     let said = boots.script(stranger, PEER, &PLANE, crate::now());
     let said = said.await.unwrap();
-    assert!(said.contains("Its code is ABCDEF") && said.contains("sleep 10"), "{said}");
+    assert!(
+        said.contains("Its code is ABCDEF") && said.contains("sleep 10"),
+        "{said}"
+    );
     let retire = UpdateClientParams {
         retire: Some(true),
         ..UpdateClientParams::default()

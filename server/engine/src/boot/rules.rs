@@ -118,12 +118,16 @@ fn first<T: Clone>(rules: Vec<Rule<T>>, shown: impl Fn(&T) -> String) -> (Option
     for Rule { level, said } in rules {
         let (value, decides, why) = match (&chosen, said) {
             (_, Said::Nothing) => (None, false, "says nothing".to_string()),
-            (Some((_, by)), Said::Value(v)) => {
-                (Some(shown(&v)), false, format!("{} goes before it", word(*by)))
-            }
-            (_, Said::Unknown(name)) => {
-                (Some(name), false, "there is none of that name; passed over".into())
-            }
+            (Some((_, by)), Said::Value(v)) => (
+                Some(shown(&v)),
+                false,
+                format!("{} goes before it", word(*by)),
+            ),
+            (_, Said::Unknown(name)) => (
+                Some(name),
+                false,
+                "there is none of that name; passed over".into(),
+            ),
             (None, Said::Value(v)) => {
                 let name = shown(&v);
                 chosen = Some((v, level));

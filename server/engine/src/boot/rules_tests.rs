@@ -145,7 +145,10 @@ fn a_loader_is_the_clients_then_the_groups_then_the_one_for_all_then_the_firmwar
     assert_eq!((set, loader, why.from), (None, None, RuleLevel::BuiltIn));
     assert!(why.value.is_empty() && why.steps.iter().filter(|s| s.decides).count() == 1);
     let (set, loader, _) = of(&own, None, &all);
-    assert_eq!((set.as_deref(), loader), (Some("for-all"), Some(LoaderKind::Ipxe)));
+    assert_eq!(
+        (set.as_deref(), loader),
+        (Some("for-all"), Some(LoaderKind::Ipxe))
+    );
     let (set, loader, _) = of(&own, Some(&in_group), &all);
     assert_eq!(
         (set.as_deref(), loader),
@@ -154,7 +157,14 @@ fn a_loader_is_the_clients_then_the_groups_then_the_one_for_all_then_the_firmwar
     own.loader_set = Some("own".into());
     own.loader = Some(LoaderKind::Ipxe);
     let (set, loader, why) = of(&own, Some(&in_group), &all);
-    assert_eq!((set.as_deref(), loader), (Some("own"), Some(LoaderKind::Ipxe)));
+    assert_eq!(
+        (set.as_deref(), loader),
+        (Some("own"), Some(LoaderKind::Ipxe))
+    );
     let passed: Vec<_> = why.steps.iter().filter(|s| !s.decides).collect();
-    assert!(passed.iter().all(|s| s.why == "the computer's own goes before it"));
+    assert!(
+        passed
+            .iter()
+            .all(|s| s.why == "the computer's own goes before it")
+    );
 }

@@ -41,8 +41,8 @@ impl Plane {
         format!("{}/b/{}.ipxe", self.base_url(), mac.hexhyp())
     }
 
-    /// Where a file of a boot entry is: below `/f/`, unless it is an address already.
-    pub(super) fn file_url(&self, file: &str) -> String {
+    /// Where a file is that firmware or iPXE fetches by HTTP: below `/f/`, unless it is an address already.
+    pub fn file_url(&self, file: &str) -> String {
         match file.starts_with("http://") {
             true => file.to_owned(),
             false => format!("{}/f/{file}", self.base_url()),

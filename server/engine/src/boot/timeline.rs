@@ -1,6 +1,7 @@
 //! Folds what daemons saw into one boot. Pure: a boot, a moment and a signal in, the boot changed.
 
 use super::{Firmware, Signal, causes};
+use std::net::Ipv4Addr;
 use types::{
     BootId, BootNote, BootState, BootView, Cause, ClientId, Hop, HopState, HopView, MacAddr,
     Timestamp,
@@ -18,6 +19,12 @@ pub struct Timeline {
     pub view: BootView,
     /// The session id of the firmware's initiator; any other is the operating system's.
     firmware_isid: Option<[u8; 6]>,
+    /// We answered beside another server.
+    is_proxy: bool,
+    /// The other server that it took its address from.
+    other_server: Option<Ipv4Addr>,
+    /// Why there is nothing for it to load.
+    no_loader: Option<Cause>,
 }
 
 impl From<BootView> for Timeline {
@@ -25,6 +32,9 @@ impl From<BootView> for Timeline {
         Timeline {
             view,
             firmware_isid: None,
+            is_proxy: false,
+            other_server: None,
+            no_loader: None,
         }
     }
 }
@@ -107,7 +117,33 @@ impl Timeline {
             Signal::Discover { firmware } => self.discover(at, firmware),
             Signal::Offer { address } => self.note(at, Hop::Dhcp, format!("OFFER {address}")),
             Signal::Ack { address, firmware } => return self.ack(at, address, firmware),
+            Signal::ProxyOffer => {
+                self.is_proxy = true;
+                self.note(at, Hop::Dhcp, "Boot information offered".into());
+            }
+            Signal::TookOther {
+                server,
+                address,
+                firmware,
+            } => return self.took_other(at, server, address, firmware),
+            Signal::BootServer { file } => {
+                if !self.reached(Hop::Loader) {
+                    self.complete(at, Hop::Dhcp);
+                }
+                self.note(at, Hop::Dhcp, format!("Told to load {file} on port 4011"));
+            }
             Signal::NoAddress { cause } => self.fail(at, Hop::Dhcp, cause),
+            // Told once it has its address, which it gets all the same.
+            Signal::NoLoader { cause } => {
+                self.no_loader = Some(cause);
+                return false;
+            }
+            // What a loader or a script goes on to fetch.
+            Signal::LoaderAsked { .. } if self.reached(Hop::Ipxe) => return false,
+            Signal::LoaderDone { file, bytes } if self.reached(Hop::Ipxe) => {
+                let hop = self.waiting_at();
+                self.note(at, hop, format!("{file} fetched, {bytes} bytes"));
+            }
             Signal::LoaderAsked { file } => {
                 self.advance(at, Hop::Loader);
                 self.note(at, Hop::Loader, format!("Loader {file} asked for"));
@@ -159,8 +195,22 @@ impl Timeline {
         if self.silence(at) <= causes::patience_seconds(hop) as f64 {
             return false;
         }
-        self.fail(at, hop, causes::stalled(hop));
+        self.fail(at, hop, self.why_silent(hop));
         true
+    }
+
+    /// The cause of a silence at this hop.
+    fn why_silent(&self, hop: Hop) -> Cause {
+        if hop > Hop::Ipxe || hop == Hop::Loader {
+            return causes::stalled(hop);
+        }
+        match (&self.no_loader, self.other_server) {
+            (Some(cause), _) => cause.clone(),
+            (None, Some(server)) if self.is_proxy => causes::proxy_ignored(server),
+            (None, Some(server)) => causes::other_server(server),
+            (None, None) if self.is_proxy && hop != Hop::Ipxe => causes::no_dhcp_server(),
+            (None, None) => causes::stalled(hop),
+        }
     }
 
     fn discover(&mut self, at: Timestamp, firmware: Firmware) {
@@ -173,13 +223,14 @@ impl Timeline {
             Firmware::BiosPxe => "a BIOS PXE ROM",
             Firmware::UefiPxe => "UEFI PXE",
             Firmware::UefiHttp => "UEFI HTTP boot",
+            Firmware::RaspberryPi => "a Raspberry Pi",
             Firmware::Other => "an operating system",
         };
         let hop = self.waiting_at();
         self.note(at, hop, format!("DISCOVER from {who}"));
     }
 
-    fn ack(&mut self, at: Timestamp, address: std::net::Ipv4Addr, firmware: Firmware) -> bool {
+    fn ack(&mut self, at: Timestamp, address: Ipv4Addr, firmware: Firmware) -> bool {
         if firmware == Firmware::Other && self.view.state != BootState::Booting {
             return false;
         }
@@ -193,6 +244,29 @@ impl Timeline {
             Hop::Dhcp
         };
         self.note(at, hop, format!("ACK {address}"));
+        if let Some(cause) = self.no_loader.take().filter(|_| !self.reached(Hop::Loader)) {
+            self.fail(at, Hop::Loader, cause);
+        }
+        true
+    }
+
+    /// As [`Timeline::ack`], of an address that is not ours.
+    fn took_other(
+        &mut self,
+        at: Timestamp,
+        server: Ipv4Addr,
+        address: Ipv4Addr,
+        firmware: Firmware,
+    ) -> bool {
+        if firmware == Firmware::Other {
+            return false; // an operating system, perhaps one that we did not boot
+        }
+        self.other_server = Some(server);
+        self.view.address = Some(address);
+        if self.is_proxy && !self.reached(Hop::Loader) {
+            self.complete(at, Hop::Dhcp);
+        }
+        self.note(at, Hop::Dhcp, format!("It takes {address} of {server}"));
         true
     }
 

@@ -319,3 +319,112 @@ fn what_goes_on_elsewhere_is_handed_over_and_comes_back_with_a_disk_of_ours() {
     let (t, _) = play([begin, login].concat());
     assert_eq!(t.view.state, BootState::Booting);
 }
+
+/// The cause that a boot has after a long silence.
+fn cause_of(signals: Vec<Signal>) -> String {
+    let (mut t, _) = play(signals);
+    if t.view.state == BootState::Booting {
+        assert!(t.check_stalled(at(600)), "{}", rail(&t));
+    }
+    t.view.cause.expect("a stopped boot has a cause").code
+}
+
+fn took(firmware: Firmware) -> Signal {
+    Signal::TookOther {
+        server: Ipv4Addr::new(10, 77, 0, 254),
+        address: IP,
+        firmware,
+    }
+}
+
+#[test]
+fn beside_another_server_the_boot_goes_on_with_its_address() {
+    let (t, rails) = play(vec![
+        discover(Firmware::UefiPxe),
+        Signal::ProxyOffer,
+        took(Firmware::UefiPxe),
+        Signal::BootServer {
+            file: "snponly.efi".into(),
+        },
+        asked(),
+        fetched(),
+        discover(Firmware::Ipxe),
+        Signal::ProxyOffer,
+        took(Firmware::Ipxe),
+        Signal::Script,
+    ]);
+    assert_eq!(
+        rails,
+        [
+            "#>.....", "#>.....", "##.....", "##.....", "##>....", "###....", "###....", "###....",
+            "###....", "####>.."
+        ]
+    );
+    assert_eq!(t.view.address, Some(IP));
+}
+
+#[test]
+fn a_silence_names_who_is_to_blame() {
+    let uefi = || discover(Firmware::UefiPxe);
+    for (signals, code) in [
+        (vec![uefi(), Signal::Offer { address: IP }], "no_request"),
+        (vec![uefi(), Signal::ProxyOffer], "no_dhcp_server"),
+        (
+            vec![uefi(), Signal::ProxyOffer, took(Firmware::UefiPxe)],
+            "proxy_ignored",
+        ),
+        (
+            vec![
+                uefi(),
+                Signal::Offer { address: IP },
+                took(Firmware::UefiPxe),
+            ],
+            "other_dhcp_server",
+        ),
+        (
+            vec![uefi(), Signal::ProxyOffer, took(Firmware::UefiPxe), asked()],
+            "loader_stalled",
+        ),
+    ] {
+        assert_eq!(cause_of(signals), code);
+    }
+}
+
+#[test]
+fn a_machine_without_a_loader_has_its_address_and_the_reason() {
+    let no_loader = || Signal::NoLoader {
+        cause: causes::no_loader(Some(11)),
+    };
+    let signals = vec![
+        discover(Firmware::UefiPxe),
+        no_loader(),
+        Signal::Offer { address: IP },
+        no_loader(),
+        ack(Firmware::UefiPxe),
+    ];
+    let (t, rails) = play(signals);
+    assert_eq!(rails.last().map(String::as_str), Some("##x...."));
+    let cause = t.view.cause.expect("at once");
+    assert!(cause.title.contains("64-bit ARM"), "{cause:?}");
+    assert_eq!(
+        cause_of(vec![discover(Firmware::UefiPxe), no_loader()]),
+        "no_loader"
+    );
+}
+
+#[test]
+fn files_that_come_after_the_loader_are_told_of_and_change_nothing() {
+    let (t, rails) = play(vec![
+        discover(Firmware::Ipxe),
+        ack(Firmware::Ipxe),
+        Signal::Script,
+        asked(),
+        fetched(),
+    ]);
+    assert_eq!(rails[2..], ["##-#>..", "##-#>..", "##-#>.."]);
+    let last = t.view.notes.last().expect("a note");
+    assert_eq!(
+        (last.hop, last.text.as_str()),
+        (Hop::Disk, "undionly.kpxe fetched, 70000 bytes")
+    );
+}

@@ -2,9 +2,8 @@
 
 use super::{Clients, Inner};
 use crate::{
-    By, Error, Result,
+    Area, By, Error, Result,
     groups::{self, require_entry, require_group},
-    Area,
 };
 use store::{ClientRecord, Read, Tx};
 use types::{BootEntryId, ClientId, Event, GroupId, LoaderKind, UpdateClientParams};

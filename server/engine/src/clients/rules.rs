@@ -66,9 +66,10 @@ pub(super) fn state(
 ) -> Result<ClientState> {
     let invalid = |field, rule| Err(Error::invalid(Area::Client, field, rule));
     match (adopt, retire) {
-        (Some(true), Some(true)) => {
-            invalid("retire", "a computer is either adopted or retired, not both")
-        }
+        (Some(true), Some(true)) => invalid(
+            "retire",
+            "a computer is either adopted or retired, not both",
+        ),
         (Some(true), _) => Ok(ClientState::Adopted),
         (_, Some(true)) => Ok(ClientState::Retired),
         (Some(false), _) if old == ClientState::Adopted => invalid(

@@ -7,7 +7,7 @@ use crate::{
     jobs::{self, MAX_ITEMS, NewJob, Work},
 };
 use types::{
-    ClientId, ClientView, CreateClientParams, JobId, JobUnit, JobView, TargetView,
+    ClientId, ClientView, CreateClientParams, JobId, JobUnit, JobView, LabFirmware, TargetView,
     UpdateClientParams,
 };
 
@@ -254,12 +254,13 @@ impl Operator {
     ///
     /// # Errors
     /// [`Error::Conflict`] when it runs already; [`Error::Unavailable`].
-    pub async fn lab_boot(&self, name: Option<&str>) -> Result<ClientView> {
-        let boot = self.engine.lab().boot(&self.by, name);
+    pub async fn lab_boot(&self, name: Option<&str>, firmware: LabFirmware) -> Result<ClientView> {
+        let boot = self.engine.lab().boot(&self.by, name, firmware);
         let to = target("lab", name.unwrap_or(""));
         let client = self.attempt("lab.boot", to, boot).await?;
         let change = Change::act("lab.boot", "client", client.id, &client.name);
-        self.acted(change).await?;
+        let with = serde_json::json!({"firmware": firmware});
+        self.acted(change.facts(None, Some(with))).await?;
         Ok(client)
     }
 

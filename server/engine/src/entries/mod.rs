@@ -215,10 +215,7 @@ impl BootEntries {
 }
 
 impl Inner {
-    fn cached<T>(
-        &self,
-        read: impl FnOnce(&BTreeMap<BootEntryId, Arc<BootEntryRecord>>) -> T,
-    ) -> T {
+    fn cached<T>(&self, read: impl FnOnce(&BTreeMap<BootEntryId, Arc<BootEntryRecord>>) -> T) -> T {
         read(&self.cache.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -288,9 +285,8 @@ fn require_own(tx: &Tx<'_>, id: BootEntryId, if_match: Option<u64>) -> Result<Bo
 fn name_free(tx: &Tx<'_>, record: &BootEntryRecord) -> Result<()> {
     let kept: Vec<BootEntryRecord> = tx.list_readable(None)?;
     let all = built_in().into_iter().chain(kept);
-    let taken = |r: &BootEntryRecord| {
-        r.id != record.id && r.name.eq_ignore_ascii_case(&record.name)
-    };
+    let taken =
+        |r: &BootEntryRecord| r.id != record.id && r.name.eq_ignore_ascii_case(&record.name);
     match all.into_iter().find(taken) {
         None => Ok(()),
         Some(other) => Err(Error::conflict(
@@ -336,7 +332,13 @@ fn facts(r: &BootEntryRecord) -> serde_json::Value {
 
 /// Tells two texts apart without telling them.
 fn sum(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| format!("{} bytes, CRC-32C {:08x}", text.len(), crc32c::crc32c(text.as_bytes())))
+    (!text.is_empty()).then(|| {
+        format!(
+            "{} bytes, CRC-32C {:08x}",
+            text.len(),
+            crc32c::crc32c(text.as_bytes())
+        )
+    })
 }
 
 fn view(r: &BootEntryRecord) -> BootEntryView {

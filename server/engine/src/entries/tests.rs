@@ -80,8 +80,13 @@ async fn entries_are_kept_and_the_built_in_ones_are_always_there() {
     let names: Vec<_> = itself.boot_entries().into_iter().map(|e| e.name).collect();
     assert_eq!(names, ["image", "local", "Installer-13"]);
     assert_eq!(itself.boot_entry("installer-13").unwrap(), changed);
-    let late = itself.update_boot_entry("installer-13", Some(1), rename).await;
-    assert!(matches!(late, Err(Error::PreconditionFailed { current: 2, .. })));
+    let late = itself
+        .update_boot_entry("installer-13", Some(1), rename)
+        .await;
+    assert!(matches!(
+        late,
+        Err(Error::PreconditionFailed { current: 2, .. })
+    ));
     for built_in in ["image", "local", &BootEntryId::LOCAL.to_string()] {
         assert!(itself.boot_entry(built_in).unwrap().built_in);
         let gone = itself.remove_boot_entry(built_in, None).await;
@@ -91,7 +96,10 @@ async fn entries_are_kept_and_the_built_in_ones_are_always_there() {
         let again = itself.create_boot_entry(script(built_in, "shell")).await;
         assert!(again.is_err(), "{built_in}");
     }
-    itself.remove_boot_entry("installer-13", Some(2)).await.unwrap();
+    itself
+        .remove_boot_entry("installer-13", Some(2))
+        .await
+        .unwrap();
     assert_eq!(itself.boot_entries().len(), 2);
 }
 
@@ -118,23 +126,45 @@ async fn what_breaks_a_rule_is_refused_with_its_field() {
         ("kernel", with(|p| p.kernel = "http:///linux".into())),
         ("kernel", with(|p| p.kernel = "http://a/l\nshell".into())),
         ("kernel", with(|p| p.kernel = "http://a/${x}".into())),
-        ("initrds", with(|p| p.initrds = vec!["ok".into(), "not//ok".into()])),
+        (
+            "initrds",
+            with(|p| p.initrds = vec!["ok".into(), "not//ok".into()]),
+        ),
         ("initrds", with(|p| p.initrds = vec!["a".into(); 9])),
         ("command_line", with(|p| p.command_line = "a\nshell".into())),
-        ("command_line", with(|p| p.command_line = "a || shell".into())),
+        (
+            "command_line",
+            with(|p| p.command_line = "a || shell".into()),
+        ),
         ("command_line", with(|p| p.command_line = "a #b".into())),
         ("command_line", with(|p| p.command_line = "ä".into())),
-        ("command_line", CreateBootEntryParams { command_line: long, ..kernel("x") }),
+        (
+            "command_line",
+            CreateBootEntryParams {
+                command_line: long,
+                ..kernel("x")
+            },
+        ),
         ("script", with(|p| p.script = "shell".into())),
         ("script", script("x", " \n ")),
         ("script", script("x", &"x".repeat((16 << 10) + 1))),
         ("script", script("x", "a\u{1b}[2J")),
-        ("attach_disk", CreateBootEntryParams { attach_disk: true, ..script("x", "shell") }),
+        (
+            "attach_disk",
+            CreateBootEntryParams {
+                attach_disk: true,
+                ..script("x", "shell")
+            },
+        ),
     ];
     for (want, params) in cases {
         let told = format!("{params:?}");
         match itself.create_boot_entry(params).await {
-            Err(Error::Invalid { area: Area::BootEntry, field, .. }) => {
+            Err(Error::Invalid {
+                area: Area::BootEntry,
+                field,
+                ..
+            }) => {
                 assert_eq!(field, want, "{told}");
             }
             other => panic!("{other:?}: {told}"),
@@ -159,7 +189,10 @@ async fn what_is_named_somewhere_is_not_removed_and_a_new_name_shows_everywhere(
     };
     let group = itself.create_group(new.clone()).await.unwrap();
     assert_eq!(group.boot_entry_name.as_deref(), Some("tool"));
-    assert!(matches!(itself.create_group(new).await, Err(Error::Conflict { .. })));
+    assert!(matches!(
+        itself.create_group(new).await,
+        Err(Error::Conflict { .. })
+    ));
     itself.create_client(client(1)).await.unwrap();
     let set = |group: &str, entry: &str, once: &str| UpdateClientParams {
         group: Some(group.into()),
@@ -180,12 +213,24 @@ async fn what_is_named_somewhere_is_not_removed_and_a_new_name_shows_everywhere(
         assert!(matches!(gone, Err(Error::Conflict { .. })), "{gone:?}");
     }
     let name = Some("tool-2".to_string());
-    let rename = UpdateBootEntryParams { name, ..UpdateBootEntryParams::default() };
-    itself.update_boot_entry("tool", None, rename).await.unwrap();
+    let rename = UpdateBootEntryParams {
+        name,
+        ..UpdateBootEntryParams::default()
+    };
+    itself
+        .update_boot_entry("tool", None, rename)
+        .await
+        .unwrap();
     assert_eq!(itself.client("pc-1").unwrap().one_shot_name, text("tool-2"));
 
-    let shown = itself.update_client("pc-1", None, set("", "", "")).await.unwrap();
-    assert_eq!((shown.group_id, shown.boot_entry_id, shown.one_shot_id), (None, None, None));
+    let shown = itself
+        .update_client("pc-1", None, set("", "", ""))
+        .await
+        .unwrap();
+    assert_eq!(
+        (shown.group_id, shown.boot_entry_id, shown.one_shot_id),
+        (None, None, None)
+    );
     let still = itself.remove_boot_entry("tool-2", None).await;
     assert!(still.is_err(), "the group names it");
     let empty = UpdateGroupParams {
@@ -207,7 +252,13 @@ async fn what_is_named_somewhere_is_not_removed_and_a_new_name_shows_everywhere(
             ..UpdateClientParams::default()
         };
         let refused = itself.update_client("pc-1", None, missing).await;
-        assert!(matches!(refused, Err(Error::NotFound { area: Area::BootEntry, .. })));
+        assert!(matches!(
+            refused,
+            Err(Error::NotFound {
+                area: Area::BootEntry,
+                ..
+            })
+        ));
     }
 }
 
@@ -232,9 +283,14 @@ async fn a_computer_is_retired_and_comes_back_by_being_adopted() {
         (None, Some(false), Some(ClientState::Adopted)),
         (Some(false), None, None),
     ] {
-        let got = itself.update_client("pc-1", None, change(adopt, retire)).await;
+        let got = itself
+            .update_client("pc-1", None, change(adopt, retire))
+            .await;
         assert_eq!(got.ok().map(|c| c.state), want, "{adopt:?} {retire:?}");
     }
     let why = itself.boot_choice("pc-1").unwrap();
-    assert_eq!((why.entry.value.as_str(), why.outcome.as_str()), ("image", "Nothing: it has no image."));
+    assert_eq!(
+        (why.entry.value.as_str(), why.outcome.as_str()),
+        ("image", "Nothing: it has no image.")
+    );
 }

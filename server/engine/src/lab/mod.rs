@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
-use types::{ClientView, CreateClientParams, ImageState, LabView, OverlayMode};
+use types::{ClientView, CreateClientParams, ImageState, LabFirmware, LabView, OverlayMode};
 
 /// The image that a new virtual computer gets, when it is there.
 pub const SELF_TEST: &str = "self-test";
@@ -143,9 +143,15 @@ impl Lab {
     ///
     /// # Errors
     /// [`Error::Conflict`] when it runs, or the name is that of a real computer;
-    /// [`Error::Unavailable`] when the lab can't be used here.
-    pub(crate) async fn boot(&self, by: &By, name: Option<&str>) -> Result<ClientView> {
+    /// [`Error::Unavailable`] when the lab can't be used here, or the firmware is not installed.
+    pub(crate) async fn boot(
+        &self,
+        by: &By,
+        name: Option<&str>,
+        firmware: LabFirmware,
+    ) -> Result<ClientView> {
         name.map_or(Ok(()), |name| self.takes_name(name))?;
+        machine::has_firmware(firmware).map_err(failed)?;
         self.up().await?;
         let up = self.inner.changing.lock().await;
         let client = self.client(by, name).await?;
@@ -158,6 +164,7 @@ impl Lab {
         }
         let machine = Machine {
             name: client.name.clone(),
+            firmware,
             mac: client.mac,
             uuid: client.id.0,
             tap: stage::tap_name(client.mac),
@@ -167,6 +174,11 @@ impl Lab {
             .add_tap(&machine.tap)
             .await
             .map_err(failed)?;
+        let laid_out = machine.lay_out(&self.inner.dir).await;
+        laid_out.map_err(Error::io(format!(
+            "making the variables of {}",
+            client.name
+        )))?;
         let child = machine.start(&self.inner.stage, &self.inner.dir).await;
         self.table()
             .insert(client.name.clone(), child.map_err(failed)?);

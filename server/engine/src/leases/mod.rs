@@ -3,16 +3,18 @@
 //! Decisions are made in memory ([`Pool`]); what a computer is told to rely on is on disk first
 //! ([`Scope::commit`]). Offers are never stored: they lapse within a minute.
 
+mod elsewhere;
 mod pool;
 
 pub use pool::{Asker, Claim, Lease, OFFER_SECONDS, Pool, QUARANTINE_SECONDS};
 
 use crate::{Area, Clients, Error, EventBus, Result, now};
+use elsewhere::Elsewhere;
 use std::{
     collections::BTreeMap,
     future::Future,
     net::Ipv4Addr,
-    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak},
 };
 use store::{LeaseRecord, Read, ScopePrefix, Store};
 use types::{AddressRange, Event, LeaseView, MacAddr, Timestamp};
@@ -28,6 +30,7 @@ struct Inner {
     events: EventBus,
     clients: Clients,
     scopes: RwLock<BTreeMap<String, Arc<Scope>>>,
+    elsewhere: Mutex<Elsewhere>,
 }
 
 impl Inner {
@@ -41,6 +44,13 @@ impl Inner {
         self.scopes()
             .iter()
             .find_map(|scope| scope.with_pool(|pool| pool.address_of(mac, now)))
+            .or_else(|| self.elsewhere().address_of(mac))
+    }
+
+    fn elsewhere(&self) -> MutexGuard<'_, Elsewhere> {
+        self.elsewhere
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,6 +62,7 @@ impl Leases {
             events,
             clients: clients.clone(),
             scopes: RwLock::default(),
+            elsewhere: Mutex::default(),
         });
         // Weak: the clients must not keep us, we keep them.
         let weak: Weak<Inner> = Arc::downgrade(&inner);
@@ -129,13 +140,24 @@ impl Leases {
             .find_map(|scope| scope.with_pool(|pool| pool.last_holder(address)))
     }
 
-    /// Whose live lease an address is.
+    /// A computer was heard to ask another server for that address.
+    pub fn overheard(&self, mac: MacAddr, address: Ipv4Addr) {
+        self.inner.elsewhere().hear(mac, address);
+    }
+
+    /// Who has an address of another server, as far as it was overheard.
+    pub fn elsewhere(&self, address: Ipv4Addr) -> Option<MacAddr> {
+        self.inner.elsewhere().owner(address)
+    }
+
+    /// Whose live lease an address is, of ours or of another server.
     pub fn address_owner(&self, address: Ipv4Addr) -> Option<MacAddr> {
         let now = now();
         let scopes = self.inner.scopes();
         scopes
             .iter()
             .find_map(|scope| scope.with_pool(|pool| pool.owner(address, now)))
+            .or_else(|| self.elsewhere(address))
     }
 
     /// The live address of a computer.

@@ -27,6 +27,14 @@ pub enum OsError {
         /// What brings it.
         package: &'static str,
     },
+    /// A file that a program needs is not on this machine.
+    #[error("{path} is not there; install the Debian package {package}")]
+    MissingFile {
+        /// Where it has to be.
+        path: &'static str,
+        /// What brings it.
+        package: &'static str,
+    },
     /// It could not be started or waited for.
     #[error("could not run `{command}`: {source}")]
     Start {

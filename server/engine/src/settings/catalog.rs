@@ -144,7 +144,10 @@ pub(super) const CATALOG: &[Known] = &[
         read: |values, text| {
             values.loader = match text {
                 "auto" => None,
-                text => Some(text.parse().map_err(|_| "it is one of auto, snponly, ipxe")?),
+                text => Some(
+                    text.parse()
+                        .map_err(|_| "it is one of auto, snponly, ipxe")?,
+                ),
             };
             Ok(())
         },

@@ -33,7 +33,7 @@ pub(super) fn config(
         None => DhcpMode::Full,
         Some(raw) => parse("boot.mode", raw, |s| match s {
             "full" => Ok(DhcpMode::Full),
-            "proxy" => Err("proxy DHCP comes with the next version; use full or off".into()),
+            "proxy" => Ok(DhcpMode::Proxy),
             "off" => Ok(DhcpMode::Off),
             _ => Err("it is one of full, proxy, off".into()),
         })?,

@@ -107,7 +107,11 @@ fn chain(what: &str, e: &Explanation) -> String {
     for step in &e.steps {
         let mark = if step.decides { '▶' } else { ' ' };
         let said = step.value.as_deref().unwrap_or("-");
-        out += &format!("  {mark} {:<9} {said:<16} {}\n", level(step.level), step.why);
+        out += &format!(
+            "  {mark} {:<9} {said:<16} {}\n",
+            level(step.level),
+            step.why
+        );
     }
     out
 }

@@ -12,8 +12,8 @@ use axum::{Json, response::Response};
 use engine::{Operator, Viewer};
 use http::StatusCode;
 use types::{
-    BootChoiceView, ClientView, CreateClientParams, JobView, ListView, RemoveClientsParams, UpdateClientParams,
-    UpdateClientsParams,
+    BootChoiceView, ClientView, CreateClientParams, JobView, ListView, RemoveClientsParams,
+    UpdateClientParams, UpdateClientsParams,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 

@@ -38,7 +38,7 @@ async fn boot(
     As(operator): As<Operator>,
     Body(params): Body<LabBootParams>,
 ) -> ApiResult<Tagged<ClientView>> {
-    let client = views::boot_virtual(&state, &operator, params.name.as_deref()).await?;
+    let client = views::boot_virtual(&state, &operator, params).await?;
     Ok(Tagged(StatusCode::OK, client.revision, client))
 }
 

@@ -15,7 +15,11 @@ const CALLS: &[(&str, &str, &str)] = &[
         "spawn(command, &dir.join(format!(\"{}.qemu.log\", self.name))).await",
         "a computer's name: clients::check_name",
     ),
-    ("machine.rs", "Ok(Command::new(&qemu()?)", "a fixed program"),
+    (
+        "machine.rs",
+        "let command = Command::new(&qemu()?)",
+        "a fixed program",
+    ),
     (
         "machine.rs",
         ".args([\"-name\", name, \"-nodefaults\", \"-display\", \"none\"])",
@@ -23,12 +27,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ),
     (
         "machine.rs",
-        ".args([\"-accel\", \"tcg\", \"-m\", &MEMORY_MIB.to_string()])",
-        "a number",
-    ),
-    (
-        "machine.rs",
-        ".args([\"-boot\", \"n\", \"-uuid\", &uuid.to_string()])",
+        ".args([\"-accel\", \"tcg\", \"-uuid\", &uuid.to_string()])",
         "a UUID",
     ),
     ("machine.rs", ".arg(\"-netdev\")", ""),
@@ -37,19 +36,44 @@ const CALLS: &[(&str, &str, &str)] = &[
         ".arg(format!(\"tap,id=n0,ifname={tap},script=no,downscript=no\"))",
         "made of an Ethernet address",
     ),
-    ("machine.rs", ".arg(\"-device\")", ""),
-    (
-        "machine.rs",
-        ".arg(format!(\"virtio-net-pci,netdev=n0,mac={mac}\"))",
-        "an Ethernet address",
-    ),
     ("machine.rs", ".arg(\"-chardev\")", ""),
     (
         "machine.rs",
         ".arg(format!(",
+        "a computer's name: no comma, no slash; an Ethernet address",
+    ),
+    ("machine.rs", ".args([\"-serial\", \"chardev:s0\"]);", ""),
+    (
+        "machine.rs",
+        ".args([\"-m\", \"512\", \"-boot\", \"n\", \"-device\"])",
+        "",
+    ),
+    (
+        "machine.rs",
+        ".arg(format!(\"virtio-net-pci,netdev=n0,mac={}\", self.mac))",
+        "an Ethernet address",
+    ),
+    (
+        "machine.rs",
+        ".args([\"-machine\", \"q35\", \"-m\", \"1024\"])",
+        "",
+    ),
+    ("machine.rs", ".arg(\"-drive\")", ""),
+    (
+        "machine.rs",
+        ".arg(format!(\"if=pflash,format=raw,readonly=on,file={UEFI_CODE}\"))",
+        "a constant",
+    ),
+    (
+        "machine.rs",
+        ".arg(format!(\"if=pflash,format=raw,file={}\", self.vars()))",
         "a computer's name: no comma, no slash",
     ),
-    ("machine.rs", ".args([\"-serial\", \"chardev:s0\"]))", ""),
+    (
+        "machine.rs",
+        ".args([\"-device\", \"virtio-rng-pci\", \"-device\"])",
+        "",
+    ),
     (
         "stage.rs",
         "let pids = ip(&[\"netns\", \"pids\", &self.namespace]).await?;",

@@ -24,7 +24,15 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
     (
         "POST",
         "/boot-entries",
-        &["boot-entry", "add", "tool", "--kind", "kernel", "--kernel", "a"],
+        &[
+            "boot-entry",
+            "add",
+            "tool",
+            "--kind",
+            "kernel",
+            "--kernel",
+            "a",
+        ],
     ),
     (
         "GET",
@@ -110,7 +118,7 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
     (
         "POST",
         "/lab/actions/boot",
-        &["lab", "boot", "--name", "v1"],
+        &["lab", "boot", "--name", "v1", "--firmware", "uefi"],
     ),
     (
         "POST",
