@@ -51,6 +51,7 @@ stage "Debian image" 10 scripts/lab-image.sh debian
 DEBIAN_IMAGE=$(scripts/lab-image.sh debian) || finish
 export DEBIAN_IMAGE
 stage "ways to boot in the lab" 20 python3 end2end/lab/firmware.py
+stage "boot entries in the lab" 12 python3 end2end/lab/entries.py
 stage "browser" 12 bash -c 'cd end2end && npx playwright test'
 if [ "$LONG" = --long ]; then
   stage "fuzz, ten minutes each" 45 scripts/fuzz.sh 600

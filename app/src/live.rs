@@ -5,7 +5,8 @@ use crate::start::Start;
 use leptos::prelude::*;
 use types::{
     AuditView, BootEntryView, BootNetworkView, BootView, ClientId, ClientView, Event, GroupView,
-    ImageId, ImageView, JobId, JobView, LeaseView, ServerFrame, Snapshot, Timestamp, TrialView,
+    ImageId, ImageView, JobId, JobView, LeaseView, ReservationView, ScopeView, ServerFrame,
+    Snapshot, Timestamp, TrialView,
 };
 
 #[cfg(feature = "hydrate")]
@@ -44,7 +45,9 @@ pub struct Live {
     pub entries: RwSignal<Vec<BootEntryView>>,
     pub groups: RwSignal<Vec<GroupView>>,
     pub leases: RwSignal<Vec<LeaseView>>,
+    pub reservations: RwSignal<Vec<ReservationView>>,
     pub networks: RwSignal<Vec<BootNetworkView>>,
+    pub scopes: RwSignal<Vec<ScopeView>>,
     /// The newest change of any boot, for pages that show one.
     pub boot: RwSignal<Option<BootView>>,
     /// The jobs that are not over.
@@ -79,7 +82,9 @@ impl Live {
             entries: RwSignal::new(Vec::new()),
             groups: RwSignal::new(Vec::new()),
             leases: RwSignal::new(Vec::new()),
+            reservations: RwSignal::new(Vec::new()),
             networks: RwSignal::new(Vec::new()),
+            scopes: RwSignal::new(Vec::new()),
             boot: RwSignal::new(None),
             running: RwSignal::new(Vec::new()),
             job: RwSignal::new(None),
@@ -152,7 +157,9 @@ impl Live {
         self.entries.set(snapshot.boot_entries);
         self.groups.set(snapshot.groups);
         self.leases.set(snapshot.leases);
+        self.reservations.set(snapshot.reservations);
         self.networks.set(snapshot.networks);
+        self.scopes.set(snapshot.scopes);
         self.trial.set(snapshot.trial);
     }
 
@@ -167,15 +174,22 @@ impl Live {
             Event::BootEntryRemoved { id } => self.entries.update(|all| all.retain(|e| e.id != id)),
             Event::GroupChanged { group } => put(self.groups, group, |g| g.id),
             Event::GroupRemoved { id } => self.groups.update(|all| all.retain(|g| g.id != id)),
-            Event::LeaseChanged { lease } => self.leases.update(|all| {
-                let same = |l: &&mut LeaseView| {
-                    l.address == lease.address && l.interface == lease.interface
-                };
-                match all.iter_mut().find(same) {
-                    Some(old) => *old = lease,
-                    None => all.push(lease),
-                }
+            Event::LeaseChanged { lease } => {
+                put(self.leases, lease, |l| (l.address, l.scope.clone()))
+            }
+            Event::LeaseRemoved { scope, address } => self.leases.update(|all| {
+                all.retain(|l| l.address != address || l.scope != scope);
             }),
+            Event::ReservationChanged { reservation } => {
+                put(self.reservations, reservation, |r| r.id);
+            }
+            Event::ReservationRemoved { id } => {
+                self.reservations.update(|all| all.retain(|r| r.id != id));
+            }
+            Event::ScopeChanged { scope } => put(self.scopes, scope, |s| s.name.clone()),
+            Event::ScopeRemoved { name } => {
+                self.scopes.update(|all| all.retain(|s| s.name != name));
+            }
             Event::JobChanged { job } => self.job_changed(job),
             Event::SettingsChanged { revision, trial } => {
                 self.settings.set(Some(revision));
@@ -189,14 +203,8 @@ impl Live {
             } => self.networks.update(|all| {
                 all.retain(|n| n.interface != interface || n.namespace != namespace);
             }),
-            Event::NetworkChanged { network } => self.networks.update(|all| {
-                let same = |n: &&mut BootNetworkView| {
-                    n.interface == network.interface && n.namespace == network.namespace
-                };
-                match all.iter_mut().find(same) {
-                    Some(old) => *old = network,
-                    None => all.push(network),
-                }
+            Event::NetworkChanged { network } => put(self.networks, network, |n| {
+                (n.interface.clone(), n.namespace.clone())
             }),
         }
     }

@@ -2,7 +2,8 @@
 
 use crate::{
     AuditView, BootEntryId, BootEntryView, BootId, BootNetworkView, BootView, ClientId, ClientView,
-    GroupId, GroupView, ImageId, ImageView, JobId, JobView, LeaseView, Topic, Topics, TrialView,
+    GroupId, GroupView, ImageId, ImageView, JobId, JobView, LeaseView, ReservationId,
+    ReservationView, ScopeView, Topic, Topics, TrialView,
 };
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -43,8 +44,26 @@ pub enum Event {
     LeaseChanged {
         lease: LeaseView,
     },
+    /// It was forgotten: its address may be given to any computer.
+    LeaseRemoved {
+        scope: String,
+        #[cfg_attr(feature = "schema", schema(value_type = String, format = Ipv4))]
+        address: Ipv4Addr,
+    },
+    ReservationChanged {
+        reservation: ReservationView,
+    },
+    ReservationRemoved {
+        id: ReservationId,
+    },
     NetworkChanged {
         network: BootNetworkView,
+    },
+    ScopeChanged {
+        scope: ScopeView,
+    },
+    ScopeRemoved {
+        name: String,
     },
     /// It is not served any more.
     NetworkRemoved {
@@ -82,7 +101,11 @@ pub enum Subject {
     Image(ImageId),
     BootEntry(BootEntryId),
     Group(GroupId),
+    /// An address of a scope.
     Lease(Ipv4Addr, String),
+    Reservation(ReservationId),
+    /// By its name.
+    Scope(String),
     /// An interface, in a network namespace when it is not the host's own.
     Network(String, Option<String>),
     Job(JobId),
@@ -103,8 +126,14 @@ impl Event {
             Event::ImageChanged { .. } | Event::ImageRemoved { .. } => Topic::Images,
             Event::BootEntryChanged { .. } | Event::BootEntryRemoved { .. } => Topic::BootEntries,
             Event::GroupChanged { .. } | Event::GroupRemoved { .. } => Topic::Groups,
-            Event::LeaseChanged { .. } => Topic::Leases,
-            Event::NetworkChanged { .. } | Event::NetworkRemoved { .. } => Topic::Networks,
+            Event::LeaseChanged { .. }
+            | Event::LeaseRemoved { .. }
+            | Event::ReservationChanged { .. }
+            | Event::ReservationRemoved { .. } => Topic::Leases,
+            Event::NetworkChanged { .. }
+            | Event::NetworkRemoved { .. }
+            | Event::ScopeChanged { .. }
+            | Event::ScopeRemoved { .. } => Topic::Networks,
             Event::JobChanged { .. } => Topic::Jobs,
             Event::LoadersChanged { .. } => Topic::Loaders,
             Event::SettingsChanged { .. } => Topic::Settings,
@@ -124,7 +153,12 @@ impl Event {
             Event::BootEntryRemoved { id } => Subject::BootEntry(*id),
             Event::GroupChanged { group } => Subject::Group(group.id),
             Event::GroupRemoved { id } => Subject::Group(*id),
-            Event::LeaseChanged { lease } => Subject::Lease(lease.address, lease.interface.clone()),
+            Event::LeaseChanged { lease } => Subject::Lease(lease.address, lease.scope.clone()),
+            Event::LeaseRemoved { scope, address } => Subject::Lease(*address, scope.clone()),
+            Event::ReservationChanged { reservation } => Subject::Reservation(reservation.id),
+            Event::ReservationRemoved { id } => Subject::Reservation(*id),
+            Event::ScopeChanged { scope } => Subject::Scope(scope.name.clone()),
+            Event::ScopeRemoved { name } => Subject::Scope(name.clone()),
             Event::NetworkChanged { network } => {
                 Subject::Network(network.interface.clone(), network.namespace.clone())
             }
@@ -154,7 +188,13 @@ pub struct Snapshot {
     #[serde(default)]
     pub groups: Vec<GroupView>,
     pub leases: Vec<LeaseView>,
+    /// Of the topic `leases`.
+    #[serde(default)]
+    pub reservations: Vec<ReservationView>,
     pub networks: Vec<BootNetworkView>,
+    /// Of the topic `networks`.
+    #[serde(default)]
+    pub scopes: Vec<ScopeView>,
     /// The newest boot of each computer, for readers of `boots` without `clients`: in `clients`
     /// each computer has it.
     pub boots: Vec<BootView>,

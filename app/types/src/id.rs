@@ -42,6 +42,8 @@ ids! {
     TokenId,
     /// A job: one piece of long work.
     JobId,
+    /// A reservation: an address that is one computer's for good.
+    ReservationId,
     /// A boot entry: something that clients may boot.
     BootEntryId,
     /// A group of clients that share settings.

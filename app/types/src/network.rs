@@ -67,7 +67,7 @@ pub enum LeaseState {
     Active,
     Expired,
     Released,
-    /// The client found the address in use by someone else; not handed out for a while.
+    /// Found in use by somebody else, by the client or by our own look; not handed out for a while.
     Declined,
 }
 
@@ -83,5 +83,10 @@ pub struct LeaseView {
     pub state: LeaseState,
     pub starts_at: Timestamp,
     pub ends_at: Timestamp,
-    pub interface: String,
+    /// The scope's name: with the address it says which lease.
+    pub scope: String,
+    /// Of the boot network; None behind a relay.
+    pub interface: Option<String>,
+    /// Whether the address is reserved for this computer.
+    pub is_reserved: bool,
 }

@@ -8,17 +8,19 @@ use std::{io, mem};
 use types::MacAddr;
 
 /// EtherType of IPv4.
-const IPV4: u16 = 0x0800;
+pub(crate) const IPV4: u16 = 0x0800;
+/// EtherType of ARP.
+pub(crate) const ARP: u16 = 0x0806;
 
-/// The `sockaddr_ll` that sends an IPv4 packet out of interface `index` to the Ethernet address `to`.
-pub(crate) fn link_address(index: u32, to: MacAddr) -> io::Result<SockAddr> {
+/// The `sockaddr_ll` of a protocol that sends out of interface `index` to the Ethernet address `to`.
+pub(crate) fn link_address(index: u32, protocol: u16, to: MacAddr) -> io::Result<SockAddr> {
     let sll_ifindex = libc::c_int::try_from(index)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "interface index too large"))?;
     let mut sll_addr = [0u8; 8];
     sll_addr[..6].copy_from_slice(&to.0);
     let address = libc::sockaddr_ll {
         sll_family: libc::AF_PACKET as libc::sa_family_t,
-        sll_protocol: IPV4.to_be(),
+        sll_protocol: protocol.to_be(),
         sll_ifindex,
         sll_hatype: 0,
         sll_pkttype: 0,
@@ -43,9 +45,9 @@ mod tests {
 
     #[test]
     fn family_and_length_are_those_of_a_link_address() {
-        let address = link_address(7, MacAddr([2, 0, 0, 0, 0, 9])).expect("a small index");
+        let address = link_address(7, IPV4, MacAddr([2, 0, 0, 0, 0, 9])).expect("a small index");
         assert_eq!(i32::from(address.family()), libc::AF_PACKET);
         assert_eq!(address.len() as usize, mem::size_of::<libc::sockaddr_ll>());
-        assert!(link_address(u32::MAX, MacAddr([0; 6])).is_err());
+        assert!(link_address(u32::MAX, IPV4, MacAddr([0; 6])).is_err());
     }
 }

@@ -7,7 +7,7 @@ use daemons::{
     net::NetThread,
 };
 use engine::{
-    BootNetworkConfig, Engine, EngineConfig,
+    BootNetworkConfig, Engine, EngineConfig, Next,
     boot::{Advice, BootFile, Firmware, Form, Machine, Signal, Who},
 };
 use std::{
@@ -19,7 +19,10 @@ use std::{
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
-use types::{AddressRange, DhcpMode, MacAddr, Timestamp};
+use types::{
+    AddressRange, CreateReservationParams, DhcpMode, Event, LeaseState, MacAddr, Timestamp,
+    UpdateScopeParams,
+};
 
 const CLIENT_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x31]);
 
@@ -307,4 +310,78 @@ async fn what_can_not_run_says_why() {
         error.contains("none0") && error.contains("ip link"),
         "{error}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edits_count_at_once_and_addresses_that_are_used_rest() {
+    if !can_run() {
+        return;
+    }
+    let cable = Cable::new("d");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let engine = engine(folder.path());
+    let network = network(&cable, [10, 99, 1, 0], [10, 99, 1, 99]);
+    // Somebody took an address out of the range for itself.
+    let c = cable.clients.as_str();
+    ip(&["-n", c, "addr", "add", "10.99.1.5/16", "dev", "vc"]);
+    let mut events = engine
+        .events()
+        .subscribe("leases".parse().expect("a topic"));
+    let running = serve(&engine, &network);
+    let found = async {
+        loop {
+            let Next::Changes(changes) = events.next().await else {
+                panic!("few events");
+            };
+            let used = changes.iter().find_map(|c| match c.event() {
+                Event::LeaseChanged { lease } => Some(lease.clone()),
+                _ => None,
+            });
+            if let Some(used) = used {
+                return used;
+            }
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_secs(20), found).await;
+    let found = found.expect("it is looked for before anybody asks");
+    assert_eq!(
+        (found.address, found.mac),
+        (Ipv4Addr::new(10, 99, 1, 5), CLIENT_MAC)
+    );
+    assert_eq!(found.state, LeaseState::Declined);
+
+    let ask = [&UDHCPC[..], &["-i", "vc"]].concat();
+    let obtained = async || {
+        let out = cable.on_client_side("busybox", &ask).await;
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        let lease = said.split("lease of ").nth(1);
+        let lease = lease.unwrap_or_else(|| panic!("{said}"));
+        lease.split(' ').next().unwrap_or_default().to_string()
+    };
+    let admin = engine.as_itself("test");
+    let name = network.scope();
+    let exclude = UpdateScopeParams {
+        exclusions: Some(vec!["10.99.1.0-10.99.1.6".parse().expect("a range")]),
+        ..UpdateScopeParams::default()
+    };
+    admin
+        .update_scope(&name, None, exclude)
+        .await
+        .expect("changed");
+    assert_eq!(obtained().await, "10.99.1.7");
+    let reserve = CreateReservationParams {
+        mac: CLIENT_MAC,
+        address: Ipv4Addr::new(10, 99, 2, 7),
+        scope: None,
+        hostname: None,
+        options: Vec::new(),
+    };
+    admin.create_reservation(reserve).await.expect("made");
+    assert_eq!(obtained().await, "10.99.2.7");
+    admin
+        .remove_reservation("10.99.2.7", None)
+        .await
+        .expect("removed");
+    assert_ne!(obtained().await, "10.99.2.7", "it is in no range");
+    running.end().await;
 }

@@ -20,6 +20,10 @@ pub enum Area {
     Boot,
     /// A lease.
     Lease,
+    /// A scope.
+    Scope,
+    /// A reservation.
+    Reservation,
     /// A boot network.
     Network,
     /// A loader set.
@@ -59,6 +63,8 @@ impl Area {
         Area::Group,
         Area::Boot,
         Area::Lease,
+        Area::Scope,
+        Area::Reservation,
         Area::Network,
         Area::Loader,
         Area::Disk,
@@ -84,6 +90,8 @@ impl Area {
             Area::Group => "GROUP",
             Area::Boot => "BOOT",
             Area::Lease => "LEASE",
+            Area::Scope => "SCOPE",
+            Area::Reservation => "RESERVATION",
             Area::Network => "NETWORK",
             Area::Loader => "LOADER",
             Area::Disk => "DISK",
@@ -110,6 +118,8 @@ impl Area {
             Area::Group => "group",
             Area::Boot => "boot",
             Area::Lease => "lease",
+            Area::Scope => "scope",
+            Area::Reservation => "reservation",
             Area::Network => "boot network",
             Area::Loader => "loader set",
             Area::Disk => "disk",

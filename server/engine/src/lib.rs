@@ -172,7 +172,12 @@ impl Engine {
             secrets: secrets.clone(),
         })?;
         secrets::settle(&secrets, &clients, &store, &keys)?;
-        let leases = Leases::new(store.clone(), events.clone(), clients.clone());
+        let leases = Leases::open(
+            store.clone(),
+            events.clone(),
+            audit.clone(),
+            clients.clone(),
+        )?;
         let loaders = Loaders::open(&config.data_dir, settings.clone())?;
         let exports = export::Exports::counting(counters.clone());
         let boots = Boots::open(boot::Needs {
@@ -183,6 +188,7 @@ impl Engine {
             groups: groups.clone(),
             clients: clients.clone(),
             leases: leases.clone(),
+            loaders: loaders.clone(),
             storage: storage.clone(),
             exports: exports.clone(),
             counters: counters.clone(),

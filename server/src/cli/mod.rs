@@ -17,12 +17,15 @@ mod image;
 mod interrupt;
 mod job;
 mod lab;
+mod lease;
 mod listing;
 mod loader;
 mod local;
 mod network;
 mod question;
 mod render;
+mod reservation;
+mod scope;
 mod secrets;
 mod session;
 mod setting;
@@ -38,9 +41,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use connect::Server;
 use console::Console;
 use error::CliError;
-use listing::Listing;
 use std::{path::PathBuf, process::ExitCode};
-use types::{BootNetworkView, LeaseView, SystemInfoView, Topic};
+use types::{BootNetworkView, SystemInfoView};
 
 #[derive(Parser)]
 #[command(
@@ -127,7 +129,13 @@ pub enum Command {
     Loader(loader::LoaderCommand),
     /// Addresses handed out
     #[command(subcommand)]
-    Lease(LeaseCommand),
+    Lease(lease::LeaseCommand),
+    /// What is handed out on each subnet
+    #[command(subcommand)]
+    Scope(scope::ScopeCommand),
+    /// Addresses that are one computer's for good
+    #[command(subcommand)]
+    Reservation(reservation::ReservationCommand),
     /// Networks that computers boot on
     #[command(subcommand)]
     Network(network::NetworkCommand),
@@ -202,18 +210,6 @@ pub struct ServeArgs {
     pub lab_image: Option<PathBuf>,
 }
 
-#[derive(Subcommand)]
-pub enum LeaseCommand {
-    /// List leases
-    Ls {
-        /// Go on and show each change; with -o json a line each
-        #[arg(long, conflicts_with_all = ["filter", "sort"])]
-        watch: bool,
-        #[command(flatten)]
-        listing: Listing,
-    },
-}
-
 /// Runs a command that talks to a running server. Data goes to stdout, the rest to stderr.
 pub fn run(command: Command, reach: &Reach, manner: &Manner) -> ExitCode {
     interrupt::arm();
@@ -233,13 +229,9 @@ fn dispatch(command: Command, reach: &Reach, manner: &Manner) -> Result<(), CliE
         Command::BootEntry(c) => boot_entry::run(c, &console),
         Command::Group(c) => group::run(c, &console),
         Command::Boot(c) => boot::run(c, &console),
-        Command::Lease(LeaseCommand::Ls { watch: true, .. }) => {
-            watch::lines::run(Topic::Leases, &console)
-        }
-        Command::Lease(LeaseCommand::Ls { listing, .. }) => {
-            let leases: Vec<LeaseView> = console.all(&listing.of("/api/v1/leases"))?;
-            console.print(&leases, || render::list(&leases))
-        }
+        Command::Lease(c) => lease::run(c, &console),
+        Command::Scope(c) => scope::run(c, &console),
+        Command::Reservation(c) => reservation::run(c, &console),
         Command::Loader(c) => loader::run(c, &console),
         Command::Network(c) => network::run(c, &console),
         Command::Lab(c) => lab::run(c, &console),

@@ -17,10 +17,12 @@ use utoipa::{
 };
 
 /// The views that are answered with their revision as ETag, each time; the API's description says so.
-pub const TAGGED: [&str; 5] = [
+pub const TAGGED: [&str; 7] = [
     "ClientView",
     "ImageView",
     "JobView",
+    "ReservationView",
+    "ScopeView",
     "SettingsView",
     "UserView",
 ];

@@ -2,7 +2,8 @@
 
 use std::net::Ipv4Addr;
 use types::{
-    BootEntryId, BootId, ClientId, GroupId, ImageId, JobId, MacAddr, SessionId, TokenId, UserId,
+    BootEntryId, BootId, ClientId, GroupId, ImageId, JobId, MacAddr, ReservationId, SessionId,
+    TokenId, UserId,
 };
 
 /// A key, or the beginning of one, as bytes.
@@ -36,7 +37,8 @@ id_keys!(
     BootId,
     JobId,
     BootEntryId,
-    GroupId
+    GroupId,
+    ReservationId
 );
 
 impl Key for MacAddr {

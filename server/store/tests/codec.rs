@@ -56,6 +56,8 @@ fn mutated_records_are_errors_or_mean_what_they_say() {
     mutate(&samples::image(), rounds, &mut state);
     mutate(&samples::lease(), rounds, &mut state);
     mutate(&samples::boot(), rounds, &mut state);
+    mutate(&samples::scope(), rounds, &mut state);
+    mutate(&samples::reservation(), rounds, &mut state);
     mutate(&samples::user(), rounds, &mut state);
     mutate(&samples::session(), rounds, &mut state);
     mutate(&samples::setting(), rounds, &mut state);

@@ -35,6 +35,8 @@ fn every_record_has_the_bytes_it_always_had() {
     check("group", &samples::group());
     check("image", &samples::image());
     check("lease", &samples::lease());
+    check("scope", &samples::scope());
+    check("reservation", &samples::reservation());
     check("boot", &samples::boot());
     check("user", &samples::user());
     check("session", &samples::session());
@@ -123,6 +125,8 @@ fn each_kind_has_its_own_number_and_table() {
         of::<store::GroupRecord>(),
         of::<store::ImageRecord>(),
         of::<store::LeaseRecord>(),
+        of::<store::ScopeRecord>(),
+        of::<store::ReservationRecord>(),
         of::<store::BootRecord>(),
         of::<store::UserRecord>(),
         of::<store::SessionRecord>(),

@@ -92,6 +92,8 @@ fn state(server: &Server, session: &Session<'_>) -> (Vec<Vec<Value>>, BTreeSet<P
         "groups",
         "leases",
         "networks",
+        "scopes",
+        "reservations",
         "users",
         "jobs",
         "settings/revisions",
@@ -277,6 +279,38 @@ const FIELDS: &[Field] = &[
         network(s, "dns", &format!("10.77.0.253,{v}"))
     }),
     ("field of a boot network", |s, v| network(s, v, "10.77.0.1")),
+    ("name of a scope", |s, v| {
+        s.json(
+            "POST",
+            "/api/v1/scopes",
+            json!({"name": v, "subnet": "10.30.0.0/24"}),
+        )
+    }),
+    ("domain of a scope", |s, v| match v {
+        // None is no domain.
+        "" => s.get("/api/v1/scopes/none"),
+        v => s.json(
+            "POST",
+            "/api/v1/scopes",
+            json!({"name": "room-9", "subnet": "10.30.0.0/24", "domain": v}),
+        ),
+    }),
+    ("scope in a path", |s, v| {
+        s.send(
+            "DELETE",
+            &format!("/api/v1/scopes/{}", encoded(v)),
+            &[],
+            b"",
+        )
+    }),
+    ("lease in a path", |s, v| {
+        s.send(
+            "DELETE",
+            &format!("/api/v1/leases/{}", encoded(v)),
+            &[],
+            b"",
+        )
+    }),
     ("address of the page", |s, v| {
         set(s, "http.listen", json!(v))
     }),

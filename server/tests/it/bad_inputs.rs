@@ -42,6 +42,8 @@ const CROSS: &[(&str, &str)] = &[
     ("sec-fetch-site", "cross-site"),
 ];
 const C: &str = "/api/v1/clients";
+const S: &str = "/api/v1/scopes";
+const R: &str = "/api/v1/reservations";
 
 const REST: &[Case] = &[
     // Not what was asked for at all.
@@ -600,6 +602,224 @@ const REST: &[Case] = &[
         412,
         "NSB-IMAGE-003",
     ),
+    // Scopes, reservations and leases.
+    ("POST", S, JSON, "{\"name\":\"r\"}", 422, "NSB-HTTP-422"),
+    (
+        "POST",
+        S,
+        JSON,
+        "{\"name\":\"r\",\"subnet\":\"10.30.0.1/24\"}",
+        422,
+        "NSB-HTTP-422",
+    ),
+    (
+        "POST",
+        S,
+        JSON,
+        "{\"name\":\"r\",\"subnet\":\"10.30.0.0/33\"}",
+        422,
+        "NSB-HTTP-422",
+    ),
+    (
+        "POST",
+        S,
+        JSON,
+        "{\"name\":\"r\",\"subnet\":\"127.0.0.0/8\"}",
+        422,
+        "NSB-SCOPE-001",
+    ),
+    (
+        "POST",
+        S,
+        JSON,
+        "{\"name\":\"../r\",\"subnet\":\"10.30.0.0/24\"}",
+        422,
+        "NSB-SCOPE-001",
+    ),
+    (
+        "POST",
+        S,
+        JSON,
+        "{\"name\":\"room-2\",\"subnet\":\"10.30.0.0/24\"}",
+        409,
+        "NSB-SCOPE-002",
+    ),
+    (
+        "POST",
+        S,
+        JSON,
+        "{\"name\":\"r\",\"subnet\":\"10.20.0.0/25\"}",
+        409,
+        "NSB-SCOPE-002",
+    ),
+    (
+        "POST",
+        S,
+        JSON,
+        "{\"name\":\"r\",\"subnet\":\"10.30.0.0/24\",\"router\":\"10.31.0.1\"}",
+        422,
+        "NSB-SCOPE-001",
+    ),
+    (
+        "POST",
+        S,
+        JSON,
+        "{\"name\":\"r\",\"subnet\":\"10.30.0.0/24\",\"ranges\":[{\"first\":\"10.30.0.9\",\"last\":\"10.30.0.1\"}]}",
+        422,
+        "NSB-SCOPE-001",
+    ),
+    (
+        "PATCH",
+        "/api/v1/scopes/room-2",
+        JSON,
+        "{\"probe\":true}",
+        422,
+        "NSB-SCOPE-001",
+    ),
+    (
+        "PATCH",
+        "/api/v1/scopes/room-2",
+        JSON,
+        "{\"lease_seconds\":0}",
+        422,
+        "NSB-SCOPE-001",
+    ),
+    (
+        "PATCH",
+        "/api/v1/scopes/room-2",
+        JSON,
+        "{\"options\":[{\"code\":54,\"kind\":\"addresses\",\"value\":\"10.20.0.1\"}]}",
+        422,
+        "NSB-SCOPE-001",
+    ),
+    (
+        "PATCH",
+        "/api/v1/scopes/room-2",
+        JSON,
+        "{\"options\":[{\"code\":300,\"kind\":\"u8\",\"value\":\"1\"}]}",
+        422,
+        "NSB-HTTP-422",
+    ),
+    (
+        "PATCH",
+        "/api/v1/scopes/room-2",
+        STALE,
+        "{\"domain\":\"x\"}",
+        412,
+        "NSB-SCOPE-003",
+    ),
+    (
+        "PATCH",
+        "/api/v1/scopes/none",
+        JSON,
+        "{}",
+        404,
+        "NSB-SCOPE-004",
+    ),
+    (
+        "DELETE",
+        "/api/v1/scopes/room-2",
+        &[],
+        "",
+        409,
+        "NSB-SCOPE-002",
+    ),
+    (
+        "POST",
+        R,
+        JSON,
+        "{\"mac\":\"52:54:00:00:00:09\",\"address\":\"10.99.0.9\"}",
+        422,
+        "NSB-RESERVATION-001",
+    ),
+    (
+        "POST",
+        R,
+        JSON,
+        "{\"mac\":\"52:54:00:00:00:09\",\"address\":\"10.20.0.255\"}",
+        422,
+        "NSB-RESERVATION-001",
+    ),
+    (
+        "POST",
+        R,
+        JSON,
+        "{\"mac\":\"52:54:00:00:00:09\",\"address\":\"10.20.0.7\"}",
+        409,
+        "NSB-RESERVATION-002",
+    ),
+    (
+        "POST",
+        R,
+        JSON,
+        "{\"mac\":\"52:54:00:00:00:07\",\"address\":\"10.20.0.8\"}",
+        409,
+        "NSB-RESERVATION-002",
+    ),
+    (
+        "POST",
+        R,
+        JSON,
+        "{\"mac\":\"ff:ff:ff:ff:ff:ff\",\"address\":\"10.20.0.8\"}",
+        422,
+        "NSB-RESERVATION-001",
+    ),
+    (
+        "POST",
+        R,
+        JSON,
+        "{\"mac\":\"52:54:00:00:00:09\",\"address\":\"10.20.0.8\",\"scope\":\"none\"}",
+        404,
+        "NSB-SCOPE-004",
+    ),
+    (
+        "PATCH",
+        "/api/v1/reservations/10.20.0.7",
+        JSON,
+        "{\"hostname\":\"a b\"}",
+        422,
+        "NSB-RESERVATION-001",
+    ),
+    (
+        "PATCH",
+        "/api/v1/reservations/10.20.0.7",
+        STALE,
+        "{\"hostname\":\"ab\"}",
+        412,
+        "NSB-RESERVATION-003",
+    ),
+    (
+        "DELETE",
+        "/api/v1/reservations/none",
+        &[],
+        "",
+        404,
+        "NSB-RESERVATION-004",
+    ),
+    (
+        "POST",
+        "/api/v1/leases/10.20.0.8/actions/keep",
+        &[],
+        "",
+        404,
+        "NSB-LEASE-004",
+    ),
+    (
+        "POST",
+        "/api/v1/leases/10.20.0.8/actions/keep?x=1",
+        &[],
+        "",
+        400,
+        "NSB-HTTP-400",
+    ),
+    (
+        "DELETE",
+        "/api/v1/leases/10.20.0.8",
+        &[],
+        "",
+        404,
+        "NSB-LEASE-004",
+    ),
     // Loader sets.
     ("POST", "/api/v1/loaders", RAW, "x", 400, "NSB-HTTP-400"),
     (
@@ -740,6 +960,10 @@ fn each_is_refused_with_its_code_and_changes_nothing() {
     add(&session, "a01", 1);
     add(&session, "a02", 2);
     upload(&session, "disk", &[9; 4096]);
+    let room = serde_json::json!({"name": "room-2", "subnet": "10.20.0.0/24"});
+    assert_eq!(session.json("POST", S, room).status, 201);
+    let pc = serde_json::json!({"mac": "52:54:00:00:00:07", "address": "10.20.0.7"});
+    assert_eq!(session.json("POST", R, pc).status, 201);
     let before = state(&session);
     for (method, path, headers, body, status, code) in REST {
         let answer = session.send(method, path, headers, body.as_bytes());
@@ -809,6 +1033,8 @@ fn state(session: &Session<'_>) -> Vec<Vec<Value>> {
         "leases",
         "boots",
         "networks",
+        "scopes",
+        "reservations",
     ]
     .map(|noun| session.items(&format!("/api/v1/{noun}")))
     .into()

@@ -70,6 +70,10 @@ fn if_match_is_described_where_a_handler_heeds_it_and_nowhere_else() {
     upload(&session, "debian", &[0; 4096]);
     let ada = json!({"username": "ada", "password": "correct horse battery", "role": "viewer"});
     assert_eq!(session.json("POST", "/api/v1/users", ada).status, 201);
+    let room = json!({"name": "room-2", "subnet": "10.20.0.0/24"});
+    assert_eq!(session.json("POST", "/api/v1/scopes", room).status, 201);
+    let pc = json!({"mac": "52:54:00:00:00:09", "address": "10.20.0.9"});
+    assert_eq!(session.json("POST", "/api/v1/reservations", pc).status, 201);
     let tool = json!({"name": "tool", "kind": "script", "script": "shell"});
     assert_eq!(
         session.json("POST", "/api/v1/boot-entries", tool).status,
@@ -84,6 +88,8 @@ fn if_match_is_described_where_a_handler_heeds_it_and_nowhere_else() {
             .replace("{image}", "debian")
             .replace("{entry}", "tool")
             .replace("{group}", "row-1")
+            .replace("{scope}", "room-2")
+            .replace("{reservation}", "10.20.0.9")
             .replace("{user}", "ada");
         let body = match (method.as_str(), path.ends_with("/settings")) {
             ("DELETE", _) => String::new(),
@@ -151,6 +157,20 @@ fn answers_have_the_headers_that_the_description_says() {
     ask("GET", "/users/ada", none());
     ask("PATCH", "/users/ada", json!({"role": "operator"}));
     ask("POST", "/tokens", json!({"name": "ci", "role": "viewer"}));
+    let room = json!({"name": "room-2", "subnet": "10.20.0.0/24"});
+    ask("POST", "/scopes", room);
+    ask("GET", "/scopes/room-2", none());
+    ask("PATCH", "/scopes/room-2", json!({"domain": "lab.example"}));
+    let reserved = json!({"mac": "52:54:00:00:00:09", "address": "10.20.0.9"});
+    ask("POST", "/reservations", reserved);
+    ask("GET", "/reservations/10.20.0.9", none());
+    ask(
+        "PATCH",
+        "/reservations/10.20.0.9",
+        json!({"hostname": "pc-9"}),
+    );
+    ask("DELETE", "/reservations/10.20.0.9", none());
+    ask("DELETE", "/scopes/room-2", none());
     ask("GET", "/settings", none());
     let saved = json!({"values": {"clients.unknown": "adopt"}});
     ask("POST", "/settings/actions/preview", saved.clone());

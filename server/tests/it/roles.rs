@@ -62,11 +62,23 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/lab/actions/boot", "operator"),
     ("POST", "/api/v1/lab/actions/down", "operator"),
     ("GET", "/api/v1/leases", "viewer"),
+    ("DELETE", "/api/v1/leases/{address}", "operator"),
+    ("POST", "/api/v1/leases/{address}/actions/keep", "operator"),
     ("GET", "/api/v1/loaders", "viewer"),
     ("POST", "/api/v1/loaders", "admin"),
     ("GET", "/api/v1/loaders/{set}", "viewer"),
     ("DELETE", "/api/v1/loaders/{set}", "admin"),
     ("GET", "/api/v1/networks", "viewer"),
+    ("GET", "/api/v1/reservations", "viewer"),
+    ("POST", "/api/v1/reservations", "operator"),
+    ("GET", "/api/v1/reservations/{reservation}", "viewer"),
+    ("PATCH", "/api/v1/reservations/{reservation}", "operator"),
+    ("DELETE", "/api/v1/reservations/{reservation}", "operator"),
+    ("GET", "/api/v1/scopes", "viewer"),
+    ("POST", "/api/v1/scopes", "admin"),
+    ("GET", "/api/v1/scopes/{scope}", "viewer"),
+    ("PATCH", "/api/v1/scopes/{scope}", "admin"),
+    ("DELETE", "/api/v1/scopes/{scope}", "admin"),
     ("GET", "/api/v1/settings", "viewer"),
     ("PATCH", "/api/v1/settings", "admin"),
     ("POST", "/api/v1/settings/actions/confirm", "admin"),
@@ -125,6 +137,14 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("loaders/choose", "admin"),
     ("loaders/remove", "admin"),
     ("lab/boot", "operator"),
+    ("leases/keep", "operator"),
+    ("leases/forget", "operator"),
+    ("reservations/create", "operator"),
+    ("reservations/update", "operator"),
+    ("reservations/remove", "operator"),
+    ("scopes/create", "admin"),
+    ("scopes/update", "admin"),
+    ("scopes/remove", "admin"),
     ("activity/list", "viewer"),
     ("jobs/show", "viewer"),
     ("jobs/cancel", "operator"),
@@ -150,7 +170,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
 ];
 
 /// A form with every field of theirs and nothing in it that could be done.
-const NOTHING: &str = "id=01934c5e-7b00-7000-8000-0000000000ff&revision=1&name=pc-new&mac=zz&image=none&mode=keep&theme=x&code=x&username=x&password=x&show=all&current=x&new=x&role=viewer&firmware=bios&days=0&number=99&wanted[within]=10&kind=kernel&kernel=&initrds=&command_line=&attach=no&script=&group=none&entry=none&loader_set=&loader=";
+const NOTHING: &str = "id=01934c5e-7b00-7000-8000-0000000000ff&revision=1&name=pc-new&mac=zz&image=none&mode=keep&theme=x&code=x&username=x&password=x&show=all&current=x&new=x&role=viewer&firmware=bios&days=0&number=99&address=x&scope=none&hostname=x&subnet=x&ranges=x&exclusions=x&router=x&dns=x&domain=x&seconds=x&options=x&wanted[within]=10&kind=kernel&kernel=&initrds=&command_line=&attach=no&script=&group=none&boot_entry=none&loader_set=&loader=";
 
 const ROLES: [&str; 4] = ["none", "viewer", "operator", "admin"];
 
@@ -454,6 +474,8 @@ fn state(server: &Server) -> Vec<Value> {
         "users",
         "loaders",
         "tokens?user=*",
+        "scopes",
+        "reservations",
         "settings/revisions",
     ];
     nouns

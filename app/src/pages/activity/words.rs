@@ -110,6 +110,22 @@ fn did(i18n: I18n, entry: &AuditView) -> String {
         "group.create" => tu_string!(i18n, did.group_create, name = name).to_string(),
         "group.update" => tu_string!(i18n, did.group_update, name = name).to_string(),
         "group.remove" => tu_string!(i18n, did.group_remove, name = name).to_string(),
+        _ => did_with_addresses(i18n, entry),
+    }
+}
+
+fn did_with_addresses(i18n: I18n, entry: &AuditView) -> String {
+    let name = entry.target.name.clone();
+    match entry.action.as_str() {
+        "scope.create" => tu_string!(i18n, did.scope_create, name = name).to_string(),
+        "scope.update" => tu_string!(i18n, did.scope_update, name = name).to_string(),
+        "scope.remove" => tu_string!(i18n, did.scope_remove, name = name).to_string(),
+        "reservation.create" | "lease.keep" => {
+            tu_string!(i18n, did.reserved, name = name).to_string()
+        }
+        "reservation.update" => tu_string!(i18n, did.reservation_update, name = name).to_string(),
+        "reservation.remove" => tu_string!(i18n, did.unreserved, name = name).to_string(),
+        "lease.forget" => tu_string!(i18n, did.lease_forget, name = name).to_string(),
         _ => did_with_people(i18n, entry),
     }
 }

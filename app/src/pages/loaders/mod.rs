@@ -10,7 +10,7 @@ use crate::{
     start::may,
     ui::{Problems, format},
 };
-use api::{ChooseSet, RemoveSet, AllSets};
+use api::{AllSets, ChooseSet, RemoveSet};
 use files::{Files, platform};
 use leptos::{form::ActionForm, prelude::*};
 use leptos_meta::Title;

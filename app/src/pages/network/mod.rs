@@ -1,13 +1,21 @@
-//! `/network`: the boot interfaces, their scope and their leases.
+//! `/network`: the boot interfaces, what is handed out on each subnet, reservations and leases.
+
+mod api;
+mod leases;
+mod reservations;
+mod scopes;
 
 use crate::{
     i18n::*,
     live::Live,
-    ui::{Shape, StateShape, format},
+    ui::{Shape, StateShape},
 };
+use leases::Leases;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use types::{BootNetworkView, DhcpMode, LeaseState, LeaseView};
+use reservations::Reservations;
+use scopes::Scopes;
+use types::{BootNetworkView, DhcpMode};
 
 /// Interfaces and leases.
 #[component]
@@ -46,6 +54,8 @@ pub fn Network() -> impl IntoView {
                 <Interface network=find(k)/>
             </For>
         </Show>
+        <Scopes/>
+        <Reservations/>
         <Leases/>
     }
     .into_any()
@@ -69,27 +79,15 @@ fn Interface(network: Memo<Option<BootNetworkView>>) -> impl IntoView {
         } else {
             Shape::Ok
         };
-        let range = n
-            .range
-            .map_or("-".into(), |r| format!("{} - {}", r.first, r.last));
         let address = n
             .address
             .map_or("-".into(), |a| format!("{a}/{}", n.prefix_len));
-        let pairs = [
+        let mut pairs = vec![
             (
                 tu_string!(i18n, network.mode),
                 mode(i18n, n.mode).to_string(),
             ),
             (tu_string!(i18n, network.address), address),
-            (tu_string!(i18n, network.range), range),
-            (
-                tu_string!(i18n, network.lease_time),
-                format::seconds(f64::from(n.lease_seconds)),
-            ),
-            (
-                tu_string!(i18n, network.active),
-                format!("{} / {}", n.leases_active, n.leases_total),
-            ),
             (
                 tu_string!(i18n, network.namespace),
                 n.namespace
@@ -97,6 +95,14 @@ fn Interface(network: Memo<Option<BootNetworkView>>) -> impl IntoView {
                     .unwrap_or_else(|| tu_string!(i18n, network.host).into()),
             ),
         ];
+        // In the other modes addresses come from somebody else.
+        if n.mode == DhcpMode::Full {
+            let used = format!("{} / {}", n.leases_active, n.leases_total);
+            pairs.push((tu_string!(i18n, network.active), used));
+        } else {
+            let other = tu_string!(i18n, network.other_server).to_string();
+            pairs.push((tu_string!(i18n, network.addresses), other));
+        }
         let facts = pairs
             .into_iter()
             .map(|(k, v)| view! { <div><dt>{k}</dt><dd>{v}</dd></div> })
@@ -116,75 +122,4 @@ fn Interface(network: Memo<Option<BootNetworkView>>) -> impl IntoView {
             </section>
         })
     }
-}
-
-#[component]
-fn Leases() -> impl IntoView {
-    let i18n = use_i18n();
-    let live = expect_context::<Live>();
-    let line = move |lease: LeaseView| {
-        let state = match lease.state {
-            LeaseState::Active => tu_string!(i18n, lease.active),
-            LeaseState::Expired => tu_string!(i18n, lease.expired),
-            LeaseState::Released => tu_string!(i18n, lease.released),
-            LeaseState::Declined => tu_string!(i18n, lease.declined),
-        };
-        let shape = match lease.state {
-            LeaseState::Active => Shape::Ok,
-            LeaseState::Declined => Shape::Warn,
-            _ => Shape::Idle,
-        };
-        let name = match (lease.client_id, lease.client_name) {
-            (Some(id), Some(name)) => {
-                view! { <a class="plain" href=format!("/floor/{id}")>{name}</a> }.into_any()
-            }
-            _ => lease.hostname.unwrap_or_else(|| "-".into()).into_any(),
-        };
-        view! {
-            <tr>
-                <th scope="row" class="data">{lease.address.to_string()}</th>
-                <td>
-                    <span class="st" data-s=shape.key()><StateShape shape=Signal::stored(shape)/>{state}</span>
-                </td>
-                <td>{name}</td>
-                <td class="data" data-label=tu_string!(i18n, floor.mac)>{lease.mac.to_string()}</td>
-                <td class="data" data-label=tu_string!(i18n, network.interface)>{lease.interface}</td>
-                <td class="num" data-label=tu_string!(i18n, lease.ends)>
-                    <time datetime=lease.ends_at.to_string()>{format::clock(lease.ends_at)}" UTC"</time>
-                </td>
-            </tr>
-        }
-    };
-    view! {
-        <div class="panel livedata cards">
-            <div class="ph"><h2 id="leases">{t!(i18n, network.leases)}</h2></div>
-            <Show
-                when=move || !live.leases.with(Vec::is_empty)
-                fallback=move || view! { <p class="empty">{t!(i18n, network.no_leases)}</p> }
-            >
-                <div class="tbox" tabindex="0" role="region" aria-labelledby="leases">
-                    <table class="t">
-                        <thead>
-                            <tr>
-                                <th scope="col">{t!(i18n, floor.address)}</th>
-                                <th scope="col">{t!(i18n, floor.state)}</th>
-                                <th scope="col">{t!(i18n, lease.client)}</th>
-                                <th scope="col">{t!(i18n, floor.mac)}</th>
-                                <th scope="col">{t!(i18n, network.interface)}</th>
-                                <th scope="col" class="num">{t!(i18n, lease.ends)}</th>
-                            </tr>
-                        </thead>
-                        <tbody>
-                            <For
-                                each=move || live.leases.get()
-                                key=|l| (l.address, l.interface.clone(), l.state, l.ends_at, l.client_name.clone())
-                                children=line
-                            />
-                        </tbody>
-                    </table>
-                </div>
-            </Show>
-        </div>
-    }
-    .into_any()
 }

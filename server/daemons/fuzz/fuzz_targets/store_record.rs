@@ -38,6 +38,8 @@ fuzz_target!(|body: &[u8]| {
     check::<store::ImageRecord>(&bytes);
     check::<store::LeaseRecord>(&bytes);
     check::<store::BootRecord>(&bytes);
+    check::<store::ScopeRecord>(&bytes);
+    check::<store::ReservationRecord>(&bytes);
     check::<store::UserRecord>(&bytes);
     check::<store::SessionRecord>(&bytes);
     check::<store::SettingRecord>(&bytes);

@@ -86,7 +86,7 @@ impl Beside {
         Ok(Beside {
             port: Port {
                 name: network.scope(),
-                settings: Settings::of(&interface, network),
+                settings: Settings::bare(interface.address, interface.prefix_len),
                 boots,
                 outlet: Sockets::open(net, &interface, port)?,
                 counters: engine.counters().clone(),

@@ -8,10 +8,15 @@ use super::{
     boots::EngineBoots,
     dispatch::{Batch, Dispatch},
     port::{Boots, Port, Room, Sockets},
+    probe::Prober,
     reply::Settings,
 };
-use crate::net::{NetError, NetThread};
-use engine::{BootNetworkConfig, Engine, boot::Plane};
+use crate::net::{Interface, NetError, NetThread, arp::Arp};
+use engine::{
+    BootNetworkConfig, Engine,
+    boot::Plane,
+    leases::{OwnNetwork, Scope},
+};
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -50,6 +55,8 @@ pub enum DhcpError {
 /// DHCP on one interface, ready to run.
 pub struct Dhcp {
     dispatch: Arc<Dispatch<Sockets>>,
+    /// None where nothing can be looked for: the wire is no Ethernet.
+    prober: Option<Prober>,
     engine: Engine,
 }
 
@@ -86,7 +93,7 @@ impl Dhcp {
         let range = network
             .range
             .ok_or_else(|| DhcpError::NoRange(network.scope()))?;
-        let settings = Settings::of(&interface, network);
+        let settings = Settings::bare(interface.address, interface.prefix_len);
         if !settings.is_local(range.first) || !settings.is_local(range.last) {
             return Err(DhcpError::RangeOutside {
                 range,
@@ -96,18 +103,17 @@ impl Dhcp {
             });
         }
         let outlet = Sockets::open(net, &interface, 67)?;
-        let mut excluded = vec![
-            interface.address,
-            settings.network_address(),
-            settings.broadcast_address(),
-        ];
-        // They may lie in the range, and are somebody's already.
-        excluded.extend(network.router);
-        excluded.extend(&network.dns);
-        let scope =
-            engine
-                .leases()
-                .open_scope(&network.scope(), &interface.name, range, &excluded)?;
+        let own = OwnNetwork {
+            interface: interface.name.clone(),
+            server: interface.address,
+            prefix_len: interface.prefix_len,
+            range,
+            router: network.router,
+            dns: network.dns.clone(),
+            lease_seconds: network.lease_seconds,
+        };
+        let scope = engine.leases().open_scope(&network.scope(), own)?;
+        let prober = prober(net, &interface, scope.clone())?;
         Ok(Some(Dhcp {
             dispatch: Arc::new(Dispatch {
                 port: Port {
@@ -118,13 +124,19 @@ impl Dhcp {
                     counters: engine.counters().clone(),
                 },
                 scope,
+                leases: engine.leases().clone(),
             }),
+            prober,
             engine: engine.clone(),
         }))
     }
 
     /// Serves until `cancel`; then waits for the leases under way, so that none is half given.
-    pub async fn run(self, cancel: CancellationToken) {
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let mut looking: JoinSet<()> = JoinSet::new();
+        if let Some(prober) = self.prober.take() {
+            looking.spawn(prober.run(cancel.child_token()));
+        }
         let sockets = &self.dispatch.port.outlet;
         let mut room = Room::default();
         let mut commits: JoinSet<()> = JoinSet::new();
@@ -150,6 +162,7 @@ impl Dhcp {
             }
         }
         while commits.join_next().await.is_some() {}
+        while looking.join_next().await.is_some() {}
         self.engine.leases().close_scope(self.dispatch.scope.name());
     }
 
@@ -170,4 +183,20 @@ impl Dhcp {
                 view.leases_total = total;
             });
     }
+}
+
+/// The look-out of a scope, where its wire is Ethernet.
+fn prober(
+    net: &NetThread,
+    interface: &Interface,
+    scope: Arc<Scope>,
+) -> Result<Option<Prober>, NetError> {
+    let Some(socket) = net.arp(interface)? else {
+        return Ok(None);
+    };
+    let arp = Arp::new(socket).map_err(|source| NetError::Socket {
+        what: format!("watch the ARP socket of {}", interface.name),
+        source,
+    })?;
+    Ok(Some(Prober { arp, scope }))
 }

@@ -8,6 +8,7 @@ use super::super::{
     wire::{MessageType, Packet, code, tests::sample},
 };
 use super::*;
+use engine::leases::OwnNetwork;
 use engine::{
     Engine, EngineConfig,
     boot::{Advice, BootFile, Form, Machine, Signal, Who},
@@ -59,29 +60,29 @@ fn scope(engine: &Engine) -> Arc<Scope> {
         first: Ipv4Addr::new(10, 77, 0, 100),
         last: Ipv4Addr::new(10, 77, 0, 199),
     };
-    engine
-        .leases()
-        .open_scope("br0", "br0", range, &[US])
-        .expect("valid")
+    let own = OwnNetwork {
+        interface: "br0".into(),
+        server: US,
+        prefix_len: 24,
+        range,
+        router: None,
+        dns: vec![],
+        lease_seconds: 3600,
+    };
+    engine.leases().open_scope("br0", own).expect("valid")
 }
 
 fn dispatch(engine: &Engine, disk: &Recorder) -> Arc<Dispatch<Noting>> {
     Arc::new(Dispatch {
         port: Port {
             name: "br0".into(),
-            settings: Settings {
-                server: US,
-                prefix_len: 24,
-                router: None,
-                dns: vec![],
-                lease_seconds: 3600,
-                echo_client_id: true,
-            },
+            settings: Settings::bare(US, 24),
             boots: Arc::new(NoBoots),
             outlet: Noting(disk.clone()),
             counters: engine.counters().clone(),
         },
         scope: scope(engine),
+        leases: engine.leases().clone(),
     })
 }
 
@@ -210,4 +211,110 @@ async fn bytes_that_are_no_packet_change_nothing() {
     assert_eq!(disk.log().len(), before);
     assert_eq!(engine.leases().list(), vec![]);
     assert_eq!(engine.counters().dhcp.malformed.get(), 4);
+}
+
+/// A packet by a relay, with what the relay says of itself.
+fn relayed(mut p: Packet, giaddr: [u8; 4], information: &[u8]) -> Packet {
+    p.giaddr = giaddr.into();
+    if !information.is_empty() {
+        p.push(code::RELAY_AGENT, information);
+    }
+    p
+}
+
+/// What a packet is answered with, once it is stored.
+async fn answered(dhcp: &Arc<Dispatch<Noting>>, disk: &Recorder, packet: &Packet) -> Vec<String> {
+    let before = disk.log().len();
+    let bytes = packet.encode();
+    let mut batch = Batch::default();
+    dhcp.take(&bytes, arrived(bytes.len()), &mut batch);
+    dhcp.store(batch).await;
+    let notes = disk.log().split_off(before);
+    let notes = notes.into_iter().filter_map(|op| match op {
+        Op::Note(note) => Some(note),
+        _ => None,
+    });
+    notes.collect()
+}
+
+#[tokio::test]
+async fn a_relays_address_or_the_link_that_it_names_says_which_scope() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let disk = Recorder::new();
+    let engine = engine(&disk, folder.path());
+    let dhcp = dispatch(&engine, &disk);
+    let admin = engine.as_itself("test");
+    for (name, subnet, range) in [
+        ("room-2", "10.20.0.0/24", "10.20.0.50-10.20.0.59"),
+        ("room-3", "10.30.0.0/24", "10.30.0.50-10.30.0.59"),
+    ] {
+        let params = types::CreateScopeParams {
+            name: name.into(),
+            subnet: subnet.parse().expect("a subnet"),
+            ranges: vec![range.parse().expect("a range")],
+            exclusions: Vec::new(),
+            router: None,
+            dns: Vec::new(),
+            domain: None,
+            lease_seconds: None,
+            options: Vec::new(),
+        };
+        admin.create_scope(params).await.expect("made");
+    }
+    let discover = |n, giaddr, information: &[u8]| {
+        let packet = Packet::decode(&packet(n, None)).expect("well formed");
+        relayed(packet, giaddr, information)
+    };
+    let selects_3 = [5, 4, 10, 30, 0, 0];
+    for (packet, want) in [
+        (discover(1, [0; 4], &[]), vec!["Some(Offer) 10.77.0.100"]),
+        (
+            discover(2, [10, 77, 0, 254], &[]),
+            vec!["Some(Offer) 10.77.0.101"],
+        ),
+        (
+            discover(3, [10, 20, 0, 1], &[]),
+            vec!["Some(Offer) 10.20.0.50"],
+        ),
+        (
+            discover(4, [10, 20, 0, 1], &selects_3),
+            vec!["Some(Offer) 10.30.0.50"],
+        ),
+        // A relay that nobody made a scope for, and a link that nobody did.
+        (discover(5, [10, 40, 0, 1], &[]), vec![]),
+        (discover(6, [10, 20, 0, 1], &[5, 4, 10, 40, 0, 0]), vec![]),
+    ] {
+        assert_eq!(answered(&dhcp, &disk, &packet).await, want, "{packet:?}");
+    }
+    let address = Ipv4Addr::new(10, 20, 0, 50);
+    let request = Packet::decode(&self::packet(3, Some(address))).expect("well formed");
+    let request = relayed(request, [10, 20, 0, 1], &[]);
+    assert_eq!(
+        answered(&dhcp, &disk, &request).await,
+        ["Some(Ack) 10.20.0.50"]
+    );
+
+    // It renews with us directly, as nobody is between any more.
+    let mut renewal = Packet::decode(&self::packet(3, None)).expect("well formed");
+    renewal.items.clear();
+    renewal.push(code::MESSAGE_TYPE, &[MessageType::Request as u8]);
+    renewal.ciaddr = address;
+    let bytes = renewal.encode();
+    let to_us = Datagram {
+        to: Some(US),
+        ..arrived(bytes.len())
+    };
+    let before = disk.log().len();
+    let mut batch = Batch::default();
+    dhcp.take(&bytes, to_us, &mut batch);
+    dhcp.store(batch).await;
+    let ack = Op::Note("Some(Ack) 10.20.0.50".into());
+    assert!(disk.log()[before..].contains(&ack));
+    // On our own wire that address is refused: the computer was carried to another room.
+    assert_eq!(
+        answered(&dhcp, &disk, &renewal).await,
+        ["Some(Nak) 0.0.0.0"]
+    );
+    let leases = engine.leases().list();
+    assert_eq!((leases.len(), leases[0].scope.as_str()), (1, "room-2"));
 }

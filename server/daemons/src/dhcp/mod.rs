@@ -1,5 +1,5 @@
-//! DHCP (RFC 2131): in full mode one scope on each boot network; in proxy mode boot information beside
-//! another server (PXE 2.1); in both the boot server on port 4011.
+//! DHCP (RFC 2131): in full mode on each boot network its own scope, and those of subnets behind relays;
+//! in proxy mode boot information beside another server (PXE 2.1); in both the boot server on port 4011.
 
 mod beside;
 mod boots;
@@ -8,7 +8,9 @@ mod dispatch;
 mod facts;
 mod forms;
 mod port;
+mod probe;
 pub mod proxy;
+mod relay;
 mod reply;
 pub mod session;
 pub mod wire;

@@ -33,14 +33,7 @@ impl BootAdvisor for Advisor {
 }
 
 fn settings() -> Settings {
-    Settings {
-        server: US,
-        prefix_len: 24,
-        router: Some(ROUTER),
-        dns: vec![ROUTER],
-        lease_seconds: 3600,
-        echo_client_id: true,
-    }
+    Settings::bare(US, 24)
 }
 
 fn packet(kind: MessageType, class: &[u8], arch: u16, more: &[(u8, &[u8])]) -> Packet {

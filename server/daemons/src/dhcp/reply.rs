@@ -1,57 +1,69 @@
 //! Answers: which options they carry, and where they go.
 
 use super::{
-    forms,
+    forms, relay,
     wire::{MessageType, Packet, code},
 };
-use crate::net::{Interface, netmask};
 use engine::{
-    BootNetworkConfig,
     boot::{Advice, Signal},
+    leases::{Plan, options::OptionBytes},
 };
 use std::net::{Ipv4Addr, SocketAddrV4};
-use types::MacAddr;
+use types::{MacAddr, Subnet};
 
-/// What the answers on one boot network say.
+/// What the answers to one computer say.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// Our address on the interface: server identifier, boot server, source of answers.
+    /// Our address on the interface: boot server, source of answers.
     pub server: Ipv4Addr,
-    pub prefix_len: u8,
+    /// By which it is to name us: `server`, or what its relay wants there.
+    pub server_id: Ipv4Addr,
+    /// The network that it is on.
+    pub subnet: Subnet,
     pub router: Option<Ipv4Addr>,
     pub dns: Vec<Ipv4Addr>,
+    pub domain: Option<String>,
     pub lease_seconds: u32,
+    /// The name that its reservation gives it.
+    pub host_name: Option<String>,
+    /// What administrators set besides; they go before router, name servers and domain.
+    pub options: Vec<OptionBytes>,
     /// Whether option 61 is echoed (RFC 6842); a few old clients choke on it.
     pub echo_client_id: bool,
 }
 
 impl Settings {
-    /// Those of a boot network on its interface.
-    pub fn of(interface: &Interface, network: &BootNetworkConfig) -> Settings {
+    /// For a network of which we know nothing but where we are on it.
+    pub fn bare(server: Ipv4Addr, prefix_len: u8) -> Settings {
+        Settings::planned(server, &Plan::plain(Subnet::of(server, prefix_len)), None)
+    }
+
+    /// What a scope says to the computer that sent a packet.
+    pub fn planned(server: Ipv4Addr, plan: &Plan, packet: Option<&Packet>) -> Settings {
+        let mac = packet.and_then(Packet::mac);
+        let own = mac.and_then(|mac| plan.computers.get(&mac));
         Settings {
-            server: interface.address,
-            prefix_len: interface.prefix_len,
-            router: network.router,
-            dns: network.dns.clone(),
-            lease_seconds: network.lease_seconds,
+            server,
+            server_id: packet.and_then(relay::server_id).unwrap_or(server),
+            subnet: plan.subnet,
+            router: plan.router,
+            dns: plan.dns.clone(),
+            domain: plan.domain.clone(),
+            lease_seconds: plan.lease_seconds,
+            host_name: own.and_then(|own| own.hostname.clone()),
+            options: mac.map_or_else(Vec::new, |mac| plan.options_for(mac, &[])),
             echo_client_id: true,
         }
     }
 
-    /// Whether an address is on our network.
+    /// Whether an address is on the computer's network.
     pub fn is_local(&self, address: Ipv4Addr) -> bool {
-        let mask = netmask(self.prefix_len).to_bits();
-        address.to_bits() & mask == self.server.to_bits() & mask
+        self.subnet.contains(address)
     }
 
-    /// The address of the network itself, which no computer may have.
-    pub fn network_address(&self) -> Ipv4Addr {
-        Ipv4Addr::from_bits(self.server.to_bits() & netmask(self.prefix_len).to_bits())
-    }
-
-    /// The broadcast address of the network.
-    pub fn broadcast_address(&self) -> Ipv4Addr {
-        Ipv4Addr::from_bits(self.server.to_bits() | !netmask(self.prefix_len).to_bits())
+    /// Whether a server identifier is ours.
+    pub fn is_us(&self, server: Ipv4Addr) -> bool {
+        server == self.server || server == self.server_id
     }
 
     /// Seconds that a lease lasts: never longer than configured, shorter if asked, at least a minute.
@@ -117,27 +129,36 @@ impl Asked<'_> {
     fn start(&self, kind: MessageType) -> Packet {
         let mut p = Packet::reply_to(self.request);
         p.push(code::MESSAGE_TYPE, &[kind as u8]);
-        p.push_address(code::SERVER_ID, self.settings.server);
+        p.push_address(code::SERVER_ID, self.settings.server_id);
         p
     }
 
     fn finish(&self, mut p: Packet) -> Packet {
         let s = self.settings;
-        p.push_address(code::SUBNET_MASK, netmask(s.prefix_len));
-        p.push_address(code::BROADCAST_ADDRESS, s.broadcast_address());
-        if let Some(router) = s.router {
+        p.push_address(code::SUBNET_MASK, s.subnet.mask());
+        p.push_address(code::BROADCAST_ADDRESS, s.subnet.broadcast());
+        let is_set = |code: u8| s.options.iter().any(|(c, _)| *c == code);
+        if let Some(router) = s.router.filter(|_| !is_set(code::ROUTER)) {
             p.push_address(code::ROUTER, router);
         }
-        if !s.dns.is_empty() {
+        if !s.dns.is_empty() && !is_set(code::DNS) {
             let octets: Vec<u8> = s.dns.iter().flat_map(Ipv4Addr::octets).collect();
             p.push(code::DNS, &octets);
+        }
+        if let Some(domain) = s.domain.as_ref().filter(|_| !is_set(code::DOMAIN_NAME)) {
+            p.push(code::DOMAIN_NAME, domain.as_bytes());
         }
         let wants_name = self
             .request
             .option(code::PARAMETERS)
             .is_some_and(|list| list.contains(&code::HOST_NAME));
-        if let Some(name) = self.host_name.as_ref().filter(|_| wants_name) {
+        // What was set for it comes unasked, our own name for it does not.
+        let name = self.host_name.as_ref().filter(|_| wants_name);
+        if let Some(name) = s.host_name.as_ref().or(name) {
             p.push(code::HOST_NAME, name.as_bytes());
+        }
+        for (code, value) in &s.options {
+            p.push(*code, value);
         }
         if let Some(advice) = &self.boot {
             forms::apply(&mut p, s.server, advice);
@@ -151,7 +172,7 @@ impl Asked<'_> {
 pub(super) fn nak(request: &Packet, settings: &Settings, why: &str) -> Packet {
     let mut p = Packet::reply_to(request);
     p.push(code::MESSAGE_TYPE, &[MessageType::Nak as u8]);
-    p.push_address(code::SERVER_ID, settings.server);
+    p.push_address(code::SERVER_ID, settings.server_id);
     p.push(code::MESSAGE, why.as_bytes());
     echo(&mut p, request, settings.echo_client_id);
     if request.giaddr != Ipv4Addr::UNSPECIFIED {

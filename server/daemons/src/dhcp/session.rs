@@ -64,7 +64,7 @@ impl Decision {
     }
 }
 
-/// Decides about one packet and changes `pool` accordingly.
+/// Decides about one packet and changes `pool`, that of the scope that it is of, accordingly.
 pub fn decide(
     arrival: Arrival<'_>,
     settings: &Settings,
@@ -79,13 +79,6 @@ pub fn decide(
     let Some(machine) = facts::machine(packet) else {
         return silent(None, "no usable Ethernet address");
     };
-    let giaddr = packet.giaddr;
-    if giaddr != Ipv4Addr::UNSPECIFIED && !settings.is_local(giaddr) {
-        return silent(
-            Some(machine),
-            "relayed from a network that has no scope here",
-        );
-    }
     let Some(kind) = packet.message_type() else {
         return silent(Some(machine), "no message type: BOOTP is not served");
     };
@@ -115,7 +108,8 @@ pub fn decide(
             });
         }
     }
-    if kind == MessageType::Request {
+    let named = packet.address(code::SERVER_ID);
+    if kind == MessageType::Request && !named.is_some_and(|s| settings.is_us(s)) {
         seen.extend(took_other(packet, &machine, settings.server));
     }
     Decision {
@@ -165,7 +159,7 @@ impl Case<'_> {
         let packet = self.arrival.packet;
         let requested = packet.address(code::REQUESTED_ADDRESS);
         match (packet.address(code::SERVER_ID), requested) {
-            (Some(server), _) if server != self.settings.server => {
+            (Some(server), _) if !self.settings.is_us(server) => {
                 pool.forget_offer(self.machine.mac, self.arrival.at);
                 Outcome::Silent("it took another server's offer")
             }
@@ -315,7 +309,7 @@ impl Case<'_> {
 
     fn is_for_us(&self) -> bool {
         let named = self.arrival.packet.address(code::SERVER_ID);
-        named.is_none_or(|server| server == self.settings.server)
+        named.is_none_or(|server| self.settings.is_us(server))
     }
 }
 

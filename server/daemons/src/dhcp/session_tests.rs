@@ -2,12 +2,15 @@
 
 use super::super::{
     reply::Destination,
-    wire::tests::{Random, damage, sample},
+    wire::{
+        Item,
+        tests::{Random, damage, sample},
+    },
 };
 use super::*;
 use engine::boot::{BootFile, choices};
-use engine::leases::{OFFER_SECONDS, QUARANTINE_SECONDS};
-use types::{AddressRange, LeaseState};
+use engine::leases::{OFFER_SECONDS, Plan, QUARANTINE_SECONDS, Reserved, Shape};
+use types::{AddressRange, LeaseState, Subnet};
 
 const T0: Timestamp = Timestamp(1_800_000_000_000_000);
 const US: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
@@ -56,15 +59,16 @@ impl Lab {
             last: ip(102),
         };
         Lab {
-            pool: Pool::new(range, &[US]),
-            settings: Settings {
-                server: US,
-                prefix_len: 24,
-                router: None,
-                dns: vec![],
-                lease_seconds: 3600,
-                echo_client_id: true,
-            },
+            pool: Pool::new(Shape {
+                subnet: Subnet::of(US, 24),
+                ranges: vec![range],
+                excluded: vec![AddressRange {
+                    first: US,
+                    last: US,
+                }],
+                reserved: vec![],
+            }),
+            settings: Settings::bare(US, 24),
             now: T0,
         }
     }
@@ -502,10 +506,6 @@ fn what_is_not_for_us_is_not_answered() {
         (broken(|p| p.hlen = 16), "no Ethernet address"),
         (broken(|p| p.chaddr = [0xff; 16]), "a broadcast address"),
         (broken(|p| p.items.clear()), "no type"),
-        (
-            broken(|p| p.giaddr = Ipv4Addr::new(10, 78, 0, 1)),
-            "a foreign relay",
-        ),
         (packet(MessageType::Offer, 1, &[]), "an offer"),
         (packet(MessageType::Ack, 1, &[]), "an ack"),
         (packet(MessageType::Nak, 1, &[]), "a nak"),
@@ -569,3 +569,92 @@ fn damaged_packets_never_stop_the_session() {
         }
     }
 }
+
+#[test]
+fn what_is_set_for_a_scope_and_for_a_computer_is_said() {
+    let mut lab = Lab::new();
+    let mut plan = Plan::plain(Subnet::of(US, 24));
+    plan.router = Some(ip(254));
+    plan.dns = vec![ip(2), ip(3)];
+    plan.domain = Some("lab.example".into());
+    plan.lease_seconds = 600;
+    plan.options = vec![(26, vec![5, 220]), (42, vec![10, 0, 0, 3])];
+    let reserved = Reserved {
+        hostname: Some("kiosk".into()),
+        options: vec![(6, vec![10, 0, 0, 9]), (26, vec![5, 120])],
+    };
+    let discover = packet(MessageType::Discover, 7, &[]);
+    let mac = discover.mac().expect("one");
+    plan.computers.insert(mac, reserved);
+    let text = |p: &Packet, code| {
+        p.option(code)
+            .map(|v| String::from_utf8_lossy(&v).into_owned())
+    };
+
+    let other = packet(MessageType::Discover, 8, &[]);
+    lab.settings = Settings::planned(US, &plan, Some(&other));
+    let offer = lab.answer(&other).packet;
+    assert_eq!(offer.address(code::ROUTER), Some(ip(254)));
+    assert_eq!(
+        offer.option(code::DNS).as_deref(),
+        Some(&[10, 77, 0, 2, 10, 77, 0, 3][..])
+    );
+    assert_eq!(
+        text(&offer, code::DOMAIN_NAME).as_deref(),
+        Some("lab.example")
+    );
+    assert_eq!(offer.u32(code::LEASE_TIME), Some(600));
+    assert_eq!(offer.option(26).as_deref(), Some(&[5, 220][..]));
+    assert_eq!(text(&offer, code::HOST_NAME), None, "not asked for");
+
+    // The computer's own go before the scope's, fields among them, and each is there once.
+    lab.settings = Settings::planned(US, &plan, Some(&discover));
+    let offer = lab.answer(&discover).packet;
+    assert_eq!(offer.address(code::DNS), Some(Ipv4Addr::new(10, 0, 0, 9)));
+    assert_eq!(offer.option(26).as_deref(), Some(&[5, 120][..]));
+    assert_eq!(offer.address(42), Some(Ipv4Addr::new(10, 0, 0, 3)));
+    assert_eq!(text(&offer, code::HOST_NAME).as_deref(), Some("kiosk"));
+    let codes: Vec<u8> = offer
+        .items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Option { code, .. } => Some(*code),
+            Item::Pad => None,
+        })
+        .collect();
+    let once: std::collections::HashSet<_> = codes.iter().collect();
+    assert_eq!(once.len(), codes.len(), "{codes:?}");
+}
+
+#[test]
+fn a_relay_may_name_us_otherwise() {
+    let mut lab = Lab::new();
+    let relay = ip(254);
+    let information = [&[1, 2, 7, 7, 11, 4][..], &relay.octets()].concat();
+    let relayed = |mut p: Packet| {
+        p.giaddr = relay;
+        p.push(code::RELAY_AGENT, &information);
+        p
+    };
+    let plan = Plan::plain(Subnet::of(US, 24));
+    let discover = relayed(packet(MessageType::Discover, 1, &[]));
+    lab.settings = Settings::planned(US, &plan, Some(&discover));
+    let offer = lab.answer(&discover);
+    assert_eq!(offer.to, Destination::Relay(relay));
+    assert_eq!(offer.packet.address(code::SERVER_ID), Some(relay));
+    let last = offer.packet.items.last().expect("options");
+    let echoed = Item::Option {
+        code: code::RELAY_AGENT,
+        data: information.clone(),
+    };
+    assert_eq!(last, &echoed, "unchanged, and last");
+    let server = relay.octets();
+    let address = offer.packet.yiaddr.octets();
+    let request = packet(MessageType::Request, 1, &[(54, &server), (50, &address)]);
+    let ack = lab.answer(&relayed(request)).packet;
+    assert_eq!(ack.message_type(), Some(MessageType::Ack));
+    assert_eq!(ack.address(code::SERVER_ID), Some(relay));
+}
+
+#[path = "oracle_tests.rs"]
+mod oracle;

@@ -42,7 +42,7 @@ impl FrameSender {
     ) -> io::Result<()> {
         let packet = udp_packet(source, destination, payload)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "payload too large"))?;
-        let address = sys::link_address(self.index, to)?;
+        let address = sys::link_address(self.index, sys::IPV4, to)?;
         self.socket.send_to(&packet, &address).map(drop)
     }
 }

@@ -4,9 +4,11 @@
 //! namespace (`setns(2)` changes the calling thread only, which rules out the runtime's threads),
 //! creates the sockets there and hands them out. Everything else runs where it always does.
 
+pub mod arp;
 pub mod datagram;
 mod frame;
 
+pub use arp::ArpSocket;
 pub use frame::FrameSender;
 
 use nix::{
@@ -246,6 +248,16 @@ impl NetThread {
                 Ok(socket.into())
             })
         })?
+    }
+
+    /// A socket that asks who uses an address; None on an interface without Ethernet.
+    pub fn arp(&self, interface: &Interface) -> Result<Option<ArpSocket>, NetError> {
+        let Some(mac) = interface.mac else {
+            return Ok(None);
+        };
+        let index = interface.index;
+        let what = format!("open an ARP socket on {}", interface.name);
+        self.run(move || make(what, || ArpSocket::open(index, mac).map(Some)))?
     }
 
     /// A sender of UDP packets to computers that have no address yet.

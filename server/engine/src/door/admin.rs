@@ -10,9 +10,9 @@ use crate::{
 };
 use std::time::Instant;
 use types::{
-    ApiTokenView, AuditView, CreateTokenParams, CreateUserParams, JobUnit, JobView, NewTokenView,
-    SecretsView, SessionId, SessionView, SettingsPreviewView, SettingsView, TokenId,
-    UpdateSettingsParams, UpdateUserParams, UserView,
+    ApiTokenView, AuditView, CreateScopeParams, CreateTokenParams, CreateUserParams, JobUnit,
+    JobView, NewTokenView, ScopeView, SecretsView, SessionId, SessionView, SettingsPreviewView,
+    SettingsView, TokenId, UpdateScopeParams, UpdateSettingsParams, UpdateUserParams, UserView,
 };
 
 impl Admin {
@@ -229,6 +229,42 @@ impl Admin {
         let to = target("setting", &format!("change {number}"));
         let confirm = self.engine.settings().confirm(&self.by, number, connected);
         self.attempt("setting.confirm", to, confirm).await
+    }
+
+    /// Makes the scope of a subnet behind relays.
+    ///
+    /// # Errors
+    /// As [`crate::Leases`] says: what can't be, a taken name or subnet.
+    pub async fn create_scope(&self, params: CreateScopeParams) -> Result<ScopeView> {
+        let to = target("scope", &params.name);
+        let create = self.engine.leases().create_scope(&self.by, params);
+        self.attempt("scope.create", to, create).await
+    }
+
+    /// Changes a scope; it holds from the next packet on. `if_match` is the revision that was read.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Invalid`].
+    pub async fn update_scope(
+        &self,
+        scope: &str,
+        if_match: Option<u64>,
+        params: UpdateScopeParams,
+    ) -> Result<ScopeView> {
+        let leases = self.engine.leases();
+        let update = leases.update_scope(&self.by, scope, if_match, params);
+        self.attempt("scope.update", target("scope", scope), update)
+            .await
+    }
+
+    /// Removes the scope of a relayed subnet.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`]; [`Error::Conflict`] while it is used.
+    pub async fn remove_scope(&self, scope: &str, if_match: Option<u64>) -> Result<()> {
+        let remove = self.engine.leases().remove_scope(&self.by, scope, if_match);
+        self.attempt("scope.remove", target("scope", scope), remove)
+            .await
     }
 
     /// Which keys secrets are sealed with; neither a key nor a secret.

@@ -7,8 +7,8 @@ use crate::{
     jobs::{self, MAX_ITEMS, NewJob, Work},
 };
 use types::{
-    ClientId, ClientView, CreateClientParams, JobId, JobUnit, JobView, LabFirmware, TargetView,
-    UpdateClientParams,
+    ClientId, ClientView, CreateClientParams, CreateReservationParams, JobId, JobUnit, JobView,
+    LabFirmware, ReservationView, TargetView, UpdateClientParams, UpdateReservationParams,
 };
 
 impl Operator {
@@ -226,6 +226,69 @@ impl Operator {
             self.engine.jobs().cancel(&self.by, id).await
         };
         self.attempt("job.cancel", target("job", job), cancel).await
+    }
+
+    /// Makes a reservation.
+    ///
+    /// # Errors
+    /// As [`crate::Leases`] says: an address that can't be, or is another's; an unknown scope.
+    pub async fn create_reservation(
+        &self,
+        params: CreateReservationParams,
+    ) -> Result<ReservationView> {
+        let to = target("reservation", &params.address.to_string());
+        let leases = self.engine.leases();
+        let create = leases.create_reservation(&self.by, params);
+        self.attempt("reservation.create", to, create).await
+    }
+
+    /// Changes a reservation, by id, Ethernet address or address. `if_match` is the revision that was
+    /// read.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Invalid`], [`Error::Conflict`].
+    pub async fn update_reservation(
+        &self,
+        reservation: &str,
+        if_match: Option<u64>,
+        params: UpdateReservationParams,
+    ) -> Result<ReservationView> {
+        let leases = self.engine.leases();
+        let update = leases.update_reservation(&self.by, reservation, if_match, params);
+        let to = target("reservation", reservation);
+        self.attempt("reservation.update", to, update).await
+    }
+
+    /// Removes a reservation.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::PreconditionFailed`].
+    pub async fn remove_reservation(&self, reservation: &str, if_match: Option<u64>) -> Result<()> {
+        let leases = self.engine.leases();
+        let remove = leases.remove_reservation(&self.by, reservation, if_match);
+        let to = target("reservation", reservation);
+        self.attempt("reservation.remove", to, remove).await
+    }
+
+    /// The computer that has this lease keeps the address for good. The scope matters only where
+    /// several have that address.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Conflict`].
+    pub async fn keep_lease(&self, address: &str, scope: Option<&str>) -> Result<ReservationView> {
+        let keep = self.engine.leases().keep_lease(&self.by, address, scope);
+        self.attempt("lease.keep", target("lease", address), keep)
+            .await
+    }
+
+    /// Forgets a lease that has ended, or one whose address rests.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] while it lives.
+    pub async fn forget_lease(&self, address: &str, scope: Option<&str>) -> Result<()> {
+        let forget = self.engine.leases().forget_lease(&self.by, address, scope);
+        self.attempt("lease.forget", target("lease", address), forget)
+            .await
     }
 
     /// Whether a virtual computer can be called so, before the lab is made for it.

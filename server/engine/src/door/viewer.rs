@@ -5,8 +5,8 @@ use crate::{Area, Error, Identity, Reader, Result};
 use types::{
     ApiTokenView, BootId, BootNetworkView, BootView, ChangePasswordParams, ClientView,
     CreateTokenParams, ImageView, JobId, JobView, LabView, LeaseView, LoaderSetView, MeView,
-    NewTokenView, Position, Role, SessionId, SessionView, SettingsRevisionView, SettingsView,
-    Snapshot, TokenId, Topic, Topics, UserId,
+    NewTokenView, Position, ReservationView, Role, ScopeView, SessionId, SessionView,
+    SettingsRevisionView, SettingsView, Snapshot, TokenId, Topic, Topics, UserId,
 };
 
 impl Viewer {
@@ -116,6 +116,32 @@ impl Viewer {
         self.engine.leases().list()
     }
 
+    /// Every scope, by name.
+    pub fn scopes(&self) -> Vec<ScopeView> {
+        self.engine.leases().list_scopes()
+    }
+
+    /// A scope by name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn scope(&self, name: &str) -> Result<ScopeView> {
+        self.engine.leases().scope_view(name)
+    }
+
+    /// Every reservation, by scope and address.
+    pub fn reservations(&self) -> Vec<ReservationView> {
+        self.engine.leases().list_reservations()
+    }
+
+    /// A reservation by its id, its computer's Ethernet address or its own address.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] when several scopes have one.
+    pub fn reservation(&self, text: &str) -> Result<ReservationView> {
+        self.engine.leases().reservation(text)
+    }
+
     /// The boot networks and how they are.
     pub fn networks(&self) -> Vec<BootNetworkView> {
         self.engine.networks().list()
@@ -155,7 +181,9 @@ impl Viewer {
             boot_entries: Vec::new(),
             groups: Vec::new(),
             leases: Vec::new(),
+            reservations: Vec::new(),
             networks: Vec::new(),
+            scopes: Vec::new(),
             boots: Vec::new(),
             jobs: Vec::new(),
             trial: None,
@@ -166,8 +194,14 @@ impl Viewer {
                 Topic::Images => snapshot.images = self.images(),
                 Topic::BootEntries => snapshot.boot_entries = self.boot_entries(),
                 Topic::Groups => snapshot.groups = self.groups(),
-                Topic::Leases => snapshot.leases = self.leases(),
-                Topic::Networks => snapshot.networks = self.networks(),
+                Topic::Leases => {
+                    snapshot.leases = self.leases();
+                    snapshot.reservations = self.reservations();
+                }
+                Topic::Networks => {
+                    snapshot.networks = self.networks();
+                    snapshot.scopes = self.scopes();
+                }
                 Topic::Settings => snapshot.trial = self.engine.settings().trial(),
                 Topic::Jobs => snapshot.jobs = self.engine.jobs().running(self.role()),
                 // Their state is read by REST.

@@ -1,25 +1,39 @@
-//! Leases: which address belongs to which computer, on each boot network.
+//! Leases: which address belongs to which computer, on each subnet.
 //!
 //! Decisions are made in memory ([`Pool`]); what a computer is told to rely on is on disk first
 //! ([`Scope::commit`]). Offers are never stored: they lapse within a minute.
+//!
+//! A scope is a boot network's own, open while that network runs, or of a subnet behind relays, always
+//! open. What it gives and says is made of the network's setting, of its record and of its
+//! reservations ([`plan`]); a change of any of them holds from the next packet on.
 
+mod edit;
 mod elsewhere;
+mod lease;
+pub mod options;
+pub mod plan;
 mod pool;
+mod reservations;
+mod rules;
+mod scope;
+mod spans;
 
-pub use pool::{Asker, Claim, Lease, OFFER_SECONDS, Pool, QUARANTINE_SECONDS};
+pub use lease::{Asker, Claim, Lease};
+pub use plan::{OwnNetwork, Plan, Reserved};
+pub use pool::{OFFER_SECONDS, Pool, QUARANTINE_SECONDS, Shape};
+pub use scope::Scope;
 
-use crate::{Area, Clients, Error, EventBus, Result, now};
+use crate::{Area, Audit, Clients, Error, EventBus, Result, now};
 use elsewhere::Elsewhere;
 use std::{
     collections::BTreeMap,
-    future::Future,
     net::Ipv4Addr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak},
 };
-use store::{LeaseRecord, Read, ScopePrefix, Store};
-use types::{AddressRange, Event, LeaseView, MacAddr, Timestamp};
+use store::{Read, ReservationRecord, ScopeRecord, Store};
+use types::{LeaseView, MacAddr, ReservationId, Subnet};
 
-/// Every lease of every boot network. Cheap to clone.
+/// Every scope with its leases and reservations. Cheap to clone.
 #[derive(Clone)]
 pub struct Leases {
     inner: Arc<Inner>,
@@ -28,22 +42,57 @@ pub struct Leases {
 struct Inner {
     store: Arc<Store>,
     events: EventBus,
+    audit: Audit,
     clients: Clients,
-    scopes: RwLock<BTreeMap<String, Arc<Scope>>>,
+    book: RwLock<Book>,
     elsewhere: Mutex<Elsewhere>,
 }
 
+/// What is open, and what is committed.
+#[derive(Default)]
+struct Book {
+    open: BTreeMap<String, Arc<Scope>>,
+    records: BTreeMap<String, ScopeRecord>,
+    reservations: BTreeMap<ReservationId, ReservationRecord>,
+}
+
+impl Book {
+    fn reservations_of(&self, scope: &str) -> Vec<ReservationRecord> {
+        let all = self.reservations.values();
+        all.filter(|r| r.scope == scope).cloned().collect()
+    }
+
+    /// Makes the open scope what setting, record and reservations say.
+    fn apply(&self, scope: &str) {
+        let Some(open) = self.open.get(scope) else {
+            return;
+        };
+        let record = self.records.get(scope);
+        if let Some((plan, shape)) = plan::build(open.own(), record, &self.reservations_of(scope)) {
+            open.apply(plan, shape);
+        }
+    }
+}
+
 impl Inner {
+    fn book<T>(&self, read: impl FnOnce(&Book) -> T) -> T {
+        read(&self.book.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change_book<T>(&self, change: impl FnOnce(&mut Book) -> T) -> T {
+        change(&mut self.book.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn scopes(&self) -> Vec<Arc<Scope>> {
-        let scopes = self.scopes.read().unwrap_or_else(PoisonError::into_inner);
-        scopes.values().cloned().collect()
+        self.book(|book| book.open.values().cloned().collect())
     }
 
     fn address_of(&self, mac: MacAddr) -> Option<Ipv4Addr> {
         let now = now();
-        self.scopes()
+        let scopes = self.scopes();
+        scopes
             .iter()
-            .find_map(|scope| scope.with_pool(|pool| pool.address_of(mac, now)))
+            .find_map(|scope| scope.address_of(mac, now))
             .or_else(|| self.elsewhere().address_of(mac))
     }
 
@@ -52,84 +101,121 @@ impl Inner {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn make_scope(&self, name: &str, own: Option<OwnNetwork>) -> Result<Option<Arc<Scope>>> {
+        let built = self.book(|book| {
+            let reservations = book.reservations_of(name);
+            plan::build(own.as_ref(), book.records.get(name), &reservations)
+        });
+        let Some(built) = built else { return Ok(None) };
+        let parts = (
+            self.store.clone(),
+            self.events.clone(),
+            self.clients.clone(),
+        );
+        Scope::open(name, own, built, parts).map(|scope| Some(Arc::new(scope)))
+    }
 }
 
 impl Leases {
-    /// No scope is open yet; views of clients get their address from here from now on.
-    pub(crate) fn new(store: Arc<Store>, events: EventBus, clients: Clients) -> Leases {
+    /// The scopes of relayed subnets are open from now on; views of clients get their address from here.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub(crate) fn open(
+        store: Arc<Store>,
+        events: EventBus,
+        audit: Audit,
+        clients: Clients,
+    ) -> Result<Leases> {
+        let (records, reservations) = store.read(|tx| {
+            let records: Vec<ScopeRecord> = tx.list_readable(None)?;
+            let reservations: Vec<ReservationRecord> = tx.list_readable(None)?;
+            Ok::<_, Error>((records, reservations))
+        })?;
+        let book = Book {
+            open: BTreeMap::new(),
+            records: records.into_iter().map(|r| (r.name.clone(), r)).collect(),
+            reservations: reservations.into_iter().map(|r| (r.id, r)).collect(),
+        };
         let inner = Arc::new(Inner {
             store,
             events,
+            audit,
             clients: clients.clone(),
-            scopes: RwLock::default(),
+            book: RwLock::new(book),
             elsewhere: Mutex::default(),
         });
+        let names: Vec<String> = inner.book(|book| book.records.keys().cloned().collect());
+        for name in names {
+            if let Some(scope) = inner.make_scope(&name, None)? {
+                inner.change_book(|book| book.open.insert(name, scope));
+            }
+        }
         // Weak: the clients must not keep us, we keep them.
         let weak: Weak<Inner> = Arc::downgrade(&inner);
         clients.join_address(move |mac| weak.upgrade()?.address_of(mac));
-        Leases { inner }
+        Ok(Leases { inner })
     }
 
-    /// Opens the scope of a boot network with the leases that are stored for it. `name` is that of
-    /// [`crate::BootNetworkConfig::scope`]; `excluded` are addresses never to be given, ours above all.
+    /// Opens the own scope of a boot network with the leases that are stored for it. `name` is that of
+    /// [`crate::BootNetworkConfig::scope`].
     ///
     /// # Errors
-    /// When the range is upside down or the database can't be read. A single stored lease that
-    /// can't be read or doesn't fit is skipped with a warning.
-    pub fn open_scope(
-        &self,
-        name: &str,
-        interface: &str,
-        range: AddressRange,
-        excluded: &[Ipv4Addr],
-    ) -> Result<Arc<Scope>> {
-        if range.first > range.last {
+    /// When the range is upside down, a relayed subnet's scope has the name, or the database can't be
+    /// read.
+    pub fn open_scope(&self, name: &str, own: OwnNetwork) -> Result<Arc<Scope>> {
+        if own.range.first > own.range.last {
             return Err(Error::invalid(
                 Area::Network,
                 "range",
                 format!(
                     "{} comes after {}; write the lower address first",
-                    range.first, range.last
+                    own.range.first, own.range.last
                 ),
             ));
         }
-        let mut pool = Pool::new(range, excluded);
-        load(&self.inner.store, name, &mut pool)?;
-        let scope = Arc::new(Scope {
-            name: name.to_owned(),
-            interface: interface.to_owned(),
-            pool: Mutex::new(pool),
-            store: self.inner.store.clone(),
-            events: self.inner.events.clone(),
-            clients: self.inner.clients.clone(),
+        let record = self.inner.book(|book| book.records.get(name).cloned());
+        if record.is_some_and(|r| r.subnet.is_some()) {
+            return Err(Error::conflict(
+                Area::Network,
+                format!("a scope of a relayed subnet is called {name:?}, as this boot network"),
+                "Remove that scope and make it again under another name.",
+            ));
+        }
+        let scope = self.inner.make_scope(name, Some(own))?;
+        let scope = scope.ok_or_else(|| Error::not_found(Area::Scope, name))?;
+        self.inner.change_book(|book| {
+            book.open.insert(name.to_owned(), scope.clone());
+            // What was committed while the leases were read.
+            book.apply(name);
         });
-        let mut scopes = self
-            .inner
-            .scopes
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        scopes.insert(name.to_owned(), scope.clone());
+        self.tell_scope(name);
         Ok(scope)
     }
 
     /// Closes a scope; its leases stay stored.
     pub fn close_scope(&self, name: &str) {
-        let mut scopes = self
-            .inner
-            .scopes
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        scopes.remove(name);
+        self.inner.change_book(|book| book.open.remove(name));
+        self.tell_scope(name);
     }
 
     /// An open scope.
     pub fn scope(&self, name: &str) -> Option<Arc<Scope>> {
-        let scopes = self
-            .inner
-            .scopes
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        scopes.get(name).cloned()
+        self.inner.book(|book| book.open.get(name).cloned())
+    }
+
+    /// The scope of a relayed subnet that an address is on: of a relay, or of the link that it names
+    /// (RFC 3527). Boot networks' own scopes are not among them.
+    pub fn relayed_scope(&self, on: Ipv4Addr) -> Option<Arc<Scope>> {
+        let is_on = |(_, r): &(&String, &ScopeRecord)| {
+            let subnet = r.subnet.map(|(a, len)| Subnet::of(a, len));
+            subnet.is_some_and(|s| s.contains(on))
+        };
+        self.inner.book(|book| {
+            let (name, _) = book.records.iter().find(is_on)?;
+            book.open.get(name).cloned()
+        })
     }
 
     /// Who was given an address last and did not hand it back: see [`pool::Pool::last_holder`].
@@ -165,124 +251,24 @@ impl Leases {
         self.inner.address_of(mac)
     }
 
-    /// Every lease of the open scopes, by scope and address.
-    pub fn list(&self) -> Vec<LeaseView> {
-        self.inner.scopes().iter().flat_map(|s| s.list()).collect()
-    }
-}
-
-/// The leases of one boot network.
-pub struct Scope {
-    name: String,
-    interface: String,
-    pool: Mutex<Pool>,
-    store: Arc<Store>,
-    events: EventBus,
-    clients: Clients,
-}
-
-impl Scope {
-    /// The name it is stored under.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Decides something in memory. `decide` must not block: every packet waits for it.
-    pub fn with_pool<T>(&self, decide: impl FnOnce(&mut Pool) -> T) -> T {
-        // A poisoned pool is whole: each of its methods ends without a panic or changes nothing.
-        decide(&mut self.pool.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Queues changed leases at once, in the order of the calls; resolves when all of them are on
-    /// stable storage. Many calls share one commit.
-    pub fn commit(&self, leases: Vec<Lease>) -> impl Future<Output = Result<()>> + Send + use<> {
-        let scope = self.name.clone();
-        self.store.write(move |tx| {
-            for lease in leases {
-                tx.put(&record(&scope, lease))?;
+    /// Queues changed leases of any scopes at once, in the order of the calls; resolves when all of
+    /// them are on stable storage. Many calls share one commit.
+    pub fn commit(
+        &self,
+        leases: Vec<(Arc<Scope>, Lease)>,
+    ) -> impl Future<Output = Result<()>> + Send + use<> {
+        self.inner.store.write(move |tx| {
+            for (scope, lease) in leases {
+                scope.put(tx, lease)?;
             }
             Ok(())
         })
     }
 
-    /// Tells the page of changed leases. Apart from [`Scope::commit`], so that no ACK waits for it.
-    pub fn announce(&self, leases: &[Lease]) {
-        let now = now();
-        for lease in leases {
-            let lease = self.view(lease, now);
-            let mac = lease.mac;
-            self.events.publish(Event::LeaseChanged { lease });
-            self.clients.touch(mac);
-        }
-    }
-
-    /// Every lease, by address.
+    /// Every lease of the open scopes, by scope and address.
     pub fn list(&self) -> Vec<LeaseView> {
-        let now = now();
-        let mut leases: Vec<Lease> = self.with_pool(|pool| pool.leases().cloned().collect());
-        leases.sort_by_key(|l| l.address);
-        leases.iter().map(|l| self.view(l, now)).collect()
+        self.inner.scopes().iter().flat_map(|s| s.list()).collect()
     }
-
-    /// Live leases, and how many addresses there are to give.
-    pub fn usage(&self) -> (u32, u32) {
-        let now = now();
-        self.with_pool(|pool| {
-            let active = pool.leases().filter(|l| l.is_active(now)).count();
-            (u32::try_from(active).unwrap_or(u32::MAX), pool.size())
-        })
-    }
-
-    fn view(&self, lease: &Lease, now: Timestamp) -> LeaseView {
-        let client = self.clients.find_mac(lease.mac);
-        LeaseView {
-            address: lease.address,
-            mac: lease.mac,
-            client_id: client.as_ref().map(|c| c.id),
-            client_name: client.map(|c| c.name.clone()),
-            hostname: lease.hostname.clone(),
-            state: lease.state_at(now),
-            starts_at: lease.starts_at,
-            ends_at: lease.ends_at,
-            interface: self.interface.clone(),
-        }
-    }
-}
-
-fn record(scope: &str, lease: Lease) -> LeaseRecord {
-    LeaseRecord {
-        scope: scope.to_owned(),
-        address: lease.address,
-        mac: lease.mac,
-        client_id: lease.client_id,
-        hostname: lease.hostname,
-        state: lease.state,
-        starts_at: lease.starts_at,
-        ends_at: lease.ends_at,
-    }
-}
-
-/// Fills a pool with what is stored. A row that can't be read costs one lease: its address may be
-/// given again.
-fn load(store: &Store, scope: &str, pool: &mut Pool) -> Result<()> {
-    let prefix = ScopePrefix(scope.to_owned());
-    let records: Vec<LeaseRecord> = store.read(|tx| tx.list_readable(Some(&prefix)))?;
-    for record in records {
-        let address = record.address;
-        let fits = pool.restore(Lease {
-            address,
-            mac: record.mac,
-            client_id: record.client_id,
-            hostname: record.hostname,
-            state: record.state,
-            starts_at: record.starts_at,
-            ends_at: record.ends_at,
-        });
-        if !fits {
-            tracing::warn!(scope, %address, mac = %record.mac, "a stored lease is outside the range or older than another of the same computer; it is not used");
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,68 +1,38 @@
-//! Which address belongs to whom: one range, in memory, no I/O, time is an argument.
+//! Which address belongs to whom on one subnet: in memory, no I/O, time is an argument.
 //!
 //! Leases are kept by Ethernet address alone. One computer sends a different client identifier
 //! from its boot ROM, from iPXE and from its operating system, and needs the same address in all.
 //! Each call takes a few map look-ups, whatever the number of leases.
+//!
+//! What may be given is its [`Shape`], which may change while leases live: a lease that fits no more
+//! stays its computer's until it ends, and is not renewed.
 
+use super::{
+    lease::{Asker, Claim, Lease},
+    spans::Spans,
+};
 use std::{
     collections::{BTreeSet, HashMap},
     net::Ipv4Addr,
 };
-use types::{AddressRange, LeaseState, MacAddr, Timestamp};
+use types::{AddressRange, LeaseState, MacAddr, Subnet, Timestamp};
 
 /// Seconds that an offered address is kept for its computer.
 pub const OFFER_SECONDS: i64 = 60;
 /// Seconds for which an address that a client found in use is not handed out.
 pub const QUARANTINE_SECONDS: i64 = 3600;
 
-/// An address that was given to a computer, until when, and what became of it.
+/// What may be given.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Lease {
-    pub address: Ipv4Addr,
-    pub mac: MacAddr,
-    /// Option 61 as last sent; empty when there was none.
-    pub client_id: Vec<u8>,
-    /// Option 12 as last sent.
-    pub hostname: Option<String>,
-    pub state: LeaseState,
-    pub starts_at: Timestamp,
-    pub ends_at: Timestamp,
-}
-
-impl Lease {
-    /// Whether the address is the computer's at `now`.
-    pub fn is_active(&self, now: Timestamp) -> bool {
-        self.state == LeaseState::Active && self.ends_at > now
-    }
-
-    /// The state as shown: an active lease expires by itself.
-    pub fn state_at(&self, now: Timestamp) -> LeaseState {
-        match self.state {
-            LeaseState::Active if self.ends_at <= now => LeaseState::Expired,
-            state => state,
-        }
-    }
-}
-
-/// What a computer says about itself when it asks for a lease.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Asker {
-    pub mac: MacAddr,
-    pub client_id: Vec<u8>,
-    pub hostname: Option<String>,
-}
-
-/// The answer to a computer that names an address.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Claim {
-    /// It is the computer's now, in memory; the answer may leave once it is on disk.
-    Granted(Lease),
-    /// We know this computer by another address.
-    Elsewhere,
-    /// We have no record of this computer, and the address belongs to another.
-    Taken,
-    /// We have no record of this computer, and the address is free or not one of ours.
-    Unknown,
+pub struct Shape {
+    /// No lease and no reservation is outside of it.
+    pub subnet: Subnet,
+    /// For any computer.
+    pub ranges: Vec<AddressRange>,
+    /// In the ranges, but ours or otherwise not to be given.
+    pub excluded: Vec<AddressRange>,
+    /// For one computer each, also outside the ranges.
+    pub reserved: Vec<(MacAddr, Ipv4Addr)>,
 }
 
 /// One address that is or was in use.
@@ -90,39 +60,60 @@ impl Slot {
     }
 }
 
-/// The addresses of one range.
+/// The addresses of one subnet.
 pub struct Pool {
-    first: u32,
-    last: u32,
-    /// In the range, but ours or otherwise not to be given.
-    excluded: Vec<u32>,
+    subnet: Subnet,
+    /// The ranges without what is excluded.
+    spans: Spans,
+    reserved: HashMap<MacAddr, u32>,
+    /// The same the other way round.
+    reserved_for: HashMap<u32, MacAddr>,
     slots: HashMap<u32, Slot>,
     by_mac: HashMap<MacAddr, u32>,
-    /// Every slot by its end: the first is the one that is free for longest.
+    /// Every slot that any computer may have by its end: the first is the one that is free for longest.
     by_end: BTreeSet<(Timestamp, u32)>,
     /// No address from here on was ever used. Wider than an address, so that it can pass the last.
     fresh: u64,
+    /// Free addresses that nobody answered for when they were looked for, and when that was.
+    silent: HashMap<u32, Timestamp>,
 }
 
 impl Pool {
     /// An empty pool.
-    pub fn new(range: AddressRange, excluded: &[Ipv4Addr]) -> Pool {
-        Pool {
-            first: range.first.to_bits(),
-            last: range.last.to_bits(),
-            excluded: excluded.iter().map(|a| a.to_bits()).collect(),
+    pub fn new(shape: Shape) -> Pool {
+        let mut pool = Pool {
+            subnet: shape.subnet,
+            spans: Spans::of(&[], &[]),
+            reserved: HashMap::new(),
+            reserved_for: HashMap::new(),
             slots: HashMap::new(),
             by_mac: HashMap::new(),
             by_end: BTreeSet::new(),
-            fresh: range.first.to_bits().into(),
-        }
+            fresh: 0,
+            silent: HashMap::new(),
+        };
+        pool.reshape(shape);
+        pool
     }
 
-    /// Puts a stored lease back. False, and nothing changed, if it doesn't fit: outside the range,
+    /// From now on this may be given. Leases stay; those that fit no more end by themselves.
+    pub fn reshape(&mut self, shape: Shape) {
+        self.subnet = shape.subnet;
+        self.spans = Spans::of(&shape.ranges, &shape.excluded);
+        let reserved = shape.reserved.iter().map(|(mac, a)| (*mac, a.to_bits()));
+        self.reserved = reserved.clone().collect();
+        self.reserved_for = reserved.map(|(mac, address)| (address, mac)).collect();
+        let open = self.slots.iter().filter(|(a, _)| self.is_open(**a));
+        self.by_end = open.map(|(a, slot)| (slot.end(), *a)).collect();
+        self.fresh = 0;
+        self.silent.clear();
+    }
+
+    /// Puts a stored lease back. False, and nothing changed, if it doesn't fit: outside the subnet,
     /// or older than one of the same computer.
     pub fn restore(&mut self, lease: Lease) -> bool {
         let address = lease.address.to_bits();
-        if !self.in_range(address) || self.slots.contains_key(&address) {
+        if !self.subnet.contains(lease.address) || self.slots.contains_key(&address) {
             return false;
         }
         if lease.state != LeaseState::Declined {
@@ -145,13 +136,14 @@ impl Pool {
             held_until: Timestamp(i64::MIN),
             lease: Some(lease),
         };
-        self.by_end.insert((slot.end(), address));
         self.slots.insert(address, slot);
+        self.change(address, |_| {});
         true
     }
 
-    /// An address for a computer, held for [`OFFER_SECONDS`]: its own, else the wanted one if that
-    /// is free, else one never used, else the one that is free for longest. None: all are in use.
+    /// An address for a computer, held for [`OFFER_SECONDS`]: the one reserved for it, else its own,
+    /// else the wanted one if that is free, else one never used, else the one that is free for longest.
+    /// None: all are in use.
     pub fn offer(
         &mut self,
         mac: MacAddr,
@@ -159,13 +151,17 @@ impl Pool {
         now: Timestamp,
     ) -> Option<Ipv4Addr> {
         let wanted = wanted.map(Ipv4Addr::to_bits);
-        let address = self
-            .by_mac
-            .get(&mac)
-            .copied()
+        let reserved = self.reserved.get(&mac).copied();
+        let own = self.by_mac.get(&mac).copied();
+        let address = reserved
+            .filter(|&a| self.is_available(a, mac, now))
+            .or_else(|| own.filter(|&a| self.is_allowed(a, mac, now)))
             .or_else(|| wanted.filter(|&a| self.is_free(a, now)))
             .or_else(|| self.next_fresh())
             .or_else(|| self.longest_free(now))?;
+        if let Some(other) = own.filter(|&own| own != address) {
+            self.leave(other, now);
+        }
         self.hold(address, mac, now.plus_seconds(OFFER_SECONDS));
         Some(Ipv4Addr::from_bits(address))
     }
@@ -190,10 +186,24 @@ impl Pool {
                     s.held_until > now || s.lease.as_ref().is_some_and(|l| l.is_active(now))
                 })
         });
+        let reserved = self.reserved.get(&asker.mac).copied();
         match own {
+            // It must move: what it has is another's now, or is not given any more.
+            Some(&own) if own == bits && !self.is_allowed(bits, asker.mac, now) => {
+                return Claim::Elsewhere;
+            }
             Some(&own) if own == bits => {}
             Some(_) => return Claim::Elsewhere,
-            None if !self.in_range(bits) => return Claim::Unknown,
+            // A reservation is a record of it, and a reason to take its word.
+            None if reserved == Some(bits) && !self.is_available(bits, asker.mac, now) => {
+                return Claim::Taken;
+            }
+            None if reserved == Some(bits) => {}
+            None if reserved.is_some_and(|a| self.is_available(a, asker.mac, now)) => {
+                return Claim::Elsewhere;
+            }
+            None if self.reserved_for.contains_key(&bits) => return Claim::Taken,
+            None if !self.spans.contains(bits) => return Claim::Unknown,
             None if !self.is_free(bits, now) => return Claim::Taken,
             None if !trust => return Claim::Unknown,
             None => {}
@@ -273,28 +283,71 @@ impl Pool {
         lease.is_active(now).then_some(lease.address)
     }
 
+    /// What is known of an address.
+    pub fn lease(&self, address: Ipv4Addr) -> Option<&Lease> {
+        self.slots.get(&address.to_bits())?.lease.as_ref()
+    }
+
     /// Every lease that is known, in no order.
     pub fn leases(&self) -> impl Iterator<Item = &Lease> {
         self.slots.values().filter_map(|slot| slot.lease.as_ref())
     }
 
-    /// How many addresses there are to give.
-    pub fn size(&self) -> u32 {
-        let excluded = self
-            .excluded
-            .iter()
-            .filter(|&&a| (self.first..=self.last).contains(&a));
-        (self.last.saturating_sub(self.first))
-            .saturating_add(1)
-            .saturating_sub(excluded.count() as u32)
+    /// An address that is nobody's just now is forgotten, with who had it and why it rests. What was
+    /// known of it; None for a live lease and for an address without one.
+    pub fn forget(&mut self, address: Ipv4Addr, now: Timestamp) -> Option<Lease> {
+        let bits = address.to_bits();
+        let slot = self.slots.get(&bits)?;
+        let lease = slot.lease.clone()?;
+        if lease.is_active(now) {
+            return None;
+        }
+        if self.by_mac.get(&slot.mac) == Some(&bits) {
+            self.by_mac.remove(&slot.mac);
+        }
+        self.change(bits, |slot| {
+            slot.lease = None;
+            slot.held_until = Timestamp(i64::MIN);
+        });
+        Some(lease)
     }
 
-    fn in_range(&self, address: u32) -> bool {
-        (self.first..=self.last).contains(&address) && !self.excluded.contains(&address)
+    /// How many addresses there are to give.
+    pub fn size(&self) -> u32 {
+        let outside = self
+            .reserved_for
+            .keys()
+            .filter(|a| !self.spans.contains(**a));
+        self.spans.size().saturating_add(outside.count() as u32)
+    }
+
+    /// Whether an address is reserved for a computer.
+    pub fn is_reserved(&self, mac: MacAddr, address: Ipv4Addr) -> bool {
+        self.reserved.get(&mac) == Some(&address.to_bits())
+    }
+
+    /// Whether any computer may have it.
+    fn is_open(&self, address: u32) -> bool {
+        self.spans.contains(address) && !self.reserved_for.contains_key(&address)
     }
 
     fn is_free(&self, address: u32, now: Timestamp) -> bool {
-        self.in_range(address) && self.slots.get(&address).is_none_or(|s| s.end() <= now)
+        self.is_open(address) && self.slots.get(&address).is_none_or(|s| s.end() <= now)
+    }
+
+    /// Whether nobody else has it, and it does not rest.
+    fn is_available(&self, address: u32, mac: MacAddr, now: Timestamp) -> bool {
+        let slot = self.slots.get(&address);
+        slot.is_none_or(|s| s.end() <= now || s.mac == mac && !s.is_declined())
+    }
+
+    /// Whether a computer may have it now: the one reserved for it; another while it can't have that.
+    fn is_allowed(&self, address: u32, mac: MacAddr, now: Timestamp) -> bool {
+        match self.reserved.get(&mac) {
+            Some(&own) if own == address => true,
+            Some(&own) => self.is_open(address) && !self.is_available(own, mac, now),
+            None => self.is_open(address),
+        }
     }
 
     fn owned(&self, mac: MacAddr, address: Ipv4Addr) -> Option<u32> {
@@ -305,19 +358,36 @@ impl Pool {
     }
 
     fn next_fresh(&mut self) -> Option<u32> {
-        while self.fresh <= u64::from(self.last) {
-            let address = u32::try_from(self.fresh).ok()?;
-            self.fresh += 1;
-            if self.in_range(address) && !self.slots.contains_key(&address) {
+        let address = self.skip_used()?;
+        self.fresh = u64::from(address) + 1;
+        Some(address)
+    }
+
+    /// Goes past what was used; the first address that never was.
+    fn skip_used(&mut self) -> Option<u32> {
+        loop {
+            let address = self.spans.next(self.fresh)?;
+            if self.is_open(address) && !self.slots.contains_key(&address) {
                 return Some(address);
             }
+            self.fresh = u64::from(address) + 1;
         }
-        None
     }
 
     fn longest_free(&self, now: Timestamp) -> Option<u32> {
         let &(end, address) = self.by_end.first()?;
         (end <= now).then_some(address)
+    }
+
+    /// Its computer gets another address.
+    fn leave(&mut self, address: u32, now: Timestamp) {
+        self.change(address, |slot| {
+            slot.held_until = Timestamp(i64::MIN);
+            if let Some(lease) = slot.lease.as_mut().filter(|l| l.is_active(now)) {
+                lease.state = LeaseState::Released;
+                lease.ends_at = now;
+            }
+        });
     }
 
     /// Makes `address` the computer's until then; what another had there before is forgotten.
@@ -335,6 +405,7 @@ impl Pool {
             lease: None,
         });
         self.by_mac.insert(mac, address);
+        self.silent.remove(&address);
         self.change(address, |slot| slot.held_until = until);
     }
 
@@ -347,10 +418,13 @@ impl Pool {
 
     /// Every change of a slot goes through here, so that `by_end` is never wrong.
     fn change(&mut self, address: u32, change: impl FnOnce(&mut Slot)) {
+        let is_open = self.is_open(address);
         if let Some(slot) = self.slots.get_mut(&address) {
             self.by_end.remove(&(slot.end(), address));
             change(slot);
-            self.by_end.insert((slot.end(), address));
+            if is_open {
+                self.by_end.insert((slot.end(), address));
+            }
         }
     }
 
@@ -363,6 +437,9 @@ impl Pool {
         }
     }
 }
+
+#[path = "probe.rs"]
+mod probe;
 
 #[cfg(test)]
 #[path = "pool_tests.rs"]

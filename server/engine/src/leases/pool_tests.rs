@@ -19,12 +19,29 @@ fn asker(n: u32) -> Asker {
         hostname: None,
     }
 }
-fn pool(first: u8, last: u8) -> Pool {
-    let range = AddressRange {
+fn range(first: u8, last: u8) -> AddressRange {
+    AddressRange {
         first: ip(first),
         last: ip(last),
-    };
-    Pool::new(range, &[ip(1)])
+    }
+}
+fn shape(ranges: &[AddressRange]) -> Shape {
+    Shape {
+        subnet: Subnet::of(ip(0), 24),
+        ranges: ranges.to_vec(),
+        excluded: vec![range(1, 1)],
+        reserved: Vec::new(),
+    }
+}
+fn pool(first: u8, last: u8) -> Pool {
+    Pool::new(shape(&[range(first, last)]))
+}
+/// With 10.77.0.N reserved for each of these.
+fn reserving(first: u8, last: u8, reserved: &[(u32, u8)]) -> Pool {
+    Pool::new(Shape {
+        reserved: reserved.iter().map(|(n, a)| (mac(*n), ip(*a))).collect(),
+        ..shape(&[range(first, last)])
+    })
 }
 fn grant(p: &mut Pool, n: u32, address: Ipv4Addr, seconds: u32, now: Timestamp) -> Lease {
     match p.claim(&asker(n), address, seconds, true, now) {
@@ -171,7 +188,11 @@ fn stored_leases_come_back() {
         ends_at: T0.plus_seconds(ends),
     };
     assert!(p.restore(lease(1, 100, LeaseState::Active, 60)));
-    assert!(!p.restore(lease(2, 50, LeaseState::Active, 60)), "outside");
+    let outside = Lease {
+        address: Ipv4Addr::new(10, 78, 0, 100),
+        ..lease(2, 100, LeaseState::Active, 60)
+    };
+    assert!(!p.restore(outside));
     assert!(!p.restore(lease(2, 100, LeaseState::Active, 60)), "twice");
     assert!(!p.restore(lease(1, 101, LeaseState::Released, 0)), "older");
     assert!(p.restore(lease(1, 102, LeaseState::Active, 90)), "newer");
@@ -185,11 +206,14 @@ fn stored_leases_come_back() {
 
 #[test]
 fn the_last_address_of_all_does_not_overflow() {
-    let range = AddressRange {
-        first: Ipv4Addr::new(255, 255, 255, 254),
-        last: Ipv4Addr::BROADCAST,
-    };
-    let mut p = Pool::new(range, &[]);
+    let last = Ipv4Addr::BROADCAST;
+    let mut p = Pool::new(Shape {
+        subnet: Subnet::of(last, 24),
+        ..shape(&[AddressRange {
+            first: Ipv4Addr::new(255, 255, 255, 254),
+            last,
+        }])
+    });
     assert!(p.offer(mac(1), None, T0).is_some());
     assert!(p.offer(mac(2), None, T0).is_some());
     assert_eq!(p.offer(mac(3), None, T0), None);
@@ -197,11 +221,14 @@ fn the_last_address_of_all_does_not_overflow() {
 
 #[test]
 fn sixty_five_thousand_leases_fit() {
-    let range = AddressRange {
-        first: Ipv4Addr::new(10, 1, 0, 0),
-        last: Ipv4Addr::new(10, 1, 255, 255),
-    };
-    let mut p = Pool::new(range, &[]);
+    let first = Ipv4Addr::new(10, 1, 0, 0);
+    let mut p = Pool::new(Shape {
+        subnet: Subnet::of(first, 16),
+        ..shape(&[AddressRange {
+            first,
+            last: Ipv4Addr::new(10, 1, 255, 255),
+        }])
+    });
     for n in 0..65_536 {
         let address = p.offer(mac(n), None, T0).expect("room");
         grant(&mut p, n, address, 60, T0);
@@ -211,7 +238,150 @@ fn sixty_five_thousand_leases_fit() {
     assert!(p.offer(mac(70_000), None, T0.plus_seconds(60)).is_some());
 }
 
-/// No two computers ever hold one address, whatever happens in whatever order.
+#[test]
+fn ranges_are_given_one_after_the_other_without_what_is_excluded() {
+    let mut p = Pool::new(Shape {
+        excluded: vec![range(101, 101), range(150, 160)],
+        ..shape(&[range(150, 161), range(100, 102)])
+    });
+    assert_eq!(p.size(), 3);
+    let given: Vec<_> = (0..4).map(|n| p.offer(mac(n), None, T0)).collect();
+    let want = [Some(ip(100)), Some(ip(102)), Some(ip(161)), None];
+    assert_eq!(given, want);
+    assert_eq!(p.claim(&asker(9), ip(155), 60, true, T0), Claim::Unknown);
+}
+
+#[test]
+fn a_reserved_address_is_its_computers_alone_also_outside_the_ranges() {
+    let mut p = reserving(100, 101, &[(7, 100), (8, 50)]);
+    assert_eq!(p.size(), 3);
+    assert_eq!(p.offer(mac(1), Some(ip(100)), T0), Some(ip(101)));
+    assert_eq!(p.offer(mac(2), Some(ip(50)), T0), None);
+    assert_eq!(p.claim(&asker(1), ip(50), 60, true, T0), Claim::Elsewhere);
+    assert_eq!(p.claim(&asker(2), ip(50), 60, true, T0), Claim::Taken);
+    assert_eq!(p.offer(mac(7), Some(ip(101)), T0), Some(ip(100)));
+    // It reboots with its address: the reservation is our record of it.
+    assert!(matches!(
+        p.claim(&asker(8), ip(50), 60, false, T0),
+        Claim::Granted(_)
+    ));
+    let late = T0.plus_seconds(7 * 86_400);
+    assert_eq!(p.offer(mac(3), None, late), Some(ip(101)), "nobody else's");
+    assert_eq!(p.offer(mac(8), None, late), Some(ip(50)));
+    // Another address than the one that we know it by.
+    assert_eq!(
+        p.claim(&asker(7), ip(99), 60, false, late),
+        Claim::Elsewhere
+    );
+}
+
+#[test]
+fn a_computer_moves_to_the_address_that_is_reserved_for_it() {
+    let mut p = pool(100, 110);
+    grant(&mut p, 1, ip(100), 600, T0);
+    p.reshape(Shape {
+        reserved: vec![(mac(1), ip(50))],
+        ..shape(&[range(100, 110)])
+    });
+    assert_eq!(p.owner(ip(100), T0), Some(mac(1)), "it lives on");
+    assert_eq!(p.claim(&asker(1), ip(100), 600, true, T0), Claim::Elsewhere);
+    assert_eq!(p.offer(mac(1), None, T0), Some(ip(50)));
+    assert_eq!(p.owner(ip(100), T0), None, "what it left is free");
+    grant(&mut p, 1, ip(50), 600, T0);
+    assert_eq!(p.address_of(mac(1), T0), Some(ip(50)));
+    assert_eq!(p.offer(mac(2), Some(ip(100)), T0), Some(ip(100)));
+}
+
+#[test]
+fn while_another_has_the_reserved_address_its_computer_gets_a_usual_one() {
+    let mut p = pool(100, 110);
+    grant(&mut p, 1, ip(105), 600, T0);
+    p.reshape(Shape {
+        reserved: vec![(mac(2), ip(105))],
+        ..shape(&[range(100, 110)])
+    });
+    assert_eq!(p.offer(mac(2), None, T0), Some(ip(100)));
+    grant(&mut p, 2, ip(100), 600, T0);
+    assert_eq!(p.claim(&asker(1), ip(105), 600, true, T0), Claim::Elsewhere);
+    assert_eq!(p.offer(mac(1), None, T0), Some(ip(101)), "it makes room");
+    assert_eq!(p.claim(&asker(2), ip(100), 600, true, T0), Claim::Elsewhere);
+    assert_eq!(p.offer(mac(2), None, T0), Some(ip(105)));
+}
+
+#[test]
+fn a_lease_outside_the_new_ranges_lives_on_and_is_not_renewed() {
+    let mut p = pool(100, 110);
+    grant(&mut p, 1, ip(100), 600, T0);
+    p.reshape(shape(&[range(200, 201)]));
+    let later = T0.plus_seconds(300);
+    assert_eq!(p.owner(ip(100), later), Some(mac(1)));
+    assert_eq!(
+        p.claim(&asker(1), ip(100), 600, true, later),
+        Claim::Elsewhere
+    );
+    assert_eq!(p.offer(mac(1), None, later), Some(ip(200)));
+    assert_eq!(p.offer(mac(2), None, later), Some(ip(201)));
+    assert_eq!(p.offer(mac(3), None, T0.plus_seconds(9999)), Some(ip(200)));
+    // A lease is kept over a restart with the narrower ranges, too.
+    let mut p = pool(200, 201);
+    let lease = Lease {
+        address: ip(100),
+        mac: mac(1),
+        client_id: vec![],
+        hostname: None,
+        state: LeaseState::Active,
+        starts_at: T0,
+        ends_at: T0.plus_seconds(600),
+    };
+    assert!(p.restore(lease));
+    assert_eq!(p.owner(ip(100), later), Some(mac(1)));
+}
+
+#[test]
+fn what_is_forgotten_can_be_given_again() {
+    let mut p = pool(100, 100);
+    grant(&mut p, 1, ip(100), 60, T0);
+    assert_eq!(p.forget(ip(100), T0), None, "it lives");
+    p.decline(mac(1), ip(100), T0).expect("its own");
+    assert_eq!(p.offer(mac(2), None, T0), None, "it rests");
+    let forgotten = p.forget(ip(100), T0).expect("it rests");
+    assert_eq!(forgotten.state, LeaseState::Declined);
+    assert_eq!(p.forget(ip(100), T0), None, "once");
+    assert_eq!(p.leases().count(), 0);
+    assert_eq!(p.offer(mac(2), None, T0), Some(ip(100)));
+}
+
+#[test]
+fn addresses_are_looked_for_before_they_are_given_first() {
+    let mut p = reserving(100, 104, &[(7, 101)]);
+    assert_eq!(p.to_probe(3, T0), [ip(100), ip(102), ip(103)]);
+    assert_eq!(p.probed(ip(100), None, T0), None);
+    assert_eq!(p.to_probe(3, T0), [ip(102), ip(103)], "not again");
+    let lease = p.probed(ip(102), Some(mac(99)), T0).expect("it rests");
+    assert_eq!((lease.mac, lease.state), (mac(99), LeaseState::Declined));
+    assert_eq!(lease.ends_at, T0.plus_seconds(QUARANTINE_SECONDS));
+    assert_eq!(p.offer(mac(1), None, T0), Some(ip(100)));
+    assert_eq!(p.offer(mac(2), Some(ip(102)), T0), Some(ip(103)));
+    assert_eq!(p.offer(mac(3), None, T0), Some(ip(104)));
+    assert_eq!(p.offer(mac(4), None, T0), None);
+    // An answer that comes too late, from whom it was given to meanwhile.
+    assert_eq!(p.probed(ip(103), Some(mac(2)), T0), None);
+    grant(&mut p, 1, ip(100), 90, T0);
+    let late = T0.plus_seconds(QUARANTINE_SECONDS);
+    assert_eq!(
+        p.to_probe(1, late),
+        [ip(103)],
+        "the one that is free for longest"
+    );
+    // Its last holder still sits there with it: nobody else gets it, and it keeps it.
+    assert_eq!(p.probed(ip(100), Some(mac(1)), late), None);
+    assert_eq!(p.last_holder(ip(100)), Some(mac(1)));
+    assert_eq!(p.offer(mac(5), Some(ip(100)), late), Some(ip(103)));
+    assert_eq!(p.offer(mac(1), None, late), Some(ip(100)));
+}
+
+/// No two computers ever hold one address, whatever happens in whatever order, changes of ranges and
+/// reservations among it.
 #[test]
 fn a_long_random_life_gives_no_address_twice() {
     let mut p = pool(100, 107);
@@ -223,24 +393,55 @@ fn a_long_random_life_gives_no_address_twice() {
         seed ^= seed >> 27;
         (seed.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n
     };
+    let mut reserved: Vec<(MacAddr, Ipv4Addr)> = Vec::new();
     for _ in 0..100_000 {
         let n = below(20) as u32;
         let address = ip(98 + below(12) as u8);
         now = now.plus_seconds(below(20) as i64);
-        match below(6) {
-            0 | 1 => {
-                p.offer(mac(n), (below(2) == 0).then_some(address), now);
+        match below(64) {
+            0 => {
+                let first = 98 + below(8) as u8;
+                let mut excluded = vec![range(1, 1)];
+                excluded.extend((below(2) == 0).then_some(range(103, 104)));
+                if !reserved.iter().any(|(m, a)| *m == mac(n) || *a == address) {
+                    reserved.push((mac(n), address));
+                }
+                reserved.truncate(below(5) as usize);
+                p.reshape(Shape {
+                    excluded,
+                    reserved: reserved.clone(),
+                    ..shape(&[range(first, first + 3), range(106, 109)])
+                });
+            }
+            1 => {
+                p.forget(address, now);
             }
             2 | 3 => {
+                let user = (below(2) == 0).then_some(mac(n));
+                for address in p.to_probe(2, now) {
+                    p.probed(address, user, now);
+                }
+            }
+            4..24 => {
+                let offered = p.offer(mac(n), (below(2) == 0).then_some(address), now);
+                if let Some(address) = offered {
+                    let whose = reserved.iter().find(|(_, a)| *a == address);
+                    assert!(whose.is_none_or(|(m, _)| *m == mac(n)), "reserved");
+                    assert!(p.owner(address, now).is_none_or(|o| o == mac(n)), "taken");
+                }
+            }
+            24..44 => {
                 let before = p.owner(address, now);
                 if let Claim::Granted(lease) = p.claim(&asker(n), address, 100, below(2) == 0, now)
                 {
                     assert!(before.is_none_or(|owner| owner == mac(n)), "stolen");
+                    let whose = reserved.iter().find(|(_, a)| *a == address);
+                    assert!(whose.is_none_or(|(m, _)| *m == mac(n)), "reserved");
                     assert_eq!(lease.address, address);
                     assert_eq!(p.owner(address, now), Some(mac(n)));
                 }
             }
-            4 => {
+            44..54 => {
                 p.release(mac(n), address, now);
             }
             _ => {
@@ -250,6 +451,7 @@ fn a_long_random_life_gives_no_address_twice() {
         let active: Vec<&Lease> = p.leases().filter(|l| l.is_active(now)).collect();
         let owners: HashSet<MacAddr> = active.iter().map(|l| l.mac).collect();
         assert_eq!(owners.len(), active.len(), "two addresses for one computer");
-        assert_eq!(p.by_end.len(), p.slots.len());
+        let open = p.slots.keys().filter(|a| p.is_open(**a));
+        assert_eq!(p.by_end.len(), open.count());
     }
 }

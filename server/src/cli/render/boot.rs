@@ -92,8 +92,9 @@ fn image_state(i: &ImageView) -> String {
 }
 
 impl Row for LeaseView {
-    const HEAD: &'static [&'static str] =
-        &["ADDRESS", "MAC", "CLIENT", "INTERFACE", "STATE", "ENDS"];
+    const HEAD: &'static [&'static str] = &[
+        "ADDRESS", "MAC", "CLIENT", "SCOPE", "RESERVED", "ENDS", "STATE",
+    ];
 
     fn cells(&self) -> Vec<String> {
         let state = match self.state {
@@ -106,9 +107,10 @@ impl Row for LeaseView {
             self.address.to_string(),
             self.mac.to_string(),
             or_dash(self.client_name.as_deref().or(self.hostname.as_deref())),
-            self.interface.clone(),
-            state.into(),
+            self.scope.clone(),
+            if self.is_reserved { "yes" } else { "no" }.into(),
             self.ends_at.to_string(),
+            state.into(),
         ]
     }
 }

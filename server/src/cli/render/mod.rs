@@ -4,12 +4,14 @@ mod boot;
 mod control;
 mod entries;
 mod loaders;
+mod scope;
 mod settings;
 
 pub use boot::*;
 pub use control::*;
 pub use entries::*;
 pub use loaders::*;
+pub use scope::*;
 pub use settings::*;
 
 use serde_json::Value;

@@ -86,6 +86,7 @@ fn row(told: &Told) -> Option<Vec<String>> {
         Event::BootEntryChanged { entry } => Some(entry.cells()),
         Event::GroupChanged { group } => Some(group.cells()),
         Event::LeaseChanged { lease } => Some(lease.cells()),
+        // Scopes and reservations have columns of their own; with -o json they are told, too.
         Event::NetworkChanged { network } => Some(network.cells()),
         Event::BootChanged { boot } => Some(boot.cells()),
         Event::JobChanged { job } => Some(job.cells()),
@@ -157,6 +158,16 @@ impl Known {
                     interface: network.interface.clone(),
                     namespace: network.namespace.clone(),
                 },
+                Event::LeaseChanged { lease } => Event::LeaseRemoved {
+                    scope: lease.scope.clone(),
+                    address: lease.address,
+                },
+                Event::ReservationChanged { reservation } => {
+                    Event::ReservationRemoved { id: reservation.id }
+                }
+                Event::ScopeChanged { scope } => Event::ScopeRemoved {
+                    name: scope.name.clone(),
+                },
                 _ => return None,
             };
             let was = Some(was);
@@ -184,6 +195,9 @@ fn keeps(event: &Event) -> bool {
         | Event::ImageRemoved { .. }
         | Event::BootEntryRemoved { .. }
         | Event::GroupRemoved { .. }
+        | Event::LeaseRemoved { .. }
+        | Event::ReservationRemoved { .. }
+        | Event::ScopeRemoved { .. }
         | Event::NetworkRemoved { .. } => false,
         Event::JobChanged { job } => !job.state.is_over(),
         Event::AuditAdded { .. } | Event::SettingsChanged { .. } | Event::LoadersChanged { .. } => {
@@ -194,6 +208,8 @@ fn keeps(event: &Event) -> bool {
         | Event::BootEntryChanged { .. }
         | Event::GroupChanged { .. }
         | Event::LeaseChanged { .. }
+        | Event::ReservationChanged { .. }
+        | Event::ScopeChanged { .. }
         | Event::BootChanged { .. }
         | Event::NetworkChanged { .. } => true,
     }
@@ -209,8 +225,18 @@ fn state(topic: Topic, s: Snapshot) -> Vec<Event> {
         Topic::Images => each(s.images, |image| Event::ImageChanged { image }),
         Topic::BootEntries => each(s.boot_entries, |entry| Event::BootEntryChanged { entry }),
         Topic::Groups => each(s.groups, |group| Event::GroupChanged { group }),
-        Topic::Leases => each(s.leases, |lease| Event::LeaseChanged { lease }),
-        Topic::Networks => each(s.networks, |network| Event::NetworkChanged { network }),
+        Topic::Leases => {
+            let mut all = each(s.leases, |lease| Event::LeaseChanged { lease });
+            all.extend(each(s.reservations, |reservation| {
+                Event::ReservationChanged { reservation }
+            }));
+            all
+        }
+        Topic::Networks => {
+            let mut all = each(s.networks, |network| Event::NetworkChanged { network });
+            all.extend(each(s.scopes, |scope| Event::ScopeChanged { scope }));
+            all
+        }
         Topic::Boots => each(s.boots, |boot| Event::BootChanged { boot }),
         Topic::Jobs => each(s.jobs, |job| Event::JobChanged { job }),
         // The state of these is read by REST.
@@ -244,7 +270,7 @@ mod tests {
     fn lease(last: u8, state: &str) -> Value {
         json!({
             "address": format!("10.77.0.{last}"), "mac": format!("52:54:00:00:00:{last:02x}"),
-            "interface": "br0", "state": state, "hostname": null, "client_id": null,
+            "scope": "br0", "interface": "br0", "is_reserved": false, "state": state, "hostname": null, "client_id": null,
             "client_name": "pc\u{1b}[2J", "starts_at": "2026-11-21T07:00:00Z", "ends_at": "2026-11-21T08:00:00Z",
         })
     }

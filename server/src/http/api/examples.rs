@@ -73,8 +73,8 @@ mod tests {
     #[test]
     fn items_of_lists_are_written_with_every_field() {
         let items = bare_all!(
-            ApiTokenView BootEntryView BootNetworkView BootView ClientView GroupView ImageView JobView LeaseView SessionView
-            SettingsRevisionView TaskView UserView
+            ApiTokenView BootEntryView BootNetworkView BootView ClientView GroupView ImageView JobView LeaseView
+            ReservationView ScopeView SessionView SettingsRevisionView TaskView UserView
         );
         for (name, fields) in &items {
             let schema = schema(name);
@@ -97,10 +97,10 @@ mod tests {
             ApiTokenView AuditView BootChoiceView BootEntryView BootNetworkView BootView CreateBootEntryParams
             CreateGroupParams GroupView UpdateBootEntryParams UpdateGroupParams ChangePasswordParams ClientView
             ConfirmSettingsParams SettingsPreviewView SettingsRevisionView SettingsView UpdateSettingsParams
-            CreateClientParams CreateTokenParams CreateUserParams EndedView ImageView JobView
+            CreateClientParams CreateReservationParams CreateScopeParams CreateTokenParams CreateUserParams EndedView ImageView JobView
             LabBootParams LabView LeaseView LogLevelView LoginParams MeView NewTokenView Problem
-            RefreshParams RemoveClientsParams SecretsView SessionView SetupParams SystemInfoView TaskView
-            TokenView UpdateClientParams UpdateClientsParams UpdateUserParams UserView
+            RefreshParams RemoveClientsParams ReservationView ScopeView SecretsView SessionView SetupParams SystemInfoView TaskView
+            TokenView UpdateClientParams UpdateClientsParams UpdateReservationParams UpdateScopeParams UpdateUserParams UserView
         );
         assert_eq!(read.len(), EXAMPLES.len());
     }

@@ -1,18 +1,25 @@
-//! `/api/v1/leases`.
+//! `/api/v1/leases`. `{address}` is an IPv4 address.
 
+use super::reservations::created;
 use crate::http::{
     AppState,
     auth::As,
     page::ListQuery,
-    problem::{ApiResult, Query},
+    problem::{ApiResult, Path, Query},
 };
-use axum::Json;
-use engine::Viewer;
-use types::{LeaseView, ListView};
+use axum::{Json, response::Response};
+use engine::{Operator, Viewer};
+use http::StatusCode;
+use serde::Deserialize;
+use types::{LeaseView, ListView, ReservationView};
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(keep))
+        .routes(routes!(forget))
 }
 
 /// Addresses that were handed out.
@@ -23,7 +30,44 @@ async fn list(
     Query(page): Query<ListQuery>,
 ) -> ApiResult<Json<ListView<LeaseView>>> {
     page.page(viewer.leases(), |l| {
-        format!("{}/{:08x}", l.interface, l.address.to_bits())
+        format!("{}/{:08x}", l.scope, l.address.to_bits())
     })
     .map(Json)
+}
+
+/// Which lease of that address.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// The scope's name; only needed where several scopes have the address.
+    scope: Option<String>,
+}
+
+/// Reserve the address for the computer that has it. Done twice it is the same reservation.
+#[utoipa::path(post, path = "/leases/{address}/actions/keep", tag = "leases",
+    params(("address" = String, Path), Which),
+    responses((status = 201, body = ReservationView)), security(("bearer" = ["operator"])))]
+async fn keep(
+    As(operator): As<Operator>,
+    Path(address): Path<String>,
+    Query(which): Query<Which>,
+) -> ApiResult<Response> {
+    let kept = operator.keep_lease(&address, which.scope.as_deref());
+    Ok(created(kept.await?))
+}
+
+/// Forget a lease that has ended, or one whose address rests because somebody else was found to use it:
+/// the address may be given to any computer again. A lease that lives is not taken away (409).
+#[utoipa::path(delete, path = "/leases/{address}", tag = "leases", params(("address" = String, Path), Which),
+    responses((status = 204)), security(("bearer" = ["operator"])))]
+async fn forget(
+    As(operator): As<Operator>,
+    Path(address): Path<String>,
+    Query(which): Query<Which>,
+) -> ApiResult<StatusCode> {
+    operator
+        .forget_lease(&address, which.scope.as_deref())
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -15,6 +15,8 @@ pub mod lab;
 pub mod leases;
 pub mod loaders;
 pub mod networks;
+pub mod reservations;
+pub mod scopes;
 pub mod secrets;
 pub mod settings;
 pub mod system;
@@ -41,6 +43,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(leases::routes())
         .merge(loaders::routes())
         .merge(networks::routes())
+        .merge(reservations::routes())
+        .merge(scopes::routes())
         .merge(settings::routes())
         .merge(secrets::routes())
         .merge(system::routes())

@@ -11,6 +11,7 @@ mod idempotency;
 mod image;
 mod job;
 mod lease;
+mod scope;
 mod secret;
 mod setting;
 
@@ -24,5 +25,6 @@ pub use idempotency::{IdempotencyRecord, KeptAnswerRecord};
 pub use image::ImageRecord;
 pub use job::{JobItemRecord, JobLineRecord, JobRecord};
 pub use lease::LeaseRecord;
+pub use scope::{OptionRecord, ReservationRecord, ScopeRecord};
 pub use secret::{Sealed, Secret, StoredSecret};
 pub use setting::{SettingChangeRecord, SettingRecord, SettingsRevisionRecord};

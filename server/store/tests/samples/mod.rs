@@ -86,6 +86,43 @@ pub fn lease() -> LeaseRecord {
     }
 }
 
+pub fn scope() -> ScopeRecord {
+    ScopeRecord {
+        name: "room-2".into(),
+        subnet: Some((Ipv4Addr::new(10, 20, 0, 0), 24)),
+        ranges: vec![(Ipv4Addr::new(10, 20, 0, 50), Ipv4Addr::new(10, 20, 0, 99))],
+        exclusions: vec![(Ipv4Addr::new(10, 20, 0, 60), Ipv4Addr::new(10, 20, 0, 60))],
+        router: Some(Ipv4Addr::new(10, 20, 0, 1)),
+        dns: vec![Ipv4Addr::new(10, 20, 0, 2)],
+        domain: Some("lab.example".into()),
+        lease_seconds: Some(7200),
+        options: vec![OptionRecord {
+            code: 42,
+            kind: OptionKind::Addresses,
+            value: "10.20.0.3".into(),
+        }],
+        probe: true,
+        revision: 2,
+    }
+}
+
+pub fn reservation() -> ReservationRecord {
+    ReservationRecord {
+        id: ReservationId(id(9)),
+        scope: "lab1/br0".into(),
+        mac: MAC,
+        address: Ipv4Addr::new(10, 77, 0, 7),
+        hostname: Some("pc-07".into()),
+        options: vec![OptionRecord {
+            code: 26,
+            kind: OptionKind::U16,
+            value: "1400".into(),
+        }],
+        created_at: AT,
+        revision: 1,
+    }
+}
+
 pub fn boot() -> BootRecord {
     BootRecord {
         id: BootId(id(4)),

@@ -448,6 +448,104 @@ fn a_job_that_ended_badly_is_an_exit_code_with_its_items_told() {
 }
 
 #[test]
+fn a_subnet_behind_relays_is_served_with_reservations_until_it_is_removed() {
+    let server = Server::start();
+    let add = ["scope", "add", "room-2", "--subnet", "10.20.0.0/24"];
+    let what = [
+        "--ranges",
+        "10.20.0.50-10.20.0.59,10.20.0.70",
+        "--exclude",
+        "10.20.0.55",
+        "--router",
+        "10.20.0.1",
+        "--option",
+        "42:addresses:10.0.0.3",
+    ];
+    assert!(ok(&server.run(&[&add[..], &what[..]].concat())).contains("10.20.0.0/24"));
+    failed(&server.run(&add), 5, "NSB-SCOPE-002");
+    failed(
+        &server.run(&["scope", "add", "x", "--subnet", "10.20.0.1/24"]),
+        2,
+        "10.20.0.0/24",
+    );
+    let shown = json(&server.run(&["scope", "show", "room-2", "-o", "json"]));
+    assert_eq!(
+        (&shown["leases_total"], &shown["revision"]),
+        (&10.into(), &1.into())
+    );
+    assert!(ok(&server.run(&["scope", "ls"])).contains("behind relays"));
+    let set = [
+        "scope",
+        "set",
+        "room-2",
+        "--no-options",
+        "--exclude",
+        "",
+        "--if-match",
+    ];
+    failed(
+        &server.run(&[&set[..], &["7"]].concat()),
+        5,
+        "NSB-SCOPE-003",
+    );
+    let set = server.run(&[&set[..], &["1", "-o", "json"]].concat());
+    let set = json(&set);
+    assert_eq!(
+        (&set["options"], &set["leases_total"]),
+        (&json!([]), &11.into())
+    );
+
+    let add = [
+        "reservation",
+        "add",
+        "52:54:00:00:00:07",
+        "10.20.0.7",
+        "--hostname",
+        "pc-07",
+    ];
+    assert!(ok(&server.run(&add)).contains("room-2"));
+    failed(&server.run(&add), 5, "NSB-RESERVATION-002");
+    let option = ["reservation", "set", "10.20.0.7", "--option", "26:u16:1400"];
+    assert!(ok(&server.run(&option)).contains("26:u16:1400"));
+    failed(
+        &server.run(&["reservation", "set", "10.20.0.7"]),
+        2,
+        "--address",
+    );
+    failed(&server.run(&["scope", "rm", "room-2"]), 5, "NSB-SCOPE-002");
+    assert!(ok(&server.run(&["reservation", "ls"])).contains("pc-07"));
+    ok(&server.run(&["reservation", "rm", "52:54:00:00:00:07"]));
+    failed(
+        &server.run(&["reservation", "show", "10.20.0.7"]),
+        4,
+        "NSB-RESERVATION-004",
+    );
+    failed(
+        &server.run(&["lease", "keep", "10.20.0.50"]),
+        4,
+        "NSB-LEASE-004",
+    );
+    failed(
+        &server.run(&["lease", "forget", "10.20.0.50"]),
+        4,
+        "NSB-LEASE-004",
+    );
+    ok(&server.run(&["scope", "rm", "room-2"]));
+    assert!(ok(&server.run(&["scope", "ls"])).contains("none"));
+    let log = json(&server.run(&["audit", "ls", "-o", "json"]));
+    let actions: Vec<_> = log
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|e| &e["action"])
+        .collect();
+    assert!(
+        actions.contains(&&json!("scope.create"))
+            && actions.contains(&&json!("reservation.remove"))
+    );
+}
+
+#[test]
 fn tasks_are_listed_and_what_the_log_tells_is_changed() {
     let server = Server::start();
     assert!(ok(&server.run(&["task", "ls"])).contains("http"));

@@ -126,7 +126,51 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
         &["lab", "down", "--name", "v1"],
     ),
     ("GET", "/leases", &["lease", "ls"]),
+    (
+        "DELETE",
+        "/leases/{address}",
+        &["lease", "forget", "10.77.0.5"],
+    ),
+    (
+        "POST",
+        "/leases/{address}/actions/keep",
+        &["lease", "keep", "10.77.0.5"],
+    ),
     ("GET", "/networks", &["network", "ls"]),
+    ("GET", "/reservations", &["reservation", "ls"]),
+    (
+        "POST",
+        "/reservations",
+        &["reservation", "add", "52:54:00:00:00:01", "10.77.0.7"],
+    ),
+    (
+        "GET",
+        "/reservations/{reservation}",
+        &["reservation", "show", "10.77.0.7"],
+    ),
+    (
+        "PATCH",
+        "/reservations/{reservation}",
+        &["reservation", "set", "10.77.0.7", "--hostname", "pc-07"],
+    ),
+    (
+        "DELETE",
+        "/reservations/{reservation}",
+        &["reservation", "rm", "10.77.0.7"],
+    ),
+    ("GET", "/scopes", &["scope", "ls"]),
+    (
+        "POST",
+        "/scopes",
+        &["scope", "add", "room-2", "--subnet", "10.20.0.0/24"],
+    ),
+    ("GET", "/scopes/{scope}", &["scope", "show", "lab1/br0"]),
+    (
+        "PATCH",
+        "/scopes/{scope}",
+        &["scope", "set", "lab1/br0", "--domain", "lab.example"],
+    ),
+    ("DELETE", "/scopes/{scope}", &["scope", "rm", "room-2"]),
     ("GET", "/settings", &["setting", "ls"]),
     (
         "PATCH",
