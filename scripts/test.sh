@@ -51,11 +51,14 @@ stage "Debian image" 10 scripts/lab-image.sh debian
 DEBIAN_IMAGE=$(scripts/lab-image.sh debian) || finish
 export DEBIAN_IMAGE
 stage "ways to boot in the lab" 20 python3 end2end/lab/firmware.py
+stage "boot entries in the lab" 12 python3 end2end/lab/entries.py
+stage "Secure Boot in the lab" 8 python3 end2end/lab/secure.py
 stage "browser" 12 bash -c 'cd end2end && npx playwright test'
 if [ "$LONG" = --long ]; then
   stage "fuzz, ten minutes each" 45 scripts/fuzz.sh 600
   stage "10,000 idle WebSockets" 15 end2end/bench/ws_idle.sh "$NSBOOT_BIN"
   stage "boots in the lab, ten rounds" 90 python3 end2end/lab/boots.py --rounds 10
+  stage "Secure Boot in the lab, three rounds" 20 python3 end2end/lab/secure.py --rounds 3
   stage "ways to boot in the lab, three rounds" 90 python3 end2end/lab/firmware.py --long --rounds 3
 fi
 finish

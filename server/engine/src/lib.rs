@@ -188,6 +188,7 @@ impl Engine {
             groups: groups.clone(),
             clients: clients.clone(),
             leases: leases.clone(),
+            loaders: loaders.clone(),
             storage: storage.clone(),
             exports: exports.clone(),
             counters: counters.clone(),

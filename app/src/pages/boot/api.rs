@@ -102,14 +102,14 @@ pub async fn remove_entry(id: BootEntryId) -> Result<(), Fault> {
 #[server(prefix = "/fn", endpoint = "groups/add")]
 pub async fn add_group(
     name: String,
-    entry: String,
+    boot_entry: String,
     loader_set: String,
     loader: String,
 ) -> Result<(), Fault> {
     let operator = crate::ssr::operator()?;
     let params = types::CreateGroupParams {
         name,
-        boot_entry: Some(entry),
+        boot_entry: Some(boot_entry),
         loader_set: Some(loader_set),
         loader: Some(loader),
     };
@@ -123,14 +123,14 @@ pub async fn update_group(
     id: GroupId,
     revision: u64,
     name: String,
-    entry: String,
+    boot_entry: String,
     loader_set: String,
     loader: String,
 ) -> Result<(), Fault> {
     let operator = crate::ssr::operator()?;
     let params = types::UpdateGroupParams {
         name: Some(name),
-        boot_entry: Some(entry),
+        boot_entry: Some(boot_entry),
         loader_set: Some(loader_set),
         loader: Some(loader),
     };

@@ -88,7 +88,7 @@ fn Fields(id: String, group: Option<GroupView>) -> impl IntoView {
             <input class="input" id=name_id name="name" value=name required autocomplete="off"/>
         </Field>
         <Field label=tu_string!(i18n, bootpage.entry) id=entry_id.clone()>
-            <Select id=entry_id name="entry" options selected=entry/>
+            <Select id=entry_id name="boot_entry" options selected=entry/>
         </Field>
         <Loader id set loader/>
     }

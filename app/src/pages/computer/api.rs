@@ -44,14 +44,14 @@ pub async fn choose_client(
     id: ClientId,
     revision: u64,
     group: String,
-    entry: String,
+    boot_entry: String,
     loader_set: String,
     loader: String,
 ) -> Result<(), Fault> {
     let operator = crate::ssr::operator()?;
     let params = types::UpdateClientParams {
         group: Some(group),
-        boot_entry: Some(entry),
+        boot_entry: Some(boot_entry),
         loader_set: Some(loader_set),
         loader: Some(loader),
         ..Default::default()
@@ -64,10 +64,10 @@ pub async fn choose_client(
 
 /// Sets what it boots the next time only; an empty entry takes that back.
 #[server(prefix = "/fn", endpoint = "clients/next")]
-pub async fn next_boot(id: ClientId, entry: String) -> Result<(), Fault> {
+pub async fn next_boot(id: ClientId, boot_entry: String) -> Result<(), Fault> {
     let operator = crate::ssr::operator()?;
     let params = types::UpdateClientParams {
-        one_shot: Some(entry),
+        one_shot: Some(boot_entry),
         ..Default::default()
     };
     operator

@@ -120,7 +120,7 @@ fn Next(client: Signal<ClientView>) -> impl IntoView {
             <Field label=tu_string!(i18n, choice.next) id="next-entry">
                 {move || {
                     let selected = selected.get().map(|e| e.to_string()).unwrap_or_default();
-                    view! { <Select id="next-entry" name="entry" options selected/> }
+                    view! { <Select id="next-entry" name="boot_entry" options selected/> }
                 }}
             </Field>
             <button class="btn">{t!(i18n, choice.set_next)}</button>
@@ -183,7 +183,7 @@ fn Fields(client: ClientView) -> impl IntoView {
             <Select id="choose-group" name="group" options=group_options(live, i18n) selected=group/>
         </Field>
         <Field label=tu_string!(i18n, bootpage.entry) id="choose-entry">
-            <Select id="choose-entry" name="entry" options=entry_options(live, tu_string!(i18n, bootpage.inherit)) selected=entry/>
+            <Select id="choose-entry" name="boot_entry" options=entry_options(live, tu_string!(i18n, bootpage.inherit)) selected=entry/>
         </Field>
         <Loader id="choose".into() set=client.loader_set loader=client.loader/>
     }

@@ -5,7 +5,7 @@ use super::{
     tally, timeline::Timeline,
 };
 use crate::{
-    BootEntries, Clients, Counters, Error, EventBus, Groups, Leases, Result, Settings,
+    BootEntries, Clients, Counters, Error, EventBus, Groups, Leases, Loaders, Result, Settings,
     StorageBackend,
     export::{Exports, SessionInfo},
     now,
@@ -38,6 +38,7 @@ pub(crate) struct Needs {
     pub groups: Groups,
     pub clients: Clients,
     pub leases: Leases,
+    pub loaders: Loaders,
     pub storage: Arc<dyn StorageBackend>,
     pub exports: Exports,
     pub counters: Arc<Counters>,
@@ -119,6 +120,10 @@ impl Boots {
 
     pub(super) fn chain(&self) -> &Chain {
         &self.inner.chain
+    }
+
+    pub(super) fn needs(&self) -> &Needs {
+        &self.inner.needs
     }
 
     /// Tells the timeline what was seen at that moment. Returns at once; a flood is dropped.

@@ -45,7 +45,7 @@ pub fn needs_ipxe(entry: &str) -> Cause {
 /// No loader here runs on this machine.
 pub fn no_loader(arch: Option<u16>) -> Cause {
     let name = match arch.unwrap_or(0) {
-        0..=5 => "BIOS",
+        0 => "BIOS",
         6 | 15 => "32-bit UEFI",
         7..=9 | 16 => "64-bit UEFI",
         10 | 18 => "32-bit ARM",
@@ -57,7 +57,7 @@ pub fn no_loader(arch: Option<u16>) -> Cause {
     cause(
         "no_loader",
         format!("There is no loader for {name} here"),
-        "Put an iPXE that is made for it into the folder `loaders` of the data directory.",
+        "Upload a loader set that has one, on the page Loaders or with `nsboot loader add`.",
     )
 }
 

@@ -8,7 +8,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
-use types::{MacAddr, Timestamp};
+use types::{LoaderKind, MacAddr, Timestamp};
 
 /// After our loader arrived, an iPXE that lacks features is not sent for it again for so long: it
 /// may be ours that lacks them, and a script that fails says more than a circle.
@@ -58,20 +58,21 @@ impl Boots {
     /// What this machine is to load next, and how it is told; `plane` is where it asks.
     pub fn decide(&self, machine: &Machine, plane: &Plane) -> Advice {
         let usual = |firmware| choices(firmware, !plane.assigns_addresses)[0];
+        let loader = self.loader(machine);
         let is_script = machine.firmware == Firmware::Ipxe
-            && !(self.chain().first_ours(machine, now()) && loader(machine.arch).is_some());
+            && !(self.chain().first_ours(machine, now()) && loader.is_some());
         if is_script {
             return Advice {
                 file: BootFile::Url(plane.script_url(machine.mac)),
                 form: usual(Firmware::Ipxe),
             };
         }
-        let file = match (machine.firmware, loader(machine.arch)) {
-            (Firmware::Other, _) | (_, None) => BootFile::None,
+        let file = match (machine.firmware, loader) {
             // It names the files itself; the TFTP root is all it wants to know.
             (Firmware::RaspberryPi, _) => BootFile::Loader(String::new()),
-            (Firmware::UefiHttp, Some(name)) => BootFile::Url(plane.file_url(name)),
-            (_, Some(name)) => BootFile::Loader(name.into()),
+            (Firmware::Other, _) | (_, None) => BootFile::None,
+            (Firmware::UefiHttp, Some(name)) => BootFile::Url(plane.file_url(&name)),
+            (_, Some(name)) => BootFile::Loader(name),
         };
         let form = match file {
             BootFile::None => Form::None,
@@ -84,20 +85,23 @@ impl Boots {
         Advice { file, form }
     }
 
+    /// The loader of a machine: of the set and kind that its client, group or all are to have.
+    fn loader(&self, machine: &Machine) -> Option<String> {
+        let needs = self.needs();
+        if machine.firmware == Firmware::Other {
+            return None;
+        }
+        let client = needs.clients.find_mac(machine.mac);
+        let chosen = client.and_then(|client| self.choice(&client).ok());
+        let (set, kind) = chosen.map_or((None, None), |c| (c.loader_set, c.loader));
+        let kind = kind.unwrap_or(LoaderKind::Snponly);
+        let arch = machine.arch.unwrap_or(0);
+        needs.loaders.loader(set.as_deref(), kind, arch)
+    }
+
     /// Sends a machine whose ROM is iPXE through the loader at its next boot, once.
     pub fn force_loader_once(&self, mac: MacAddr) {
         self.chain().want(mac);
-    }
-}
-
-/// The distribution's loader for an architecture of IANA's list *Processor Architecture Types*. RFC
-/// 4578 says 9 for x64 and its errata, like the field, 7; both are met, and 8 as well.
-fn loader(arch: Option<u16>) -> Option<&'static str> {
-    match arch.unwrap_or(0) {
-        0 => Some("undionly.kpxe"),
-        // 16: x64 by HTTP.
-        7..=9 | 16 => Some("snponly.efi"),
-        _ => None,
     }
 }
 
@@ -145,23 +149,5 @@ mod tests {
         assert!(chain.first_ours(&able, AT), "it asks again");
         chain.arrived(able.mac, AT);
         assert!(!chain.first_ours(&able, AT));
-    }
-
-    #[test]
-    fn each_architecture_has_the_loader_that_runs_on_it() {
-        for (arch, want) in [
-            (None, Some("undionly.kpxe")),
-            (Some(0), Some("undionly.kpxe")),
-            (Some(7), Some("snponly.efi")),
-            (Some(8), Some("snponly.efi")),
-            (Some(9), Some("snponly.efi")),
-            (Some(16), Some("snponly.efi")),
-            (Some(6), None),
-            (Some(11), None),
-            (Some(19), None),
-            (Some(27), None),
-        ] {
-            assert_eq!(loader(arch), want, "{arch:?}");
-        }
     }
 }

@@ -175,7 +175,9 @@ async fn unknown_and_retired_computers_boot_nothing_and_are_told_so() {
     let engine = stage(&dir).await;
     let stranger = MacAddr([0x52, 0x54, 0, 0xab, 0xcd, 0xef]);
     let boots = engine.boots();
-    let said = boots.script(stranger, PEER, &PLANE, crate::now());
+    // At an address of its own: beside another server an address belongs to whom it was seen with.
+    let own = Ipv4Addr::new(10, 77, 0, 101);
+    let said = boots.script(stranger, own, &PLANE, crate::now());
     let said = said.await.unwrap();
     assert!(
         said.contains("Its code is ABCDEF") && said.contains("sleep 10"),

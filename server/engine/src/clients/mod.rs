@@ -1,5 +1,7 @@
 //! Clients: the computers that boot from us, and those that were seen asking.
 
+#[cfg(test)]
+mod alone;
 mod chap;
 mod choices;
 mod count;
@@ -18,10 +20,10 @@ use std::{
     net::Ipv4Addr,
     sync::{Arc, OnceLock, PoisonError, RwLock},
 };
-use store::{ClientRecord, ImageRecord, Read, Store, Tx};
+use store::{ClientRecord, Read, Store, Tx};
 use types::{
-    BootView, ClientId, ClientState, ClientView, CreateClientParams, Event, ImageId, ImageState,
-    MacAddr, OverlayMode, UpdateClientParams,
+    BootView, ClientId, ClientState, ClientView, CreateClientParams, Event, ImageId, MacAddr,
+    OverlayMode, UpdateClientParams,
 };
 use uuid::Uuid;
 
@@ -112,32 +114,6 @@ impl Clients {
                 disk_in_use: OnceLock::new(),
                 removed: RwLock::default(),
             }),
-        })
-    }
-
-    /// As [`Clients::open`], with boot entries and groups of its own.
-    #[cfg(test)]
-    pub(crate) fn open_alone(
-        store: Arc<Store>,
-        events: EventBus,
-        audit: Audit,
-        images: Images,
-        settings: Settings,
-        secrets: Secrets,
-    ) -> Result<Self> {
-        let (s, e, a) = (store.clone(), events.clone(), audit.clone());
-        let entries = BootEntries::open(s, e, a, settings.clone())?;
-        let (s, e, a) = (store.clone(), events.clone(), audit.clone());
-        let groups = Groups::open(s, e, a, entries.clone())?;
-        Clients::open(Needs {
-            store,
-            events,
-            audit,
-            images,
-            entries,
-            groups,
-            settings,
-            secrets,
         })
     }
 
@@ -267,7 +243,7 @@ impl Clients {
                 None => (ClientId(Uuid::now_v7()), now(), 1),
             };
             rules::name_free(&all, &params.name, id)?;
-            require_ready(tx, image_id)?;
+            rules::require_ready(tx, image_id)?;
             let record = ClientRecord {
                 id,
                 name: params.name,
@@ -323,7 +299,7 @@ impl Clients {
                 record.name = name;
             }
             if let Some(image_id) = image {
-                require_ready(tx, image_id)?;
+                rules::require_ready(tx, image_id)?;
                 record.image_id = image_id;
             }
             record.mode = params.mode.unwrap_or(record.mode);
@@ -514,20 +490,4 @@ fn require_revision(tx: &Tx<'_>, id: ClientId, if_match: Option<u64>) -> Result<
         });
     }
     Ok(record)
-}
-
-/// The image must be there and ready in the same commit that binds a client to it.
-fn require_ready(tx: &Tx<'_>, image: Option<ImageId>) -> Result<()> {
-    let Some(id) = image else { return Ok(()) };
-    let image: ImageRecord = tx
-        .get(&id)?
-        .ok_or_else(|| Error::not_found(Area::Image, id))?;
-    if image.state != ImageState::Ready {
-        return Err(Error::conflict(
-            Area::Client,
-            format!("the image {:?} is not ready", image.name),
-            "Wait until its import is done, or choose another image.",
-        ));
-    }
-    Ok(())
 }

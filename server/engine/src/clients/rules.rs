@@ -1,8 +1,8 @@
 //! What a client may be called and which address it may have.
 
 use crate::{Area, Error, Result};
-use store::ClientRecord;
-use types::{ClientId, ClientState, MacAddr};
+use store::{ClientRecord, ImageRecord, Read, Tx};
+use types::{ClientId, ClientState, ImageId, ImageState, MacAddr};
 
 /// A name is a host name label (RFC 1123 section 2.1): it becomes the computer's name.
 pub(crate) fn name(name: &str) -> Result<()> {
@@ -103,4 +103,20 @@ pub(super) fn room_for_discovered(all: &[ClientRecord]) -> Result<()> {
 /// What a discovered computer is called until somebody names it.
 pub(super) fn name_of(mac: MacAddr) -> String {
     format!("pc-{}", mac.to_string().replace(':', ""))
+}
+
+/// The image must be there and ready in the same commit that binds a client to it.
+pub(super) fn require_ready(tx: &Tx<'_>, image: Option<ImageId>) -> Result<()> {
+    let Some(id) = image else { return Ok(()) };
+    let image: ImageRecord = tx
+        .get(&id)?
+        .ok_or_else(|| Error::not_found(Area::Image, id))?;
+    if image.state != ImageState::Ready {
+        return Err(Error::conflict(
+            Area::Client,
+            format!("the image {:?} is not ready", image.name),
+            "Wait until its import is done, or choose another image.",
+        ));
+    }
+    Ok(())
 }

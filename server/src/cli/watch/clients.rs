@@ -179,6 +179,8 @@ mod tests {
                 boot_entries: vec![],
                 groups: vec![],
                 leases: vec![],
+                scopes: vec![],
+                reservations: vec![],
                 networks: vec![],
                 boots: vec![],
                 jobs: Vec::new(),
