@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{Engine, EngineConfig};
+use store::Read as _;
 use types::{CreateBootEntryParams, CreateClientParams, DhcpMode, UpdateClientParams};
 
 const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
@@ -116,7 +117,7 @@ async fn a_one_shot_holds_for_one_boot_also_when_its_answer_is_asked_for_twice()
     turn_on(&engine).await;
     let next = ask(&engine, at.plus_seconds(20)).await;
     assert!(next.contains("iseq ${platform} efi"), "{next}");
-    let entries: Vec<store::AuditRecord> = engine.store().read(|tx| store::Read::list(tx)).unwrap();
+    let entries: Vec<store::AuditRecord> = engine.store().read(|tx| tx.list()).unwrap();
     let used = entries
         .iter()
         .filter(|e| e.body.contains("client.one_shot"));
