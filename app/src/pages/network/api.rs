@@ -1,5 +1,11 @@
 //! What the network page does. Each is a public endpoint: the first line checks the session.
 
+#![allow(
+    clippy::result_large_err,
+    clippy::too_many_arguments,
+    reason = "a fault ends its request: boxing it would cost more than moving it once; a form has its fields"
+)]
+
 use crate::Fault;
 use leptos::prelude::*;
 
