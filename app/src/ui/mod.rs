@@ -6,6 +6,7 @@ mod pieces;
 mod rail;
 mod secret;
 mod state;
+mod text_area;
 pub mod upload;
 
 pub use icons::{Shape, StateShape};
@@ -13,3 +14,4 @@ pub use pieces::{Field, Password, Problems, Select, When, times};
 pub use rail::{HopLabels, Rail};
 pub use secret::Secret;
 pub use state::{StateBadge, Status, hop_name, status};
+pub use text_area::TextArea;

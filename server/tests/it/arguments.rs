@@ -257,6 +257,8 @@ const FIELDS: &[Field] = &[
         s.send("DELETE", &path, &[], b"")
     }),
     ("default loader set", |s, v| {
+        // Empty is the built-in one.
+        let v = if v.is_empty() { "." } else { v };
         set(s, "clients.loader_set", json!(v))
     }),
     ("interface of a boot network", |s, v| {

@@ -14,7 +14,11 @@ const MARKS: &[&str] = &[
 ];
 
 /// Where one of them may be: file, mark, and why what is in it can't be somebody's text.
-const ALLOWED: &[(&str, &str, &str)] = &[];
+const ALLOWED: &[(&str, &str, &str)] = &[(
+    "app/src/ui/text_area.rs",
+    "<textarea",
+    "it escapes its text, and a test of it shows so",
+)];
 
 fn found(files: &[(String, String)]) -> Vec<(&str, &'static str)> {
     let mut found = Vec::new();

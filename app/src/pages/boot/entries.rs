@@ -5,7 +5,7 @@ use crate::{
     i18n::*,
     live::Live,
     start::may,
-    ui::{Field, Problems, Select, times},
+    ui::{Field, Problems, Select, TextArea, times},
 };
 use leptos::{form::ActionForm, prelude::*};
 use types::{BootEntryView, EntryKind, Role};
@@ -153,7 +153,7 @@ fn KernelFields(id: String, entry: Option<BootEntryView>) -> impl IntoView {
             <input class="input data" id=kernel_id name="kernel" value=kernel required autocomplete="off"/>
         </Field>
         <Field label=tu_string!(i18n, bootpage.initrds) id=initrds_id.clone() help=tu_string!(i18n, bootpage.initrds_help)>
-            <textarea class="input data" id=initrds_id name="initrds" rows="2">{initrds}</textarea>
+            <TextArea id=initrds_id name="initrds" rows=2 value=initrds/>
         </Field>
         <Field label=tu_string!(i18n, bootpage.command_line) id=line_id.clone() help=tu_string!(i18n, bootpage.command_line_help)>
             <input class="input data" id=line_id name="command_line" value=line autocomplete="off"/>
@@ -170,7 +170,7 @@ fn Script(id: String, value: String) -> impl IntoView {
     let i18n = use_i18n();
     view! {
         <Field label=tu_string!(i18n, bootpage.script) id=id.clone() help=tu_string!(i18n, bootpage.script_help)>
-            <textarea class="input data" id=id name="script" rows="8" required>{value}</textarea>
+            <TextArea id=id name="script" rows=8 value=value required=true/>
         </Field>
     }
     .into_any()

@@ -5,7 +5,7 @@ use crate::{
     i18n::*,
     live::Live,
     start::may,
-    ui::{Field, Problems, times},
+    ui::{Field, Problems, TextArea, times},
 };
 use leptos::{form::ActionForm, prelude::*};
 use types::{DhcpOption, ReservationView, Role};
@@ -139,7 +139,7 @@ fn Acts(reservation: ReservationView) -> impl IntoView {
                         <input class="input" id=name_id name="hostname" value=hostname autocomplete="off"/>
                     </Field>
                     <Field label=tu_string!(i18n, network.options) id=options_id.clone() help=tu_string!(i18n, network.options_help)>
-                        <textarea class="input data" id=options_id name="options" rows="3">{options}</textarea>
+                        <TextArea id=options_id name="options" rows=3 value=options/>
                     </Field>
                     <div><button class="btn btn-primary">{t!(i18n, computer.save)}</button></div>
                 </ActionForm>

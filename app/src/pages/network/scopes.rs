@@ -8,7 +8,7 @@ use crate::{
     i18n::*,
     live::Live,
     start::may,
-    ui::{Field, Problems, format, times},
+    ui::{Field, Problems, TextArea, format, times},
 };
 use leptos::{form::ActionForm, prelude::*};
 use types::{LeaseState, Role, ScopeView};
@@ -223,7 +223,7 @@ fn Options(of: String, value: String) -> impl IntoView {
     let id = id_of(&of, "options");
     view! {
         <Field label=tu_string!(i18n, network.options) id=id.clone() help=tu_string!(i18n, network.options_help)>
-            <textarea class="input data" id=id name="options" rows="3">{value}</textarea>
+            <TextArea id=id name="options" rows=3 value=value/>
         </Field>
     }
 }

@@ -155,7 +155,7 @@ pub fn stalled(hop: Hop) -> Cause {
         Hop::Disk => cause(
             "disk_stalled",
             "It got its script, but its disk did not start",
-            "Check a firewall on TCP port 3260, and that the image boots by BIOS.",
+            "Check a firewall on TCP port 3260, and that the image boots by this firmware, BIOS or UEFI.",
         ),
         Hop::Kernel => cause(
             "kernel_stalled",
