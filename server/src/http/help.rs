@@ -360,6 +360,12 @@ const SPECIAL: &[(&str, &str, &str, &str)] = &[
         "Wait as long as `Retry-After` says, then ask again.",
     ),
     (
+        "NSB-LOADER-010",
+        "The upload was cut off",
+        "The connection ended before the whole archive was there. Nothing of it was kept.",
+        "Send it again.",
+    ),
+    (
         "NSB-PAGE-001",
         "The request did not get through",
         "The page could not reach the server, or sent what it does not understand.",
