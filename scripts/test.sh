@@ -50,9 +50,7 @@ stage "boots in the lab" 20 python3 end2end/lab/boots.py
 stage "Debian image" 10 scripts/lab-image.sh debian
 DEBIAN_IMAGE=$(scripts/lab-image.sh debian) || finish
 export DEBIAN_IMAGE
-stage "ways to boot in the lab" 20 python3 end2end/lab/firmware.py
-stage "boot entries in the lab" 12 python3 end2end/lab/entries.py
-stage "Secure Boot in the lab" 8 python3 end2end/lab/secure.py
+stage "ways to boot in the lab" 25 end2end/lab/ways.sh
 stage "browser" 12 bash -c 'cd end2end && npx playwright test'
 if [ "$LONG" = --long ]; then
   stage "fuzz, ten minutes each" 45 scripts/fuzz.sh 600
