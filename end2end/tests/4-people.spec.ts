@@ -35,8 +35,11 @@ test('the log is checked as a job, live in the stream, and exported', async ({ p
   await page.getByRole('button', { name: 'Check the log' }).click();
   const job = page.locator('li[data-job]').first();
   await expect(job.locator('.st').first()).toContainText('Done');
-  await job.locator('summary').click();
-  await expect(job.locator('dl')).toContainText('intact');
+  // A row that is drawn anew while it is opened is closed again.
+  await expect(async () => {
+    await job.locator('summary').click();
+    await expect(job.locator('dl')).toContainText('intact', { timeout: 2_000 });
+  }).toPass();
   await expect(job.locator('dl')).toContainText('true');
   const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Export' }).click()]);
   const lines = readFileSync(await file.path(), 'utf8').trim().split('\n').map((l) => JSON.parse(l));
