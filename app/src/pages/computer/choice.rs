@@ -47,8 +47,8 @@ pub fn Choice(client: Signal<ClientView>) -> impl IntoView {
                 })}
             </Transition>
             {may(Role::Operator).then(|| view! {
+                <Next client/>
                 <div class="actions">
-                    <Next client/>
                     <Change client/>
                     <Retire client/>
                 </div>
@@ -64,7 +64,7 @@ fn Why(choice: BootChoiceView) -> impl IntoView {
     view! {
         <p>{choice.outcome}</p>
         <details>
-            <summary>{t!(i18n, choice.why)}</summary>
+            <summary class="link w-max">{t!(i18n, choice.why)}</summary>
             <div class="grid gap-4 mt-2">
                 {chain(i18n, tu_string!(i18n, bootpage.entry), choice.entry)}
                 {chain(i18n, tu_string!(i18n, bootpage.loader_set), choice.loader_set)}

@@ -147,7 +147,7 @@ fn Line(set: LoaderSetView, actions: Actions) -> impl IntoView {
             <td class="num" data-label=tu_string!(i18n, loaders.size) title=format!("{} B", set.size_bytes)>
                 {format::bytes(set.size_bytes)}
             </td>
-            <td class="flex gap-2">
+            <td class="end">
                 {choosable.then(|| view! { <Choose name=to_choose action=actions.choose/> })}
                 {removable.then(|| view! { <Remove name=to_remove action=actions.remove/> })}
             </td>
