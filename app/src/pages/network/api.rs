@@ -19,7 +19,7 @@ use types::{
 fn read<T: std::str::FromStr>(field: &str, text: &str, rule: &str) -> Result<T, Problem> {
     text.trim().parse().map_err(|_| {
         let hint = "Correct it and try again.";
-        Problem::new(422, "NSB-SCOPE-422", "A field can't be read", hint).field(field, rule)
+        Problem::new(422, "NSB-SCOPE-001", "A field can't be read", hint).field(field, rule)
     })
 }
 

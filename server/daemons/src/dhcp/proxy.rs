@@ -28,13 +28,20 @@ pub fn decide(arrival: Arrival<'_>, settings: &Settings, advisor: &dyn BootAdvis
         }
         Some(MessageType::Request) => Decision {
             seen: session::took_other(packet, &machine, settings.server),
-            heard: packet
-                .address(code::REQUESTED_ADDRESS)
-                .or(Some(packet.ciaddr).filter(|a| !a.is_unspecified())),
+            heard: taken(packet),
             machine: Some(machine),
             outcome: Outcome::Silent("another server's address is asked for"),
         },
         _ => Decision::silent(Some(machine), "nothing that a proxy answers"),
+    }
+}
+
+/// The address that a REQUEST is sure of: one that a server offered it just now, or that it has. One
+/// that it only remembers (INIT-REBOOT) may be another computer's by now.
+fn taken(packet: &Packet) -> Option<Ipv4Addr> {
+    match packet.address(code::SERVER_ID) {
+        Some(_) => packet.address(code::REQUESTED_ADDRESS),
+        None => Some(packet.ciaddr).filter(|a| !a.is_unspecified()),
     }
 }
 

@@ -277,6 +277,10 @@ fn who_takes_which_address_is_overheard() {
     renewal.ciaddr = CLIENT;
     let decision = on_67(&renewal);
     assert_eq!((decision.heard, decision.seen), (Some(CLIENT), vec![]));
+    // It remembers an address and may be told that it is another's by now.
+    let remembered: [(u8, &[u8]); 1] = [(50, &CLIENT.octets())];
+    let decision = on_67(&packet(MessageType::Request, b"MSFT 5.0", 0, &remembered));
+    assert_eq!(decision.heard, None);
 }
 
 #[test]

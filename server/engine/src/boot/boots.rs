@@ -281,13 +281,16 @@ impl Inner {
 
     /// Whether `peer` may have the script of this machine: it carries the disk's secret, and asking
     /// for it starts the disk anew. Where another server hands out the addresses, we know who has
-    /// which by the requests that we overheard; who was never heard is taken at its word.
+    /// which by the requests that we overheard, else by where its disk is in use; who is known by
+    /// neither is taken at its word.
     pub(super) fn recognise(&self, mac: MacAddr, peer: Ipv4Addr, plane: &Plane) -> Result<()> {
         let leases = &self.needs.leases;
         let is_its_own = if plane.assigns_addresses {
             leases.last_holder(peer) == Some(mac)
         } else {
+            let known_at = leases.elsewhere_of(mac).or_else(|| self.disk_peer(mac));
             leases.elsewhere(peer).is_none_or(|known| known == mac)
+                && known_at.is_none_or(|address| address == peer)
         };
         if !is_its_own {
             return Err(Error::Forbidden("this address is not that computer's"));
@@ -296,6 +299,17 @@ impl Inner {
             leases.overheard(mac, peer);
         }
         Ok(())
+    }
+
+    /// From where a computer's disk is in use.
+    fn disk_peer(&self, mac: MacAddr) -> Option<Ipv4Addr> {
+        let target = identity::target(self.needs.clients.find_mac(mac)?.id);
+        let sessions = self.needs.exports.sessions();
+        let session = sessions.iter().find(|s| s.target == target)?;
+        match session.peer.ip().to_canonical() {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        }
     }
 
     /// Whose disk is in use from this address.

@@ -194,3 +194,26 @@ async fn unknown_and_retired_computers_boot_nothing_and_are_told_so() {
     assert!(said.contains("pc-1 is retired and boots nothing"), "{said}");
     assert_eq!(waiting(&engine).as_deref(), Some("once"));
 }
+
+#[tokio::test]
+async fn beside_another_server_the_script_goes_to_the_address_that_was_overheard() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = stage(&dir).await;
+    let stranger = Ipv4Addr::new(10, 77, 0, 200);
+    let asks = async |peer| {
+        let script = engine.boots().script(MAC, peer, &PLANE, crate::now()).await;
+        !matches!(script, Err(Error::Forbidden(_)))
+    };
+    engine.leases().overheard(MAC, PEER);
+    assert!(!asks(stranger).await, "its computer is elsewhere");
+    assert!(asks(PEER).await);
+    // The same computer, with another address for its next stage.
+    engine.leases().overheard(MAC, stranger);
+    assert!(!asks(PEER).await);
+    assert!(asks(stranger).await);
+    // An address that is another computer's.
+    engine
+        .leases()
+        .overheard(MacAddr([2, 0, 0, 0, 0, 9]), stranger);
+    assert!(!asks(stranger).await);
+}

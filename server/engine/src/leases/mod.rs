@@ -236,6 +236,11 @@ impl Leases {
         self.inner.elsewhere().owner(address)
     }
 
+    /// The address of another server that a computer has, as far as it was overheard.
+    pub fn elsewhere_of(&self, mac: MacAddr) -> Option<Ipv4Addr> {
+        self.inner.elsewhere().address_of(mac)
+    }
+
     /// Whose live lease an address is, of ours or of another server.
     pub fn address_owner(&self, address: Ipv4Addr) -> Option<MacAddr> {
         let now = now();

@@ -118,14 +118,8 @@ impl Pool {
         }
         if lease.state != LeaseState::Declined {
             match self.by_mac.get(&lease.mac).copied() {
-                Some(other)
-                    if self
-                        .slots
-                        .get(&other)
-                        .is_some_and(|s| s.end() > lease.ends_at) =>
-                {
-                    return false;
-                }
+                // By its beginning: a shorter one may have taken the place of one that would end later.
+                Some(other) if self.is_newer(other, &lease) => return false,
                 Some(other) => self.drop_slot(other),
                 None => {}
             }
@@ -139,6 +133,12 @@ impl Pool {
         self.slots.insert(address, slot);
         self.change(address, |_| {});
         true
+    }
+
+    /// Whether the lease of `address` began after that one.
+    fn is_newer(&self, address: u32, than: &Lease) -> bool {
+        let lease = self.slots.get(&address).and_then(|s| s.lease.as_ref());
+        lease.is_some_and(|l| (l.starts_at, l.ends_at) > (than.starts_at, than.ends_at))
     }
 
     /// An address for a computer, held for [`OFFER_SECONDS`]: the one reserved for it, else its own,

@@ -197,11 +197,19 @@ fn stored_leases_come_back() {
     assert!(!p.restore(lease(1, 101, LeaseState::Released, 0)), "older");
     assert!(p.restore(lease(1, 102, LeaseState::Active, 90)), "newer");
     assert!(p.restore(lease(3, 103, LeaseState::Declined, 90)));
+    // It moved from an address whose lease was a long one.
+    let moved = Lease {
+        starts_at: T0.plus_seconds(5),
+        ..lease(4, 105, LeaseState::Active, 30)
+    };
+    assert!(p.restore(moved));
+    assert!(!p.restore(lease(4, 106, LeaseState::Active, 86_400)));
+    assert_eq!(p.address_of(mac(4), T0), Some(ip(105)));
     assert_eq!(p.address_of(mac(1), T0), Some(ip(102)));
     assert_eq!(p.owner(ip(100), T0), None);
     assert_eq!(p.offer(mac(1), None, T0), Some(ip(102)));
     assert_eq!(p.offer(mac(3), None, T0), Some(ip(100)));
-    assert_eq!(p.offer(mac(4), Some(ip(103)), T0), Some(ip(101)));
+    assert_eq!(p.offer(mac(5), Some(ip(103)), T0), Some(ip(101)));
 }
 
 #[test]
