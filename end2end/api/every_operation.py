@@ -5,11 +5,14 @@ Usage: every_operation.py URL ONE-TIME-CODE DATA-FOLDER
 The virtual computer's operations need the lab; where the box has none, they are named and left out.
 """
 
+import io
 import os
 import pathlib
 import sys
+import tarfile
 import time
 import uuid
+from urllib.parse import quote
 
 import schemathesis
 from schemathesis.checks import not_a_server_error
@@ -125,6 +128,44 @@ def clients(admin):
     ask("GET", "/networks", admin)
 
 
+def what_they_boot(admin):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        loader = tarfile.TarInfo("snponly.efi")
+        loader.size = 512
+        archive.addfile(loader, io.BytesIO(bytes(512)))
+    ask("POST", "/loaders", admin, packed.getvalue(), "application/octet-stream", {"name": "own-1"})
+    ask("GET", "/loaders", admin)
+    ask("GET", "/loaders/{set}", admin, set="own-1")
+    ask("POST", "/boot-entries", admin, {"name": "tool", "kind": "kernel", "kernel": "own-1/vmlinuz"})
+    ask("GET", "/boot-entries", admin)
+    ask("GET", "/boot-entries/{entry}", admin, entry="tool")
+    ask("PATCH", "/boot-entries/{entry}", admin, {"command_line": "quiet"}, entry="tool")
+    ask("POST", "/groups", admin, {"name": "row-1", "boot_entry": "tool"})
+    ask("GET", "/groups", admin)
+    ask("GET", "/groups/{group}", admin, group="row-1")
+    ask("PATCH", "/groups/{group}", admin, {"boot_entry": ""}, group="row-1")
+    ask("GET", "/clients/{client}/boot-choice", admin, client="pc-1")
+    ask("DELETE", "/groups/{group}", admin, group="row-1")
+    ask("DELETE", "/boot-entries/{entry}", admin, entry="tool")
+    ask("DELETE", "/loaders/{set}", admin, set="own-1")
+
+
+def addresses(admin):
+    ranges = [{"first": "10.20.0.50", "last": "10.20.0.99"}]
+    ask("POST", "/scopes", admin, {"name": "room-2", "subnet": "10.20.0.0/24", "ranges": ranges})
+    ask("GET", "/scopes", admin)
+    ask("GET", "/scopes/{scope}", admin, scope="room-2")
+    ask("PATCH", "/scopes/{scope}", admin, {"domain": "lab.example"}, scope="room-2")
+    own = {"scope": "room-2", "mac": "52:54:00:00:00:01", "address": "10.20.0.7"}
+    reserved = ask("POST", "/reservations", admin, own)["id"]
+    ask("GET", "/reservations", admin)
+    ask("GET", "/reservations/{reservation}", admin, reservation=reserved)
+    ask("PATCH", "/reservations/{reservation}", admin, {"hostname": "printer"}, reservation=reserved)
+    ask("DELETE", "/reservations/{reservation}", admin, reservation=reserved)
+    ask("DELETE", "/scopes/{scope}", admin, scope="room-2")
+
+
 def settings(admin):
     ask("GET", "/settings", admin)
     ask("POST", "/settings/actions/preview", admin, {"values": {"clients.unknown": "adopt"}})
@@ -156,14 +197,24 @@ def lab(admin):
     if not there["available"]:
         print(f"Without the virtual lab: {there['reason']}")
         ask("POST", "/lab/actions/down", admin)
-        left_out = ("/lab/actions/up", "POST"), ("/lab/actions/boot", "POST"), ("/boots/{boot}", "GET")
+        left_out = [("/lab/actions/up", "POST"), ("/lab/actions/boot", "POST"), ("/boots/{boot}", "GET"),
+                    ("/leases/{address}/actions/keep", "POST"), ("/leases/{address}", "DELETE")]
         return {(method, f"/api/v1{path}") for path, method in left_out}
     try:
         ask("POST", "/lab/actions/up", admin)
+        scopes = until("the lab's scope", lambda: ask("GET", "/scopes", admin)["items"])
+        # The shortest there is: a lease can be forgotten when it has ended.
+        ask("PATCH", "/scopes/{scope}", admin, {"lease_seconds": 60}, scope=quote(scopes[0]["name"], safe=""))
         ask("POST", "/lab/actions/boot", admin, {"name": "virtual-1"})
         boots = until("a boot", lambda: ask("GET", "/boots", admin)["items"])
         if boots:
             ask("GET", "/boots/{boot}", admin, boot=boots[0]["id"])
+        leases = until("a lease", lambda: ask("GET", "/leases", admin)["items"])
+        if leases:
+            ask("POST", "/leases/{address}/actions/keep", admin, address=leases[0]["address"])
+            over = lambda: [one for one in ask("GET", "/leases", admin)["items"] if one["state"] == "expired"]
+            if until("the lease's end", over):
+                ask("DELETE", "/leases/{address}", admin, address=leases[0]["address"])
     finally:
         ask("POST", "/lab/actions/down", admin)
     return set()
@@ -182,7 +233,7 @@ def everything():
     ask("POST", "/auth/setup", body={"code": code, "username": NAME, "password": PASSWORD})
     pair = ask("POST", "/auth/login", body={"username": NAME, "password": PASSWORD})
     token = ask("POST", "/auth/refresh", body={"refresh_token": pair["refresh_token"]})["access_token"]
-    for part in (accounts, images, clients, settings, system):
+    for part in (accounts, images, clients, what_they_boot, addresses, settings, system):
         part(token)
     left_out = lab(token)
     removals(token)
