@@ -471,6 +471,9 @@ fn state(server: &Server) -> Vec<Value> {
     let nouns = [
         "clients",
         "images",
+        "boot-entries",
+        "groups",
+        "leases",
         "users",
         "loaders",
         "tokens?user=*",
