@@ -12,8 +12,9 @@ rest() {
   return $status
 }
 rest >"$second" 2>&1 &
-python3 firmware.py
-first_status=$?
+first_status=0
+python3 quirks.py || first_status=$?
+python3 firmware.py || first_status=$?
 wait $!
 second_status=$?
 cat "$second"

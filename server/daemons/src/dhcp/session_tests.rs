@@ -32,6 +32,7 @@ pub(crate) fn advice(firmware: Firmware, is_proxy: bool) -> Advice {
             Firmware::Other => BootFile::None,
         },
         form: choices(firmware, is_proxy)[0],
+        delay: std::time::Duration::ZERO,
     }
 }
 

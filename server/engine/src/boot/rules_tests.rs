@@ -90,6 +90,7 @@ fn the_first_that_says_something_wins_in_all_32_combinations() {
             group.as_ref(),
             &global,
             says(1, 3),
+            None,
             &known(),
         )
         .unwrap();
@@ -113,7 +114,15 @@ fn the_first_that_says_something_wins_in_all_32_combinations() {
 
 #[test]
 fn what_there_is_not_is_passed_over_and_said() {
-    let choice = choose(&client(Some(id(99))), None, &global("gone"), None, &known()).unwrap();
+    let choice = choose(
+        &client(Some(id(99))),
+        None,
+        &global("gone"),
+        None,
+        None,
+        &known(),
+    )
+    .unwrap();
     assert_eq!(choice.entry.name, "image");
     let said: Vec<_> = choice.entry_why.steps.iter().map(|s| &*s.why).collect();
     assert_eq!(
@@ -138,7 +147,7 @@ fn a_loader_is_the_clients_then_the_groups_then_the_one_for_all_then_the_firmwar
         ..global("")
     };
     let of = |c: &ClientRecord, g: Option<&GroupRecord>, all: &Global| {
-        let choice = choose(c, g, all, None, &known()).unwrap();
+        let choice = choose(c, g, all, None, None, &known()).unwrap();
         (choice.loader_set, choice.loader, choice.loader_why)
     };
     let (set, loader, why) = of(&own, None, &global(""));
@@ -167,4 +176,23 @@ fn a_loader_is_the_clients_then_the_groups_then_the_one_for_all_then_the_firmwar
             .iter()
             .all(|s| s.why == "the computer's own goes before it")
     );
+}
+
+#[test]
+fn what_is_pinned_for_its_firmware_goes_before_its_group_and_what_was_learned_after_all() {
+    let (own, in_group, all) = (client(None), group(None), global(""));
+    let pinned = Some((LoaderKind::Ipxe, true));
+    let choice = choose(&own, Some(&in_group), &all, None, pinned, &known()).unwrap();
+    assert_eq!(choice.loader, Some(LoaderKind::Ipxe));
+    assert_eq!(choice.loader_why.from, RuleLevel::Firmware);
+    let learned = Some((LoaderKind::Ipxe, false));
+    let choice = choose(&own, Some(&in_group), &all, None, learned, &known()).unwrap();
+    assert_eq!(choice.loader, Some(LoaderKind::Snponly));
+    let choice = choose(&own, None, &all, None, learned, &known()).unwrap();
+    assert_eq!(choice.loader, Some(LoaderKind::Ipxe));
+    assert_eq!(choice.loader_why.from, RuleLevel::Firmware);
+    let mut own = own;
+    own.loader = Some(LoaderKind::Snponly);
+    let choice = choose(&own, None, &all, None, pinned, &known()).unwrap();
+    assert_eq!(choice.loader_why.from, RuleLevel::Client);
 }
