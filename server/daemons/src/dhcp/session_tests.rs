@@ -657,4 +657,4 @@ fn a_relay_may_name_us_otherwise() {
 }
 
 #[path = "oracle_tests.rs"]
-mod oracle;
+pub(crate) mod oracle;
