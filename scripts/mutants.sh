@@ -17,10 +17,11 @@ FILES=()
 for file in wire session proxy forms facts; do FILES+=(--file "server/daemons/src/dhcp/$file.rs"); done
 rm -rf "$OUT"
 mkdir -p "$OUT"
-# It copies the sources and builds there; the target folder stays its own, so that nothing of a changed program is left.
-# Not the live tests: what they need a network for, the others see without one. Deciding is fast, so a minute is a circle.
+# It copies the sources and builds there, in a folder of its own, so that nothing of a changed program is left elsewhere.
+# Not the live tests: what they need a network for, the others see without one. They take seconds, so more is a circle.
+export CARGO_TARGET_DIR=$NSBOOT_CACHE/target-mutants-$RUSTC_KEY CARGO_INCREMENTAL=1
 STATUS=0
-env -u CARGO_TARGET_DIR cargo mutants --package daemons "${FILES[@]}" --shard "$SHARD" --output "$OUT" --timeout 60 \
+cargo mutants --package daemons "${FILES[@]}" --shard "$SHARD" --output "$OUT" --timeout 90 \
   --cargo-arg=--locked --colors never -- --lib dhcp:: || STATUS=$?
 count() { wc -l <"$OUT/mutants.out/$1.txt"; }
 CAUGHT=$(($(count caught) + $(count timeout))) MISSED=$(count missed)

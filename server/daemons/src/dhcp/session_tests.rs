@@ -658,3 +658,5 @@ fn a_relay_may_name_us_otherwise() {
 
 #[path = "oracle_tests.rs"]
 pub(crate) mod oracle;
+#[path = "signals_tests.rs"]
+mod signals;
