@@ -21,7 +21,7 @@ mkdir -p "$OUT"
 # Not the live tests: what they need a network for, the others see without one. They take seconds, so more is a circle.
 export CARGO_TARGET_DIR=$NSBOOT_CACHE/target-mutants-$RUSTC_KEY CARGO_INCREMENTAL=1
 STATUS=0
-cargo mutants --package daemons "${FILES[@]}" --shard "$SHARD" --output "$OUT" --timeout 90 \
+cargo mutants --package daemons "${FILES[@]}" --shard "$SHARD" --sharding round-robin --output "$OUT" --timeout 90 \
   --cargo-arg=--locked --colors never -- --lib dhcp:: || STATUS=$?
 count() { wc -l <"$OUT/mutants.out/$1.txt"; }
 CAUGHT=$(($(count caught) + $(count timeout))) MISSED=$(count missed)
