@@ -22,7 +22,7 @@ def recorded():
 
 
 def damage(packet, dice):
-    """One packet made of a good one, in one of seven ways."""
+    """One packet made of a good one, in one of six ways, changing a few bytes twice as often as any other."""
     packet = bytearray(packet)
     way = dice.randrange(7)
     if way == 0:
@@ -31,7 +31,8 @@ def damage(packet, dice):
         packet[236:240] = dice.randbytes(4)
     elif way == 2:
         # Option after option as long as they get, up to the size of a datagram.
-        packet[FIXED:] = b"".join(bytes([dice.randrange(1, 255), 255]) + dice.randbytes(255) for _ in range(dice.randrange(1, 30)))
+        long = (bytes([dice.randrange(1, 255), 255]) + dice.randbytes(255) for _ in range(dice.randrange(1, 30)))
+        packet[FIXED:] = b"".join(long)
     elif way == 3:
         packet += dice.randbytes(dice.randrange(1400))
     elif way == 4:

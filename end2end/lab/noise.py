@@ -76,7 +76,8 @@ def damaged_packets_harm_nobody_else(lab):
     noisy = told(loud)
     grown, more = rss(lab) - before, malformed(lab) - counted
     print(f"   {noisy['sent']} damaged packets in {time.monotonic() - started:.0f} s, {more} counted as malformed; dropped "
-          f"{beside[1]} of {beside[0]} packets, without them {quiet[1]} of {quiet[0]}; memory {before >> 20} MiB and {grown >> 10} KiB more")
+          f"{beside[1]} of {beside[0]} packets, without them {quiet[1]} of {quiet[0]}; "
+          f"memory {before >> 20} MiB and {grown >> 10} KiB more")
     check(lab.server.poll() is None, "the server ended")
     check("panicked" not in lab.log("server.log"), "a task of the server panicked")
     check(more >= noisy["hopeless"] // 2, f"{noisy['hopeless']} packets were no DHCP, and {more} were counted")

@@ -105,7 +105,8 @@ CASES = [
     Case("uefi-arm64-http", "EDK2 ARM64 by HTTP Boot", ["qemu-efi-aarch64", "qemu-system-arm"], machine("arm64-http"), LEASE),
     Case("grub-x64", "GRUB x64, its own `net_bootp`", ["grub-efi-amd64-bin", *UEFI], with_grub, ["loader-discover"]),
     Case("dhclient", "ISC dhclient", ["isc-dhcp-client"],
-         client("dhclient", "-d", "-cf", "/dev/null", "-lf", "DIR/dhclient.leases", "-pf", "DIR/dhclient.pid", "-sf", "/bin/true", "eth0"), LEASE),
+         client("dhclient", "-d", "-cf", "/dev/null", "-lf", "DIR/dhclient.leases", "-pf", "DIR/dhclient.pid", "-sf",
+                "/bin/true", "eth0"), LEASE),
     Case("udhcpc", "busybox udhcpc", ["busybox-static"],
          client("busybox", "udhcpc", "-f", "-i", "eth0", "-s", "/bin/true", "-x", "hostname:pc31"), LEASE),
 ]
