@@ -658,4 +658,6 @@ fn a_relay_may_name_us_otherwise() {
 }
 
 #[path = "oracle_tests.rs"]
-mod oracle;
+pub(crate) mod oracle;
+#[path = "signals_tests.rs"]
+mod signals;
