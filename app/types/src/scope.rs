@@ -249,7 +249,7 @@ pub struct ScopeView {
     pub lease_seconds: u32,
     /// Sent with every answer, whether it was asked for or not.
     pub options: Vec<DhcpOption>,
-    /// Whether addresses are looked for on the wire before they are first handed out.
+    /// Whether addresses are looked for before they are first handed out.
     pub probe: bool,
     /// Leases that live.
     pub leases_active: u32,
@@ -306,7 +306,7 @@ pub struct UpdateScopeParams {
     /// 60 to 31536000.
     pub lease_seconds: Option<u32>,
     pub options: Option<Vec<DhcpOption>>,
-    /// Only a boot network's own scope can look for addresses on the wire.
+    /// Whether addresses are looked for before they are first handed out: by ARP, behind relays by ICMP.
     pub probe: Option<bool>,
 }
 

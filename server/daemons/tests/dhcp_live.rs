@@ -4,7 +4,7 @@
 
 use daemons::{
     dhcp::{Boots, Dhcp, DhcpError, session::BootAdvisor},
-    net::NetThread,
+    net::{NetThread, arp::Arp},
 };
 use engine::{
     BootNetworkConfig, Engine, EngineConfig, Next,
@@ -98,6 +98,15 @@ impl Drop for Cable {
         for namespace in [&self.server, &self.clients] {
             run("ip", &["netns", "del", namespace]);
         }
+    }
+}
+
+/// A namespace that is gone when dropped.
+struct Namespace(String);
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        run("ip", &["netns", "del", &self.0]);
     }
 }
 
@@ -279,6 +288,108 @@ async fn real_clients_get_durable_leases_on_the_chosen_interface_only() {
     assert_eq!(engine.leases().list().len(), 51, "they survive a restart");
     assert_eq!(engine.leases().address_of(CLIENT_MAC), Some(first));
     running.end().await;
+}
+
+/// Behind a router, in a namespace of its own, sits a computer with an address of the scope there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_behind_a_relay_that_is_used_rests() {
+    if !can_run() {
+        return;
+    }
+    let cable = Cable::new("e");
+    let (s, router) = (cable.server.as_str(), cable.clients.as_str());
+    let room = format!("nsb-r{}", std::process::id());
+    ip(&["netns", "add", &room]);
+    let _gone = Namespace(room.clone());
+    let words = |text: &str| ip(&text.split(' ').collect::<Vec<_>>());
+    words(&format!(
+        "-n {router} link add vr type veth peer name vm netns {room}"
+    ));
+    words(&format!("-n {router} addr add 10.99.0.254/16 dev vc"));
+    words(&format!("-n {router} addr add 10.20.0.1/24 dev vr"));
+    words(&format!("-n {router} link set vr up"));
+    words(&format!("-n {room} addr add 10.20.0.50/24 dev vm"));
+    words(&format!("-n {room} link set vm up"));
+    words(&format!("-n {room} route add default via 10.20.0.1"));
+    words(&format!(
+        "netns exec {router} busybox sysctl -w net.ipv4.ip_forward=1"
+    ));
+    words(&format!("-n {s} route add 10.20.0.0/24 via 10.99.0.254"));
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let engine = engine(folder.path());
+    let mut events = engine
+        .events()
+        .subscribe("leases".parse().expect("a topic"));
+    let running = serve(&engine, &network(&cable, [10, 99, 1, 0], [10, 99, 1, 99]));
+    let scope = types::CreateScopeParams {
+        name: "room".into(),
+        subnet: "10.20.0.0/24".parse().expect("a subnet"),
+        ranges: vec!["10.20.0.50-10.20.0.59".parse().expect("a range")],
+        exclusions: Vec::new(),
+        router: Some(Ipv4Addr::new(10, 20, 0, 1)),
+        dns: Vec::new(),
+        domain: None,
+        lease_seconds: None,
+        options: Vec::new(),
+    };
+    let made = engine.as_itself("test").create_scope(scope).await;
+    assert!(made.expect("made").probe);
+    let found = async {
+        loop {
+            let Next::Changes(changes) = events.next().await else {
+                panic!("few events");
+            };
+            let used = changes.iter().find_map(|c| match c.event() {
+                Event::LeaseChanged { lease } => Some(lease.clone()),
+                _ => None,
+            });
+            if let Some(used) = used {
+                return used;
+            }
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_secs(20), found).await;
+    let found = found.expect("it is looked for before anybody asks");
+    let used = Ipv4Addr::new(10, 20, 0, 50);
+    assert_eq!((found.address, found.state), (used, LeaseState::Declined));
+    assert_eq!((found.scope.as_str(), found.mac), ("room", MacAddr([0; 6])));
+    let relayed = engine.leases().relayed_scope(used).expect("served");
+    let offer = relayed.with_pool(|pool| pool.offer(CLIENT_MAC, None, engine::now()));
+    assert_eq!(offer, Some(Ipv4Addr::new(10, 20, 0, 51)));
+    running.end().await;
+}
+
+/// An address that was used an hour ago says nothing of now.
+#[tokio::test]
+async fn what_was_heard_before_a_look_is_forgotten() {
+    if !can_run() {
+        return;
+    }
+    let cable = Cable::new("f");
+    let net = NetThread::enter(Some(&cable.server)).expect("the namespace is there");
+    let interface = net.interface("vs").expect("it is there");
+    let socket = net.arp(&interface).expect("opens").expect("Ethernet");
+    let arp = Arp::new(socket).expect("watched");
+    let c = cable.clients.as_str();
+    ip(&["-n", c, "addr", "add", "10.99.1.5/16", "dev", "vc"]);
+    ip(&["-n", c, "addr", "add", "10.99.1.6/16", "dev", "vc"]);
+    let ping = ["ping", "-c", "1", "-W", "5", "10.99.0.1"];
+    let heard = async || {
+        let out = cable.on_client_side("busybox", &ping).await;
+        assert!(out.status.success(), "{out:?}");
+        ip(&["-n", c, "neigh", "flush", "dev", "vc"]);
+    };
+    heard().await;
+    assert_eq!(
+        arp.hear().await.expect("heard").0,
+        Ipv4Addr::new(10, 99, 1, 5)
+    );
+    heard().await;
+    arp.drain();
+    let asked = Ipv4Addr::new(10, 99, 1, 6);
+    arp.ask(asked).expect("asked");
+    assert_eq!(arp.hear().await.expect("an answer").0, asked);
 }
 
 #[tokio::test]

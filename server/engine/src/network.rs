@@ -2,8 +2,9 @@
 
 use crate::EventBus;
 use std::{
+    collections::{HashMap, VecDeque},
     net::Ipv4Addr,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 use types::{AddressRange, BootNetworkView, DhcpMode, Event, OtherServer, Timestamp};
 
@@ -11,6 +12,8 @@ use types::{AddressRange, BootNetworkView, DhcpMode, Event, OtherServer, Timesta
 pub const LEASE_SECONDS: u32 = 3600;
 /// Other servers that are shown of one network: made-up ones must not fill the page.
 const MAX_OTHERS: usize = 8;
+/// Other servers that are new on one network within a second, and told of.
+const NEW_A_SECOND: usize = 2;
 
 /// One `[[boot]]` of the config: an interface that we serve. Address and prefix come from it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,6 +55,8 @@ pub fn scope_name(namespace: Option<&str>, interface: &str) -> String {
 #[derive(Clone)]
 pub struct Networks {
     views: Arc<RwLock<Vec<BootNetworkView>>>,
+    /// When other servers were last new, by the scope's name: the newest few.
+    news: Arc<Mutex<HashMap<String, VecDeque<Timestamp>>>>,
     events: EventBus,
 }
 
@@ -59,6 +64,7 @@ impl Networks {
     pub(crate) fn new(events: EventBus) -> Self {
         Networks {
             views: Arc::default(),
+            news: Arc::default(),
             events,
         }
     }
@@ -90,6 +96,9 @@ impl Networks {
             before != views.len()
         };
         if removed {
+            let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+            news.remove(&scope_name(namespace, interface));
+            drop(news);
             self.events.publish(Event::NetworkRemoved {
                 interface: interface.into(),
                 namespace: namespace.map(Into::into),
@@ -98,17 +107,22 @@ impl Networks {
     }
 
     /// A computer took an address from another DHCP server on the network of a scope name. Kept to the
-    /// minute, so that a busy server is no flood of events.
+    /// minute, so that a busy server is no flood of events; nor are made-up ones, of which few a second
+    /// are taken in.
     pub fn heard(&self, scope: &str, server: Ipv4Addr, at: Timestamp) {
-        let is_news =
+        let is_fresh =
             |old: &OtherServer| old.address == server && old.heard_at.seconds_to(at) < 60.0;
         let here = |v: &BootNetworkView| scope_name(v.namespace.as_deref(), &v.interface) == scope;
-        let known = {
+        let (is_told, is_known) = {
             let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
-            let view = views.iter().find(|v| here(v));
-            view.is_none_or(|v| v.other_servers.iter().any(is_news))
+            let Some(view) = views.iter().find(|v| here(v)) else {
+                return;
+            };
+            let others = &view.other_servers;
+            let is_known = others.iter().any(|old| old.address == server);
+            (others.iter().any(is_fresh), is_known)
         };
-        if !known {
+        if !is_told && (is_known || self.has_room(scope, at)) {
             self.update(scope, |view| {
                 view.other_servers.retain(|old| old.address != server);
                 let heard = OtherServer {
@@ -119,6 +133,22 @@ impl Networks {
                 view.other_servers.truncate(MAX_OTHERS);
             });
         }
+    }
+
+    /// Whether one more new server is taken in within this second.
+    fn has_room(&self, scope: &str, at: Timestamp) -> bool {
+        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = news.entry(scope.to_owned()).or_default();
+        let is_full = news.len() >= NEW_A_SECOND;
+        let is_old = |then: &Timestamp| then.seconds_to(at).abs() >= 1.0;
+        if is_full && !news.front().is_some_and(is_old) {
+            return false;
+        }
+        if is_full {
+            news.pop_front();
+        }
+        news.push_back(at);
+        true
     }
 
     /// Changes the network of a scope name, if there is one, and tells the page when it differs.
@@ -195,9 +225,23 @@ mod tests {
             (heard, events.seq()),
             (vec![(one, at(90)), (two, at(20))], 6)
         );
+        // A flood of made-up servers is no flood of events, and pushes no list over its size.
+        let before = events.seq();
+        for n in 0..1000 {
+            networks.heard("br0", Ipv4Addr::from_bits(n), at(200));
+        }
+        assert_eq!(events.seq() - before, NEW_A_SECOND as u64);
+        for n in 0..60 {
+            networks.heard("br0", Ipv4Addr::from_bits(5000 + n), at(300 + i64::from(n)));
+        }
+        let heard = networks.list()[0].other_servers.clone();
+        assert_eq!(heard.len(), MAX_OTHERS);
+        assert_eq!(heard[0].address, Ipv4Addr::from_bits(5059), "the oldest go");
+        let before = events.seq();
         networks.remove(None, "br0");
         networks.remove(None, "br0");
         let left: Vec<_> = networks.list().into_iter().map(|v| v.namespace).collect();
-        assert_eq!((left, events.seq()), (vec![Some("lab1".to_string())], 7));
+        let want = (vec![Some("lab1".to_string())], before + 1);
+        assert_eq!((left, events.seq()), want);
     }
 }

@@ -43,7 +43,7 @@ pub enum ScopeCommand {
         /// Name servers; empty takes them away
         #[arg(long, value_name = "ADDRESS,...")]
         dns: Option<Several<Ipv4Addr>>,
-        /// Look for addresses on the wire before they are first handed out
+        /// Look for addresses before they are first handed out
         #[arg(long, value_name = "BOOL")]
         probe: Option<bool>,
         #[command(flatten)]

@@ -138,13 +138,15 @@ fn Edit(scope: ScopeView) -> impl IntoView {
     let s = scope;
     let own = s.is_own.then(|| {
         view! {
-            <label class="flex items-center gap-2">
-                <input type="checkbox" name="probe" checked=s.probe/>
-                {t!(i18n, network.probe)}
-            </label>
             <p class="help">{t!(i18n, network.own_help)}</p>
         }
     });
+    let probe = view! {
+        <label class="flex items-center gap-2">
+            <input type="checkbox" name="probe" checked=s.probe/>
+            {t!(i18n, network.probe)}
+        </label>
+    };
     let router = s.router.map(|r| r.to_string()).unwrap_or_default();
     let dns = listed(&s.dns);
     let relayed = (!s.is_own).then(|| {
@@ -174,6 +176,7 @@ fn Edit(scope: ScopeView) -> impl IntoView {
         <Text of=s.name.clone() part="domain" label=tu_string!(i18n, network.domain) value=s.domain.clone().unwrap_or_default()/>
         <Text of=s.name.clone() part="seconds" label=tu_string!(i18n, network.lease_seconds) value=s.lease_seconds.to_string()/>
         <Options of=s.name.clone() value=lines(&s.options)/>
+        {probe}
         {own}
     }
     .into_any();

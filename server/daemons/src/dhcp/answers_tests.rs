@@ -158,6 +158,7 @@ fn pool() -> Pool {
         ranges: vec![range(ip(100), ip(102))],
         excluded: vec![range(US, US)],
         reserved: vec![],
+        probe: false,
     })
 }
 

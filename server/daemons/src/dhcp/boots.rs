@@ -48,7 +48,8 @@ impl Boots for EngineBoots {
     fn overheard(&self, mac: MacAddr, address: Ipv4Addr) {
         // Where the addresses are ours, only our leases say whose they are.
         if !self.plane.assigns_addresses {
-            self.engine.leases().overheard(mac, address);
+            let leases = self.engine.leases();
+            leases.overheard(self.plane.server, mac, address);
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Looks on the wire for addresses that are handed out next, so that nobody gets one that another
-//! computer took for itself (RFC 2131 section 2.2). It runs ahead of the offers, which never wait for
-//! it: when more computers come at once than it has looked for, the rest get theirs without a look, and
-//! look themselves before they use it.
+//! Looks for addresses that are handed out next, so that nobody gets one that another computer took for
+//! itself (RFC 2131 section 2.2): by ARP on the wire, by an ICMP echo behind relays. It runs ahead of the
+//! offers, which never wait for it: when more computers come at once than it has looked for, the rest get
+//! theirs without a look, and look themselves before they use it.
 
-use crate::net::arp::Arp;
-use engine::leases::{Lease, Scope};
+use crate::net::{Interface, NetError, NetThread, arp::Arp, echo::Echo};
+use engine::leases::{Found, Lease, Leases, Scope};
 use std::{
     collections::{HashMap, HashSet},
     io,
@@ -14,21 +14,160 @@ use std::{
 };
 use tokio::time::{Instant, MissedTickBehavior, timeout_at};
 use tokio_util::sync::CancellationToken;
-use types::MacAddr;
 
-/// Addresses that are known to be silent ahead of the offers.
+/// Addresses of a scope that are known to be silent ahead of the offers.
 const AHEAD: usize = 64;
+/// Addresses of one look, of all scopes, after which the other scopes wait for the next.
+const AT_ONCE: usize = 128;
 /// How often it is seen whether there are that many.
 const PERIOD: Duration = Duration::from_millis(250);
 /// How long an answer is waited for; Ethernet needs a millisecond, a computer that sleeps some more.
 const WAIT: Duration = Duration::from_millis(300);
-/// Questions for each address, as one may be lost.
+/// ARP questions for each address, as one may be lost.
 const QUESTIONS: usize = 2;
 
-/// The look-out of one scope.
+/// How it is asked who uses an address.
+pub(super) enum Way {
+    /// On the wire of the boot network.
+    Arp(Arp),
+    /// Behind routers.
+    Echo(Echo),
+}
+
+/// For whose addresses it is looked.
+pub(super) enum Whose {
+    /// A boot network's own scope.
+    Own(Arc<Scope>),
+    /// Those of relayed subnets to which the way leads over this interface.
+    Relayed {
+        leases: Leases,
+        net: NetThread,
+        interface: Interface,
+    },
+}
+
+/// A look-out.
 pub(super) struct Prober {
-    pub arp: Arp,
-    pub scope: Arc<Scope>,
+    pub way: Way,
+    pub whose: Whose,
+}
+
+/// A scope, and addresses of it.
+type Wanted = (Arc<Scope>, Vec<Ipv4Addr>);
+
+/// The socket of a look-out on the wire; None where it is no Ethernet. Call it inside a tokio runtime.
+///
+/// # Errors
+/// When the socket can't be opened.
+pub(super) fn arp(net: &NetThread, interface: &Interface) -> Result<Option<Way>, NetError> {
+    let Some(socket) = net.arp(interface)? else {
+        return Ok(None);
+    };
+    let arp = Arp::new(socket).map_err(watching("ARP", interface))?;
+    Ok(Some(Way::Arp(arp)))
+}
+
+/// The socket of a look-out behind routers. Call it inside a tokio runtime.
+///
+/// # Errors
+/// When the socket can't be opened.
+pub(super) fn echo(net: &NetThread, interface: &Interface) -> Result<Way, NetError> {
+    let echo = Echo::new(net.echo(interface)?).map_err(watching("ICMP", interface))?;
+    Ok(Way::Echo(echo))
+}
+
+fn watching(what: &'static str, interface: &Interface) -> impl FnOnce(io::Error) -> NetError {
+    let what = format!("watch the {what} socket of {}", interface.name);
+    |source| NetError::Socket { what, source }
+}
+
+impl Way {
+    fn questions(&self) -> usize {
+        match self {
+            Way::Arp(_) => QUESTIONS,
+            Way::Echo(_) => 1,
+        }
+    }
+
+    /// Forgets what was heard before: it may be an hour old.
+    fn drain(&self) {
+        match self {
+            Way::Arp(arp) => arp.drain(),
+            Way::Echo(echo) => echo.drain(),
+        }
+    }
+
+    fn ask(&self, address: Ipv4Addr) -> io::Result<()> {
+        match self {
+            Way::Arp(arp) => arp.ask(address),
+            Way::Echo(echo) => echo.ask(address),
+        }
+    }
+
+    async fn hear(&self) -> io::Result<(Ipv4Addr, Found)> {
+        match self {
+            Way::Arp(arp) => arp.hear().await.map(|(a, user)| (a, Found::User(user))),
+            Way::Echo(echo) => echo.hear().await.map(|a| (a, Found::Somebody)),
+        }
+    }
+
+    /// Who uses these addresses.
+    async fn look(&self, wanted: &HashSet<Ipv4Addr>) -> io::Result<HashMap<Ipv4Addr, Found>> {
+        let mut users = HashMap::new();
+        self.drain();
+        let questions = self.questions();
+        for _ in 0..questions {
+            for address in wanted.iter().filter(|a| !users.contains_key(*a)) {
+                self.ask(*address)?;
+            }
+            let end = Instant::now() + WAIT / questions as u32;
+            while let Ok(heard) = timeout_at(end, self.hear()).await {
+                let (address, found) = heard?;
+                if wanted.contains(&address) {
+                    users.insert(address, found);
+                }
+            }
+        }
+        Ok(users)
+    }
+}
+
+impl Whose {
+    fn scopes(&self) -> Vec<Arc<Scope>> {
+        let (leases, net, ours) = match self {
+            Whose::Own(scope) => return vec![scope.clone()],
+            Whose::Relayed {
+                leases,
+                net,
+                interface,
+            } => (leases, net, interface.address),
+        };
+        // By another way than this nobody would be heard.
+        let is_here = |scope: &Arc<Scope>| {
+            let (probe, subnet) = scope.decide(|_, plan| (plan.probe, plan.subnet));
+            let first = Ipv4Addr::from_bits(subnet.network().to_bits() + 1);
+            probe && net.source_to(first).ok().flatten() == Some(ours)
+        };
+        let mut scopes = leases.relayed_scopes();
+        scopes.retain(is_here);
+        scopes
+    }
+
+    /// What is to be looked for now.
+    fn wanted(&self) -> Vec<Wanted> {
+        let now = engine::now();
+        let mut room = AT_ONCE;
+        let wanted = |scope: Arc<Scope>| {
+            let addresses = scope.decide(|pool, plan| match plan.probe && room > 0 {
+                true => pool.to_probe(AHEAD, now),
+                false => Vec::new(),
+            });
+            room = room.saturating_sub(addresses.len());
+            (scope, addresses)
+        };
+        let all = self.scopes().into_iter().map(wanted);
+        all.filter(|(_, addresses)| !addresses.is_empty()).collect()
+    }
 }
 
 impl Prober {
@@ -41,63 +180,46 @@ impl Prober {
                 () = cancel.cancelled() => return,
                 _ = tick.tick() => {}
             }
-            let wanted = self.scope.decide(|pool, plan| match plan.probe {
-                true => pool.to_probe(AHEAD, engine::now()),
-                false => Vec::new(),
-            });
-            if wanted.is_empty() {
+            let wanted = self.whose.wanted();
+            let addresses: HashSet<Ipv4Addr> =
+                wanted.iter().flat_map(|(_, a)| a).copied().collect();
+            if addresses.is_empty() {
                 continue;
             }
             let looked = tokio::select! {
                 () = cancel.cancelled() => return,
-                looked = self.look(&wanted) => looked,
+                looked = self.way.look(&addresses) => looked,
             };
             match looked {
-                Ok(users) => self.told(&wanted, &users).await,
+                Ok(users) => {
+                    for (scope, addresses) in &wanted {
+                        told(scope, addresses, &users).await;
+                    }
+                }
                 // The interface is down: whether addresses are used can't be known, and they stay unknown.
-                Err(error) => {
-                    tracing::debug!(scope = self.scope.name(), %error, "can't look for addresses")
-                }
+                Err(error) => tracing::debug!(%error, "can't look for addresses"),
             }
         }
     }
+}
 
-    /// Who uses these addresses.
-    async fn look(&self, wanted: &[Ipv4Addr]) -> io::Result<HashMap<Ipv4Addr, MacAddr>> {
-        let asked: HashSet<Ipv4Addr> = wanted.iter().copied().collect();
-        let mut users = HashMap::new();
-        for _ in 0..QUESTIONS {
-            for address in wanted.iter().filter(|a| !users.contains_key(*a)) {
-                self.arp.ask(*address)?;
-            }
-            let end = Instant::now() + WAIT / QUESTIONS as u32;
-            while let Ok(heard) = timeout_at(end, self.arp.hear()).await {
-                let (address, user) = heard?;
-                if asked.contains(&address) {
-                    users.insert(address, user);
-                }
-            }
-        }
-        Ok(users)
+async fn told(scope: &Arc<Scope>, wanted: &[Ipv4Addr], users: &HashMap<Ipv4Addr, Found>) {
+    let now = engine::now();
+    let rest: Vec<Lease> = scope.with_pool(|pool| {
+        let found = |a| users.get(a).copied().unwrap_or(Found::Nobody);
+        let told = wanted.iter().map(|a| (*a, found(a)));
+        told.filter_map(|(a, found)| pool.probed(a, found, now))
+            .collect()
+    });
+    if rest.is_empty() {
+        return;
     }
-
-    async fn told(&self, wanted: &[Ipv4Addr], users: &HashMap<Ipv4Addr, MacAddr>) {
-        let now = engine::now();
-        let rest: Vec<Lease> = self.scope.with_pool(|pool| {
-            let told = wanted.iter().map(|a| (*a, users.get(a).copied()));
-            told.filter_map(|(a, user)| pool.probed(a, user, now))
-                .collect()
-        });
-        if rest.is_empty() {
-            return;
-        }
-        for lease in &rest {
-            tracing::warn!(scope = self.scope.name(), address = %lease.address, user = %lease.mac, "a free address is used by somebody; it is not handed out for an hour");
-        }
-        match self.scope.commit(rest.clone()).await {
-            Ok(()) => self.scope.announce(&rest),
-            // It rests all the same, until the server is started anew.
-            Err(error) => tracing::error!(%error, "an address that is used could not be stored"),
-        }
+    for lease in &rest {
+        tracing::warn!(scope = scope.name(), address = %lease.address, user = %lease.mac, "a free address is used by somebody; it is not handed out for an hour");
+    }
+    match scope.commit(rest.clone()).await {
+        Ok(()) => scope.announce(&rest),
+        // It rests all the same, until the server is started anew.
+        Err(error) => tracing::error!(%error, "an address that is used could not be stored"),
     }
 }

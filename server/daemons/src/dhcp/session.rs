@@ -36,8 +36,8 @@ pub enum Outcome {
     Silent(&'static str),
     /// Send it now.
     Answer(Box<Answer>),
-    /// Store the lease; once it is durable, send the answer if there is one.
-    Commit(Lease, Option<Box<Answer>>),
+    /// Store the leases; once they are durable, send the answer if there is one.
+    Commit(Vec<Lease>, Option<Box<Answer>>),
 }
 
 /// What a packet means.
@@ -178,7 +178,7 @@ impl Case<'_> {
 
     fn selecting(&self, pool: &mut Pool, address: Ipv4Addr) -> Outcome {
         match self.claim(pool, address, true) {
-            Claim::Granted(lease) => self.grant(lease),
+            Claim::Granted { lease, left } => self.grant(lease, left),
             Claim::Elsewhere => self.refuse("this computer was offered another address"),
             Claim::Taken => self.refuse("the address belongs to another computer"),
             Claim::Unknown => self.refuse("the address is not one of this server's"),
@@ -188,12 +188,14 @@ impl Case<'_> {
     /// RENEWING when sent to us, REBINDING when broadcast.
     fn extending(&self, pool: &mut Pool) -> Outcome {
         let address = self.arrival.packet.ciaddr;
-        let renewing = self.arrival.to_us && self.arrival.packet.giaddr == Ipv4Addr::UNSPECIFIED;
+        let direct = self.arrival.to_us && self.arrival.packet.giaddr == Ipv4Addr::UNSPECIFIED;
+        // From a subnet that we are not on, anybody can send this: only our own record counts.
+        let renewing = direct && self.settings.is_local(self.settings.server);
         if !self.settings.is_local(address) {
             return self.refuse("the address is of another network");
         }
         match self.claim(pool, address, renewing) {
-            Claim::Granted(lease) => self.grant(lease),
+            Claim::Granted { lease, left } => self.grant(lease, left),
             Claim::Elsewhere => self.refuse("this computer has another address by now"),
             Claim::Taken => self.refuse("the address belongs to another computer"),
             Claim::Unknown if renewing => self.refuse("the address is not one of this server's"),
@@ -207,7 +209,7 @@ impl Case<'_> {
             return self.refuse("the address is of another network");
         }
         match self.claim(pool, address, false) {
-            Claim::Granted(lease) => self.grant(lease),
+            Claim::Granted { lease, left } => self.grant(lease, left),
             Claim::Elsewhere => self.refuse("this computer has another address by now"),
             Claim::Taken | Claim::Unknown => {
                 Outcome::Silent("a reboot with an address that we know nothing of")
@@ -224,7 +226,7 @@ impl Case<'_> {
             return Outcome::Silent("a DECLINE for another server");
         }
         match pool.decline(self.machine.mac, address, self.arrival.at) {
-            Some(lease) => Outcome::Commit(lease, None),
+            Some(lease) => Outcome::Commit(vec![lease], None),
             None => Outcome::Silent("a DECLINE of an address that is not its own"),
         }
     }
@@ -235,7 +237,7 @@ impl Case<'_> {
         }
         let address = self.arrival.packet.ciaddr;
         match pool.release(self.machine.mac, address, self.arrival.at) {
-            Some(lease) => Outcome::Commit(lease, None),
+            Some(lease) => Outcome::Commit(vec![lease], None),
             None => Outcome::Silent("a RELEASE of an address that is not its own"),
         }
     }
@@ -258,7 +260,7 @@ impl Case<'_> {
         pool.claim(&asker, address, seconds, trust, self.arrival.at)
     }
 
-    fn grant(&self, lease: Lease) -> Outcome {
+    fn grant(&self, lease: Lease, left: Option<Lease>) -> Outcome {
         let address = lease.address;
         let seconds = self
             .settings
@@ -269,7 +271,10 @@ impl Case<'_> {
             firmware: self.machine.firmware,
         };
         match self.answer(packet, address, sent) {
-            Outcome::Answer(answer) => Outcome::Commit(lease, Some(answer)),
+            Outcome::Answer(answer) => {
+                let leases = left.into_iter().chain([lease]).collect();
+                Outcome::Commit(leases, Some(answer))
+            }
             other => other,
         }
     }

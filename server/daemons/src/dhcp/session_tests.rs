@@ -55,20 +55,8 @@ struct Lab {
 
 impl Lab {
     fn new() -> Lab {
-        let range = AddressRange {
-            first: ip(100),
-            last: ip(102),
-        };
         Lab {
-            pool: Pool::new(Shape {
-                subnet: Subnet::of(US, 24),
-                ranges: vec![range],
-                excluded: vec![AddressRange {
-                    first: US,
-                    last: US,
-                }],
-                reserved: vec![],
-            }),
+            pool: Pool::new(shape()),
             settings: Settings::bare(US, 24),
             now: T0,
         }
@@ -100,6 +88,19 @@ impl Lab {
     }
 }
 
+fn shape() -> Shape {
+    let range = |first, last| AddressRange { first, last };
+    Shape {
+        subnet: Subnet::of(US, 24),
+        ranges: vec![range(ip(100), ip(102))],
+        excluded: vec![range(US, US)],
+        reserved: vec![],
+        probe: false,
+    }
+}
+fn sample_mac(n: u8) -> MacAddr {
+    MacAddr([0x52, 0x54, 0, 0x12, 0x34, n])
+}
 fn packet(kind: MessageType, n: u8, options: &[(u8, &[u8])]) -> Packet {
     let mut p = sample();
     p.flags = 0;
@@ -257,9 +258,10 @@ fn an_ack_waits_for_its_lease() {
     let mut request = selecting(1, ip(100));
     request.push(60, PXE.1);
     request.push(12, b"seat-4");
-    let Outcome::Commit(lease, Some(answer)) = lab.outcome(&request) else {
+    let Outcome::Commit(leases, Some(answer)) = lab.outcome(&request) else {
         panic!("a record first");
     };
+    let lease = &leases[0];
     assert_eq!((lease.address, lease.state), (ip(100), LeaseState::Active));
     assert_eq!(lease.hostname.as_deref(), Some("seat-4"));
     assert_eq!(lease.ends_at, T0.plus_seconds(3600));
@@ -368,9 +370,10 @@ fn renewing_is_trusted_and_rebinding_is_not() {
     lab.now = T0.plus_seconds(1800);
     for to_us in [true, false] {
         let decision = lab.decide(&extending(1, mine), to_us);
-        let Outcome::Commit(lease, Some(answer)) = decision.outcome else {
+        let Outcome::Commit(leases, Some(answer)) = decision.outcome else {
             panic!("extended");
         };
+        let lease = &leases[0];
         assert_eq!(lease.ends_at, lab.now.plus_seconds(3600));
         assert_eq!(answer.to, Destination::Unicast(mine));
         assert_eq!(answer.packet.ciaddr, mine);
@@ -399,15 +402,53 @@ fn renewing_is_trusted_and_rebinding_is_not() {
     );
 }
 
+/// Not relayed, and from a subnet that we are not on: anybody who can reach us can send it.
+#[test]
+fn a_claim_from_afar_needs_a_record() {
+    let mut lab = Lab::new();
+    let known = lab.bound(1);
+    lab.settings.server = Ipv4Addr::new(10, 78, 0, 1);
+    let blind = extending(2, ip(102));
+    assert!(is_silent(&lab.decide(&blind, true).outcome));
+    assert_eq!(lab.pool.owner(ip(102), T0), None);
+    let renewed = lab.decide(&extending(1, known), true).outcome;
+    assert!(matches!(renewed, Outcome::Commit(_, Some(_))));
+}
+
+#[test]
+fn a_computer_that_moves_gives_back_what_it_had_in_the_same_commit() {
+    let mut lab = Lab::new();
+    let old = lab.bound(1);
+    let reserved = vec![(sample_mac(1), ip(50))];
+    lab.pool.reshape(Shape {
+        reserved,
+        ..shape()
+    });
+    let offer = lab.answer(&packet(MessageType::Discover, 1, &[])).packet;
+    assert_eq!(offer.yiaddr, ip(50));
+    assert_eq!(
+        lab.pool.owner(old, T0),
+        Some(sample_mac(1)),
+        "until it asks"
+    );
+    let Outcome::Commit(leases, Some(_)) = lab.outcome(&selecting(1, ip(50))) else {
+        panic!("granted");
+    };
+    let stored: Vec<_> = leases.iter().map(|l| (l.address, l.state)).collect();
+    let want = [(old, LeaseState::Released), (ip(50), LeaseState::Active)];
+    assert_eq!(stored, want);
+}
+
 #[test]
 fn release_and_decline() {
     let mut lab = Lab::new();
     let mine = lab.bound(1);
     let mut release = packet(MessageType::Release, 1, &[(54, &US.octets())]);
     release.ciaddr = mine;
-    let Outcome::Commit(lease, None) = lab.outcome(&release) else {
+    let Outcome::Commit(leases, None) = lab.outcome(&release) else {
         panic!("stored, not answered");
     };
+    let lease = &leases[0];
     assert_eq!(lease.state, LeaseState::Released);
     assert!(is_silent(&lab.outcome(&release)), "twice");
     let mut stranger = release.clone();
@@ -428,9 +469,10 @@ fn release_and_decline() {
         1,
         &[]
     ))));
-    let Outcome::Commit(lease, None) = lab.outcome(&decline(US)) else {
+    let Outcome::Commit(leases, None) = lab.outcome(&decline(US)) else {
         panic!("stored, not answered");
     };
+    let lease = &leases[0];
     assert_eq!(lease.state, LeaseState::Declined);
     assert_eq!(lease.ends_at, T0.plus_seconds(QUARANTINE_SECONDS));
     assert_ne!(lab.bound(1), mine);
@@ -593,7 +635,7 @@ fn what_is_set_for_a_scope_and_for_a_computer_is_said() {
     };
 
     let other = packet(MessageType::Discover, 8, &[]);
-    lab.settings = Settings::planned(US, &plan, Some(&other));
+    lab.settings = Settings::planned(US, &plan, Some(&other), &[]);
     let offer = lab.answer(&other).packet;
     assert_eq!(offer.address(code::ROUTER), Some(ip(254)));
     assert_eq!(
@@ -609,7 +651,7 @@ fn what_is_set_for_a_scope_and_for_a_computer_is_said() {
     assert_eq!(text(&offer, code::HOST_NAME), None, "not asked for");
 
     // The computer's own go before the scope's, fields among them, and each is there once.
-    lab.settings = Settings::planned(US, &plan, Some(&discover));
+    lab.settings = Settings::planned(US, &plan, Some(&discover), &[]);
     let offer = lab.answer(&discover).packet;
     assert_eq!(offer.address(code::DNS), Some(Ipv4Addr::new(10, 0, 0, 9)));
     assert_eq!(offer.option(26).as_deref(), Some(&[5, 120][..]));
@@ -639,7 +681,7 @@ fn a_relay_may_name_us_otherwise() {
     };
     let plan = Plan::plain(Subnet::of(US, 24));
     let discover = relayed(packet(MessageType::Discover, 1, &[]));
-    lab.settings = Settings::planned(US, &plan, Some(&discover));
+    lab.settings = Settings::planned(US, &plan, Some(&discover), &[]);
     let offer = lab.answer(&discover);
     assert_eq!(offer.to, Destination::Relay(relay));
     assert_eq!(offer.packet.address(code::SERVER_ID), Some(relay));

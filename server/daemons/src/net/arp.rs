@@ -71,6 +71,12 @@ impl Arp {
         SockRef::from(&self.socket).send_to(&packet, &to).map(drop)
     }
 
+    /// Forgets what was heard so far.
+    pub fn drain(&self) {
+        let read = || (&*SockRef::from(&self.socket)).read(&mut [0; LEN]);
+        while self.socket.try_io(Interest::READABLE, read).is_ok() {}
+    }
+
     /// The next one who says that an address is theirs. Dropping the future loses nothing.
     ///
     /// # Errors

@@ -6,9 +6,11 @@
 
 pub mod arp;
 pub mod datagram;
+pub mod echo;
 mod frame;
 
 pub use arp::ArpSocket;
+pub use echo::EchoSocket;
 pub use frame::FrameSender;
 
 use nix::{
@@ -24,7 +26,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     fs::File,
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, TcpListener, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, TcpListener, UdpSocket},
     sync::mpsc,
     thread,
 };
@@ -258,6 +260,25 @@ impl NetThread {
         let index = interface.index;
         let what = format!("open an ARP socket on {}", interface.name);
         self.run(move || make(what, || ArpSocket::open(index, mac).map(Some)))?
+    }
+
+    /// A socket that asks by way of `interface` whether an address is used.
+    pub fn echo(&self, interface: &Interface) -> Result<EchoSocket, NetError> {
+        let device = interface.name.clone();
+        let what = format!("open an ICMP socket on {device}");
+        self.run(move || make(what, || EchoSocket::open(&device)))?
+    }
+
+    /// Our own address on the way to another one, by the routes as they are now. Nothing is sent.
+    pub fn source_to(&self, address: Ipv4Addr) -> Result<Option<Ipv4Addr>, NetError> {
+        self.run(move || {
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+            socket.connect((address, 9)).ok()?;
+            match socket.local_addr().ok()?.ip() {
+                IpAddr::V4(ours) => Some(ours),
+                IpAddr::V6(_) => None,
+            }
+        })
     }
 
     /// A sender of UDP packets to computers that have no address yet.

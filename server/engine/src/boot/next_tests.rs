@@ -137,6 +137,34 @@ async fn a_one_shot_holds_for_one_boot_also_when_its_answer_is_asked_for_twice()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_one_shot_whose_asker_hangs_up_while_it_is_written_down_is_not_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = stage(&dir).await;
+    turn_on(&engine).await;
+    let at = crate::now();
+    let (go_on, gate) = std::sync::mpsc::channel::<()>();
+    let slow = engine.store().write(move |_| {
+        gate.recv().unwrap();
+        Ok::<_, Error>(())
+    });
+    {
+        let mut hung_up = std::pin::pin!(ask(&engine, at));
+        tokio::select! {
+            biased;
+            _ = &mut hung_up => panic!("it waits for the database"),
+            () = std::future::ready(()) => {}
+        }
+    }
+    go_on.send(()).unwrap();
+    slow.await.unwrap();
+    let again = ask(&engine, at.plus_seconds(5)).await;
+    assert!(again.contains("echo ONCE"), "{again}");
+    assert_eq!(waiting(&engine), None);
+    let late = ask(&engine, at.plus_seconds(61)).await;
+    assert!(!late.contains("echo ONCE"), "{late}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_stop_at_any_moment_a_served_one_shot_does_not_come_again() {
     let dir = tempfile::tempdir().unwrap();
     let engine = stage(&dir).await;
@@ -240,16 +268,17 @@ async fn beside_another_server_the_script_goes_to_the_address_that_was_overheard
         let script = engine.boots().script(MAC, peer, &PLANE, crate::now()).await;
         !matches!(script, Err(Error::Forbidden(_)))
     };
-    engine.leases().overheard(MAC, PEER);
+    let net = PLANE.server;
+    engine.leases().overheard(net, MAC, PEER);
     assert!(!asks(stranger).await, "its computer is elsewhere");
     assert!(asks(PEER).await);
     // The same computer, with another address for its next stage.
-    engine.leases().overheard(MAC, stranger);
+    engine.leases().overheard(net, MAC, stranger);
     assert!(!asks(PEER).await);
     assert!(asks(stranger).await);
     // An address that is another computer's.
     engine
         .leases()
-        .overheard(MacAddr([2, 0, 0, 0, 0, 9]), stranger);
+        .overheard(net, MacAddr([2, 0, 0, 0, 0, 9]), stranger);
     assert!(!asks(stranger).await);
 }

@@ -60,7 +60,7 @@ impl Leases {
             domain: None,
             lease_seconds: None,
             options: Vec::new(),
-            probe: false,
+            probe: true,
             revision: 0,
         };
         let name = params.name;
@@ -226,7 +226,7 @@ impl Inner {
                     .unwrap_or(LEASE_SECONDS),
             },
             options: record.map_or_else(Vec::new, |r| r.options.iter().map(plan::option).collect()),
-            probe: is_own && record.is_none_or(|r| r.probe),
+            probe: record.is_none_or(|r| r.probe),
             leases_active,
             leases_total,
             revision: record.map_or(0, |r| r.revision),
@@ -288,7 +288,7 @@ impl Inner {
 }
 
 /// The record of a boot network's own scope for which nothing is set yet.
-fn own_record(name: String) -> ScopeRecord {
+pub(super) fn own_record(name: String) -> ScopeRecord {
     ScopeRecord {
         name,
         subnet: None,
@@ -354,13 +354,7 @@ fn changed(
     if let Some(options) = params.options {
         record.options = stored_options(Area::Scope, options, Layer::Scope)?;
     }
-    if let Some(probe) = params.probe {
-        if probe && record.subnet.is_some() {
-            let rule = "behind a relay nothing can be looked for on the wire";
-            return Err(Error::invalid(Area::Scope, "probe", rule));
-        }
-        record.probe = probe;
-    }
+    record.probe = params.probe.unwrap_or(record.probe);
     if record != old {
         record.revision += 1;
     }
@@ -380,7 +374,7 @@ fn router(text: &str, subnet: Option<Subnet>) -> Result<Option<Ipv4Addr>> {
 }
 
 /// Options as they are stored, once they are known to be good.
-pub(super) fn stored_options(
+pub(crate) fn stored_options(
     area: Area,
     options: Vec<DhcpOption>,
     layer: Layer,

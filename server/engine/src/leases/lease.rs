@@ -15,6 +15,8 @@ pub struct Lease {
     pub state: LeaseState,
     pub starts_at: Timestamp,
     pub ends_at: Timestamp,
+    /// Its number among the decisions of its pool, the later the higher; 0 for a stored one.
+    pub decision: u64,
 }
 
 impl Lease {
@@ -44,7 +46,11 @@ pub struct Asker {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Claim {
     /// It is the computer's now, in memory; the answer may leave once it is on disk.
-    Granted(Lease),
+    Granted {
+        lease: Lease,
+        /// What it had before and has no more, to be stored with it.
+        left: Option<Lease>,
+    },
     /// We know this computer by another address.
     Elsewhere,
     /// We have no record of this computer, and the address belongs to another.

@@ -18,13 +18,16 @@ mod rules;
 mod scope;
 mod spans;
 
+pub(crate) use edit::stored_options;
+pub use elsewhere::Network;
 pub use lease::{Asker, Claim, Lease};
 pub use plan::{OwnNetwork, Plan, Reserved};
-pub use pool::{OFFER_SECONDS, Pool, QUARANTINE_SECONDS, Shape};
+pub use pool::{Found, OFFER_SECONDS, Pool, QUARANTINE_SECONDS, Shape};
 pub use scope::Scope;
 
 use crate::{Area, Audit, Clients, Error, EventBus, Result, now};
 use elsewhere::Elsewhere;
+use options::OptionBytes;
 use std::{
     collections::BTreeMap,
     net::Ipv4Addr,
@@ -85,6 +88,14 @@ impl Inner {
 
     fn scopes(&self) -> Vec<Arc<Scope>> {
         self.book(|book| book.open.values().cloned().collect())
+    }
+
+    /// All of them, those whose subnet has the address first: another one may know it from before its
+    /// subnet was changed.
+    fn scopes_for(&self, address: Ipv4Addr) -> Vec<Arc<Scope>> {
+        let mut scopes = self.scopes();
+        scopes.sort_by_key(|s| !s.decide(|_, plan| plan.subnet.contains(address)));
+        scopes
     }
 
     fn address_of(&self, mac: MacAddr) -> Option<Ipv4Addr> {
@@ -162,8 +173,8 @@ impl Leases {
     /// [`crate::BootNetworkConfig::scope`].
     ///
     /// # Errors
-    /// When the range is upside down, a relayed subnet's scope has the name, or the database can't be
-    /// read.
+    /// When the range is upside down, a relayed subnet's scope has the name or shares addresses, or the
+    /// database can't be read.
     pub fn open_scope(&self, name: &str, own: OwnNetwork) -> Result<Arc<Scope>> {
         if own.range.first > own.range.last {
             return Err(Error::invalid(
@@ -175,21 +186,19 @@ impl Leases {
                 ),
             ));
         }
-        let record = self.inner.book(|book| book.records.get(name).cloned());
-        if record.is_some_and(|r| r.subnet.is_some()) {
-            return Err(Error::conflict(
-                Area::Network,
-                format!("a scope of a relayed subnet is called {name:?}, as this boot network"),
-                "Remove that scope and make it again under another name.",
-            ));
-        }
+        self.inner.book(|book| fits_beside(book, name, &own))?;
         let scope = self.inner.make_scope(name, Some(own))?;
         let scope = scope.ok_or_else(|| Error::not_found(Area::Scope, name))?;
         self.inner.change_book(|book| {
-            book.open.insert(name.to_owned(), scope.clone());
             // What was committed while the leases were read.
+            let own = scope
+                .own()
+                .ok_or_else(|| Error::not_found(Area::Scope, name))?;
+            fits_beside(book, name, own)?;
+            book.open.insert(name.to_owned(), scope.clone());
             book.apply(name);
-        });
+            Ok::<_, Error>(())
+        })?;
         self.tell_scope(name);
         Ok(scope)
     }
@@ -218,37 +227,49 @@ impl Leases {
         })
     }
 
+    /// The options of the group that a computer is in.
+    pub fn group_options(&self, mac: MacAddr) -> Vec<OptionBytes> {
+        self.inner.clients.group_options(mac)
+    }
+
+    /// The scopes of all relayed subnets.
+    pub fn relayed_scopes(&self) -> Vec<Arc<Scope>> {
+        let mut scopes = self.inner.scopes();
+        scopes.retain(|scope| scope.own().is_none());
+        scopes
+    }
+
     /// Who was given an address last and did not hand it back: see [`pool::Pool::last_holder`].
     pub fn last_holder(&self, address: Ipv4Addr) -> Option<MacAddr> {
-        let scopes = self.inner.scopes();
+        let scopes = self.inner.scopes_for(address);
         scopes
             .iter()
             .find_map(|scope| scope.with_pool(|pool| pool.last_holder(address)))
     }
 
-    /// A computer was heard to ask another server for that address.
-    pub fn overheard(&self, mac: MacAddr, address: Ipv4Addr) {
-        self.inner.elsewhere().hear(mac, address);
+    /// On this network a computer was heard to ask another server for that address.
+    pub fn overheard(&self, network: Network, mac: MacAddr, address: Ipv4Addr) {
+        self.inner.elsewhere().hear(network, mac, address);
     }
 
-    /// Who has an address of another server, as far as it was overheard.
-    pub fn elsewhere(&self, address: Ipv4Addr) -> Option<MacAddr> {
-        self.inner.elsewhere().owner(address)
+    /// Who has an address of another server on this network, as far as it was overheard.
+    pub fn elsewhere(&self, network: Network, address: Ipv4Addr) -> Option<MacAddr> {
+        self.inner.elsewhere().owner(network, address)
     }
 
-    /// The address of another server that a computer has, as far as it was overheard.
-    pub fn elsewhere_of(&self, mac: MacAddr) -> Option<Ipv4Addr> {
-        self.inner.elsewhere().address_of(mac)
+    /// The address of another server that a computer has on this network, as far as it was overheard.
+    pub fn elsewhere_of(&self, network: Network, mac: MacAddr) -> Option<Ipv4Addr> {
+        self.inner.elsewhere().address_on(network, mac)
     }
 
     /// Whose live lease an address is, of ours or of another server.
     pub fn address_owner(&self, address: Ipv4Addr) -> Option<MacAddr> {
         let now = now();
-        let scopes = self.inner.scopes();
+        let scopes = self.inner.scopes_for(address);
         scopes
             .iter()
             .find_map(|scope| scope.with_pool(|pool| pool.owner(address, now)))
-            .or_else(|| self.elsewhere(address))
+            .or_else(|| self.inner.elsewhere().owner_on_any(address))
     }
 
     /// The live address of a computer.
@@ -274,6 +295,27 @@ impl Leases {
     pub fn list(&self) -> Vec<LeaseView> {
         self.inner.scopes().iter().flat_map(|s| s.list()).collect()
     }
+}
+
+/// Scopes of relayed subnets may have been made while this boot network did not run.
+fn fits_beside(book: &Book, name: &str, own: &OwnNetwork) -> Result<()> {
+    if book.records.get(name).is_some_and(|r| r.subnet.is_some()) {
+        return Err(Error::conflict(
+            Area::Network,
+            format!("a scope of a relayed subnet is called {name:?}, as this boot network"),
+            "Remove that scope and make it again under another name.",
+        ));
+    }
+    for record in book.records.values() {
+        if let Some((address, len)) = record.subnet {
+            let apart = rules::apart(name, own.subnet(), &record.name, Subnet::of(address, len));
+            apart.map_err(|why| {
+                let hint = "Remove that scope, or give the interface an address in another subnet.";
+                Error::conflict(Area::Network, why.to_string(), hint)
+            })?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

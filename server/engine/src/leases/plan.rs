@@ -4,6 +4,7 @@
 use super::{
     Shape,
     options::{self, Layer, OptionBytes},
+    rules,
 };
 use crate::{Area, network::LEASE_SECONDS};
 use std::{collections::HashMap, net::Ipv4Addr};
@@ -103,8 +104,15 @@ pub(super) fn build(
         subnet,
         ranges: Vec::new(),
         excluded: vec![one(subnet.network()), one(subnet.broadcast())],
-        reserved: reservations.iter().map(|r| (r.mac, r.address)).collect(),
+        reserved: Vec::new(),
+        probe: false,
     };
+    let server = own.map(|own| own.server);
+    // The interface may have got another network since they were made.
+    let fits =
+        |r: &&ReservationRecord| rules::host_of(r.address, subnet) && server != Some(r.address);
+    let fitting = reservations.iter().filter(fits);
+    shape.reserved = fitting.map(|r| (r.mac, r.address)).collect();
     if let Some(record) = record {
         shape.ranges.extend(record.ranges.iter().map(range));
         shape.excluded.extend(record.exclusions.iter().map(range));
@@ -112,6 +120,7 @@ pub(super) fn build(
         plan.dns.clone_from(&record.dns);
         plan.domain.clone_from(&record.domain);
         plan.options = encoded(&record.options, Layer::Scope);
+        plan.probe = record.probe;
     }
     if let Some(own) = own {
         shape.ranges.push(own.range);
@@ -127,6 +136,8 @@ pub(super) fn build(
     // They may lie in a range, and are somebody's already.
     let known = plan.router.iter().chain(&plan.dns);
     shape.excluded.extend(known.map(|a| one(*a)));
+    shape.ranges.retain_mut(|range| clip(range, subnet));
+    shape.probe = plan.probe;
     plan.computers = reservations.iter().map(reserved).collect();
     Some((plan, shape))
 }
@@ -140,7 +151,7 @@ fn reserved(r: &ReservationRecord) -> (MacAddr, Reserved) {
 }
 
 /// They were checked when they were set; one that an older version took and this one does not costs its layer.
-fn encoded(records: &[OptionRecord], layer: Layer) -> Vec<OptionBytes> {
+pub(crate) fn encoded(records: &[OptionRecord], layer: Layer) -> Vec<OptionBytes> {
     let written: Vec<DhcpOption> = records.iter().map(option).collect();
     options::encode(Area::Scope, &written, layer).unwrap_or_else(|error| {
         tracing::warn!(%error, "stored DHCP options are not sent");
@@ -149,7 +160,7 @@ fn encoded(records: &[OptionRecord], layer: Layer) -> Vec<OptionBytes> {
 }
 
 /// An option as it was written.
-pub(super) fn option(r: &OptionRecord) -> DhcpOption {
+pub(crate) fn option(r: &OptionRecord) -> DhcpOption {
     DhcpOption {
         code: r.code,
         kind: r.kind,
@@ -165,9 +176,81 @@ pub(super) fn range((first, last): &(Ipv4Addr, Ipv4Addr)) -> AddressRange {
     }
 }
 
+/// Makes a range that of its addresses which are in the subnet; false when there are none.
+fn clip(range: &mut AddressRange, subnet: Subnet) -> bool {
+    range.first = range.first.max(subnet.network());
+    range.last = range.last.min(subnet.broadcast());
+    range.first <= range.last
+}
+
 fn one(address: Ipv4Addr) -> AddressRange {
     AddressRange {
         first: address,
         last: address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{leases::edit::own_record, now};
+    use types::ReservationId;
+    use uuid::Uuid;
+
+    fn ip(text: &str) -> Ipv4Addr {
+        text.parse().expect("an address")
+    }
+    fn ranges(of: &[&str]) -> Vec<AddressRange> {
+        of.iter().map(|r| r.parse().expect("a range")).collect()
+    }
+    fn reservation(n: u8, address: &str) -> ReservationRecord {
+        ReservationRecord {
+            id: ReservationId(Uuid::now_v7()),
+            scope: "br0".into(),
+            mac: MacAddr([2, 0, 0, 0, 0, n]),
+            address: ip(address),
+            hostname: None,
+            options: Vec::new(),
+            created_at: now(),
+            revision: 1,
+        }
+    }
+
+    /// The interface got another address with a narrower prefix.
+    #[test]
+    fn what_is_not_in_the_subnet_any_more_is_not_given() {
+        let own = OwnNetwork {
+            interface: "br0".into(),
+            server: ip("10.77.0.129"),
+            prefix_len: 25,
+            range: ranges(&["10.77.0.100-10.77.0.139"])[0],
+            router: None,
+            dns: Vec::new(),
+            lease_seconds: 3600,
+        };
+        let pairs = ranges(&["10.77.0.200-10.77.1.20", "10.77.0.10-10.77.0.20"]);
+        let record = ScopeRecord {
+            ranges: pairs.iter().map(|r| (r.first, r.last)).collect(),
+            ..own_record("br0".into())
+        };
+        let kept = reservation(1, "10.77.0.150");
+        let dropped = ["10.77.0.50", "10.77.0.128", "10.77.0.255", "10.77.0.129"];
+        let all: Vec<_> = (2..)
+            .zip(dropped)
+            .map(|(n, a)| reservation(n, a))
+            .chain([kept.clone()])
+            .collect();
+        let (_, shape) = build(Some(&own), Some(&record), &all).expect("it runs");
+        let mut given = shape.ranges.clone();
+        given.sort_by_key(|r| r.first);
+        let want = ranges(&["10.77.0.128-10.77.0.139", "10.77.0.200-10.77.0.255"]);
+        assert_eq!(given, want);
+        assert_eq!(shape.reserved, [(kept.mac, kept.address)]);
+        let pool = super::super::Pool::new(shape);
+        assert_eq!(
+            pool.size(),
+            10 + 55 + 1,
+            "neither ends of the subnet nor us"
+        );
     }
 }

@@ -33,6 +33,8 @@ pub struct Shape {
     pub excluded: Vec<AddressRange>,
     /// For one computer each, also outside the ranges.
     pub reserved: Vec<(MacAddr, Ipv4Addr)>,
+    /// Addresses are looked for before they are given: a wish is granted once it was looked for.
+    pub probe: bool,
 }
 
 /// One address that is or was in use.
@@ -70,12 +72,21 @@ pub struct Pool {
     reserved_for: HashMap<u32, MacAddr>,
     slots: HashMap<u32, Slot>,
     by_mac: HashMap<MacAddr, u32>,
+    /// What computers were offered that have a live lease on another address: that one is theirs until
+    /// they ask for this one, as anybody can make up a DISCOVER.
+    moves: HashMap<MacAddr, u32>,
     /// Every slot that any computer may have by its end: the first is the one that is free for longest.
     by_end: BTreeSet<(Timestamp, u32)>,
     /// No address from here on was ever used. Wider than an address, so that it can pass the last.
     fresh: u64,
     /// Free addresses that nobody answered for when they were looked for, and when that was.
     silent: HashMap<u32, Timestamp>,
+    /// Free addresses that computers wish for, to be looked for next.
+    wished: BTreeSet<u32>,
+    probe: bool,
+    /// How many decisions there were, and the number of the last one about each address.
+    decisions: u64,
+    decided: HashMap<u32, u64>,
 }
 
 impl Pool {
@@ -88,9 +99,14 @@ impl Pool {
             reserved_for: HashMap::new(),
             slots: HashMap::new(),
             by_mac: HashMap::new(),
+            moves: HashMap::new(),
             by_end: BTreeSet::new(),
             fresh: 0,
             silent: HashMap::new(),
+            wished: BTreeSet::new(),
+            probe: false,
+            decisions: 0,
+            decided: HashMap::new(),
         };
         pool.reshape(shape);
         pool
@@ -107,6 +123,8 @@ impl Pool {
         self.by_end = open.map(|(a, slot)| (slot.end(), *a)).collect();
         self.fresh = 0;
         self.silent.clear();
+        self.wished.clear();
+        self.probe = shape.probe;
     }
 
     /// Puts a stored lease back. False, and nothing changed, if it doesn't fit: outside the subnet,
@@ -143,7 +161,7 @@ impl Pool {
 
     /// An address for a computer, held for [`OFFER_SECONDS`]: the one reserved for it, else its own,
     /// else the wanted one if that is free, else one never used, else the one that is free for longest.
-    /// None: all are in use.
+    /// None: all are in use. A live lease that it has on another address lives on.
     pub fn offer(
         &mut self,
         mac: MacAddr,
@@ -153,16 +171,28 @@ impl Pool {
         let wanted = wanted.map(Ipv4Addr::to_bits);
         let reserved = self.reserved.get(&mac).copied();
         let own = self.by_mac.get(&mac).copied();
+        let offered = self.moves.get(&mac).copied();
         let address = reserved
             .filter(|&a| self.is_available(a, mac, now))
             .or_else(|| own.filter(|&a| self.is_allowed(a, mac, now)))
-            .or_else(|| wanted.filter(|&a| self.is_free(a, now)))
+            .or_else(|| offered.filter(|&a| self.is_allowed(a, mac, now)))
+            .or_else(|| wanted.filter(|&a| self.grants_wish(a, now)))
             .or_else(|| self.next_fresh())
             .or_else(|| self.longest_free(now))?;
-        if let Some(other) = own.filter(|&own| own != address) {
-            self.leave(other, now);
+        if let Some(other) = offered.filter(|&a| a != address) {
+            self.let_go(other);
         }
         self.hold(address, mac, now.plus_seconds(OFFER_SECONDS));
+        match own.filter(|&own| own != address) {
+            Some(own) if self.is_leased(own, now) => {
+                self.moves.insert(mac, address);
+            }
+            other => {
+                other.into_iter().for_each(|own| self.let_go(own));
+                self.moves.remove(&mac);
+                self.by_mac.insert(mac, address);
+            }
+        }
         Some(Ipv4Addr::from_bits(address))
     }
 
@@ -177,37 +207,12 @@ impl Pool {
         now: Timestamp,
     ) -> Claim {
         let bits = address.to_bits();
-        // An address that was once the computer's and is no more says nothing: it may have another
-        // server's by now.
-        let own = self.by_mac.get(&asker.mac).filter(|own| {
-            let slot = self.slots.get(own);
-            **own == bits
-                || slot.is_some_and(|s| {
-                    s.held_until > now || s.lease.as_ref().is_some_and(|l| l.is_active(now))
-                })
-        });
-        let reserved = self.reserved.get(&asker.mac).copied();
-        match own {
-            // It must move: what it has is another's now, or is not given any more.
-            Some(&own) if own == bits && !self.is_allowed(bits, asker.mac, now) => {
-                return Claim::Elsewhere;
-            }
-            Some(&own) if own == bits => {}
-            Some(_) => return Claim::Elsewhere,
-            // A reservation is a record of it, and a reason to take its word.
-            None if reserved == Some(bits) && !self.is_available(bits, asker.mac, now) => {
-                return Claim::Taken;
-            }
-            None if reserved == Some(bits) => {}
-            None if reserved.is_some_and(|a| self.is_available(a, asker.mac, now)) => {
-                return Claim::Elsewhere;
-            }
-            None if self.reserved_for.contains_key(&bits) => return Claim::Taken,
-            None if !self.spans.contains(bits) => return Claim::Unknown,
-            None if !self.is_free(bits, now) => return Claim::Taken,
-            None if !trust => return Claim::Unknown,
-            None => {}
+        if let Some(refusal) = self.refusal(asker.mac, bits, trust, now) {
+            return refusal;
         }
+        let left = self.by_mac.get(&asker.mac).copied();
+        let left = left.filter(|&own| own != bits);
+        let left = left.and_then(|own| self.end(own, now));
         let lease = Lease {
             address,
             mac: asker.mac,
@@ -216,24 +221,51 @@ impl Pool {
             state: LeaseState::Active,
             starts_at: now,
             ends_at: now.plus_seconds(seconds.into()),
+            decision: 0,
         };
         // The hold ends with the lease: a released address is free at once.
         self.hold(bits, asker.mac, now);
-        self.set_lease(bits, lease.clone());
-        Claim::Granted(lease)
+        self.moves.remove(&asker.mac);
+        self.by_mac.insert(asker.mac, bits);
+        let lease = self.set_lease(bits, lease);
+        Claim::Granted { lease, left }
+    }
+
+    /// Why a computer can't have an address that it asks for; None when it can.
+    fn refusal(&self, mac: MacAddr, bits: u32, trust: bool, now: Timestamp) -> Option<Claim> {
+        // An address that was once the computer's and is no more says nothing: it may have another
+        // server's by now.
+        let own = self.by_mac.get(&mac).copied().filter(|own| {
+            let slot = self.slots.get(own);
+            *own == bits || slot.is_some_and(|s| s.held_until > now) || self.is_leased(*own, now)
+        });
+        let reserved = self.reserved.get(&mac).copied();
+        match own {
+            _ if self.moves.get(&mac) == Some(&bits) && self.is_allowed(bits, mac, now) => None,
+            // It must move: what it has is another's now, or is not given any more.
+            Some(own) if own == bits && !self.is_allowed(bits, mac, now) => Some(Claim::Elsewhere),
+            Some(own) if own == bits => None,
+            Some(_) => Some(Claim::Elsewhere),
+            // A reservation is a record of it, and a reason to take its word.
+            None if reserved == Some(bits) && !self.is_available(bits, mac, now) => {
+                Some(Claim::Taken)
+            }
+            None if reserved == Some(bits) => None,
+            None if reserved.is_some_and(|a| self.is_available(a, mac, now)) => {
+                Some(Claim::Elsewhere)
+            }
+            None if self.reserved_for.contains_key(&bits) => Some(Claim::Taken),
+            None if !self.spans.contains(bits) => Some(Claim::Unknown),
+            None if !self.is_free(bits, now) => Some(Claim::Taken),
+            None if !trust => Some(Claim::Unknown),
+            None => None,
+        }
     }
 
     /// The computer gives its address back. It keeps a preference for it.
     pub fn release(&mut self, mac: MacAddr, address: Ipv4Addr, now: Timestamp) -> Option<Lease> {
         let bits = self.owned(mac, address)?;
-        let mut lease = self.slots.get(&bits)?.lease.clone()?;
-        if !lease.is_active(now) {
-            return None;
-        }
-        lease.state = LeaseState::Released;
-        lease.ends_at = now;
-        self.set_lease(bits, lease.clone());
-        Some(lease)
+        self.end(bits, now)
     }
 
     /// The computer found its address in use by somebody else.
@@ -248,18 +280,19 @@ impl Pool {
             state: LeaseState::Declined,
             starts_at: now,
             ends_at: now.plus_seconds(QUARANTINE_SECONDS),
+            decision: 0,
         };
-        self.set_lease(bits, lease.clone());
-        self.by_mac.remove(&mac);
-        Some(lease)
+        self.unlink(mac, bits);
+        Some(self.set_lease(bits, lease))
     }
 
     /// The computer took another server's offer: what was only offered is free again.
     pub fn forget_offer(&mut self, mac: MacAddr, now: Timestamp) {
-        if let Some(&bits) = self.by_mac.get(&mac)
-            && self.slots.get(&bits).is_some_and(|s| s.held_until > now)
-        {
-            self.change(bits, |slot| slot.held_until = now);
+        let offered = self.moves.remove(&mac);
+        for bits in offered.into_iter().chain(self.by_mac.get(&mac).copied()) {
+            if self.slots.get(&bits).is_some_and(|s| s.held_until > now) {
+                self.change(bits, |slot| slot.held_until = now);
+            }
         }
     }
 
@@ -302,14 +335,23 @@ impl Pool {
         if lease.is_active(now) {
             return None;
         }
-        if self.by_mac.get(&slot.mac) == Some(&bits) {
-            self.by_mac.remove(&slot.mac);
-        }
+        let mac = slot.mac;
+        self.unlink(mac, bits);
         self.change(bits, |slot| {
             slot.lease = None;
             slot.held_until = Timestamp(i64::MIN);
         });
         Some(lease)
+    }
+
+    /// What is to be stored for a decision that was made here: itself, or what was decided of the
+    /// address later, as decisions may reach the disk in another order. None when that is gone again.
+    pub fn newest(&self, decided: Lease) -> Option<Lease> {
+        let last = self.decided.get(&decided.address.to_bits());
+        match last.is_some_and(|last| *last > decided.decision) {
+            true => self.lease(decided.address).cloned(),
+            false => Some(decided),
+        }
     }
 
     /// How many addresses there are to give.
@@ -350,11 +392,16 @@ impl Pool {
         }
     }
 
+    fn is_leased(&self, address: u32, now: Timestamp) -> bool {
+        let lease = self.slots.get(&address).and_then(|s| s.lease.as_ref());
+        lease.is_some_and(|l| l.is_active(now))
+    }
+
+    /// What a computer has or was offered, if it is that address.
     fn owned(&self, mac: MacAddr, address: Ipv4Addr) -> Option<u32> {
-        self.by_mac
-            .get(&mac)
-            .copied()
-            .filter(|&b| b == address.to_bits())
+        let bits = address.to_bits();
+        let all = [self.by_mac.get(&mac), self.moves.get(&mac)];
+        all.contains(&Some(&bits)).then_some(bits)
     }
 
     fn next_fresh(&mut self) -> Option<u32> {
@@ -379,18 +426,23 @@ impl Pool {
         (end <= now).then_some(address)
     }
 
-    /// Its computer gets another address.
-    fn leave(&mut self, address: u32, now: Timestamp) {
-        self.change(address, |slot| {
-            slot.held_until = Timestamp(i64::MIN);
-            if let Some(lease) = slot.lease.as_mut().filter(|l| l.is_active(now)) {
-                lease.state = LeaseState::Released;
-                lease.ends_at = now;
-            }
-        });
+    /// An offer is one no more.
+    fn let_go(&mut self, address: u32) {
+        self.change(address, |slot| slot.held_until = Timestamp(i64::MIN));
     }
 
-    /// Makes `address` the computer's until then; what another had there before is forgotten.
+    /// Ends the lease of an address, if it lives.
+    fn end(&mut self, address: u32, now: Timestamp) -> Option<Lease> {
+        let mut lease = self.slots.get(&address)?.lease.clone()?;
+        if !lease.is_active(now) {
+            return None;
+        }
+        lease.state = LeaseState::Released;
+        lease.ends_at = now;
+        Some(self.set_lease(address, lease))
+    }
+
+    /// Keeps `address` for the computer until then; what another had there before is forgotten.
     fn hold(&mut self, address: u32, mac: MacAddr, until: Timestamp) {
         let is_new_holder = self
             .slots
@@ -404,16 +456,21 @@ impl Pool {
             held_until: Timestamp(i64::MIN),
             lease: None,
         });
-        self.by_mac.insert(mac, address);
         self.silent.remove(&address);
         self.change(address, |slot| slot.held_until = until);
     }
 
-    fn set_lease(&mut self, address: u32, lease: Lease) {
+    /// The lease as it was decided.
+    fn set_lease(&mut self, address: u32, mut lease: Lease) -> Lease {
+        self.decisions += 1;
+        self.decided.insert(address, self.decisions);
+        lease.decision = self.decisions;
+        let decided = lease.clone();
         self.change(address, |slot| {
             slot.held_until = Timestamp(i64::MIN);
             slot.lease = Some(lease);
         });
+        decided
     }
 
     /// Every change of a slot goes through here, so that `by_end` is never wrong.
@@ -431,8 +488,15 @@ impl Pool {
     fn drop_slot(&mut self, address: u32) {
         if let Some(slot) = self.slots.remove(&address) {
             self.by_end.remove(&(slot.end(), address));
-            if self.by_mac.get(&slot.mac) == Some(&address) {
-                self.by_mac.remove(&slot.mac);
+            self.unlink(slot.mac, address);
+        }
+    }
+
+    /// The address is not the computer's any more, nor offered to it.
+    fn unlink(&mut self, mac: MacAddr, address: u32) {
+        for map in [&mut self.by_mac, &mut self.moves] {
+            if map.get(&mac) == Some(&address) {
+                map.remove(&mac);
             }
         }
     }
@@ -440,6 +504,7 @@ impl Pool {
 
 #[path = "probe.rs"]
 mod probe;
+pub use probe::Found;
 
 #[cfg(test)]
 #[path = "pool_tests.rs"]

@@ -31,6 +31,7 @@ fn shape(ranges: &[AddressRange]) -> Shape {
         ranges: ranges.to_vec(),
         excluded: vec![range(1, 1)],
         reserved: Vec::new(),
+        probe: false,
     }
 }
 fn pool(first: u8, last: u8) -> Pool {
@@ -45,7 +46,7 @@ fn reserving(first: u8, last: u8, reserved: &[(u32, u8)]) -> Pool {
 }
 fn grant(p: &mut Pool, n: u32, address: Ipv4Addr, seconds: u32, now: Timestamp) -> Lease {
     match p.claim(&asker(n), address, seconds, true, now) {
-        Claim::Granted(lease) => lease,
+        Claim::Granted { lease, .. } => lease,
         other => panic!("{other:?}"),
     }
 }
@@ -107,7 +108,7 @@ fn claims() {
     assert_eq!(p.owner(ip(100), later), None);
     assert!(matches!(
         p.claim(&asker(1), ip(100), 60, false, later),
-        Claim::Granted(_)
+        Claim::Granted { .. }
     ));
     assert_eq!(p.owner(ip(100), later), Some(mac(1)));
     assert_eq!(p.address_of(mac(1), later), Some(ip(100)));
@@ -186,6 +187,7 @@ fn stored_leases_come_back() {
         state,
         starts_at: T0,
         ends_at: T0.plus_seconds(ends),
+        decision: 0,
     };
     assert!(p.restore(lease(1, 100, LeaseState::Active, 60)));
     let outside = Lease {
@@ -271,7 +273,7 @@ fn a_reserved_address_is_its_computers_alone_also_outside_the_ranges() {
     // It reboots with its address: the reservation is our record of it.
     assert!(matches!(
         p.claim(&asker(8), ip(50), 60, false, T0),
-        Claim::Granted(_)
+        Claim::Granted { .. }
     ));
     let late = T0.plus_seconds(7 * 86_400);
     assert_eq!(p.offer(mac(3), None, late), Some(ip(101)), "nobody else's");
@@ -294,10 +296,50 @@ fn a_computer_moves_to_the_address_that_is_reserved_for_it() {
     assert_eq!(p.owner(ip(100), T0), Some(mac(1)), "it lives on");
     assert_eq!(p.claim(&asker(1), ip(100), 600, true, T0), Claim::Elsewhere);
     assert_eq!(p.offer(mac(1), None, T0), Some(ip(50)));
-    assert_eq!(p.owner(ip(100), T0), None, "what it left is free");
-    grant(&mut p, 1, ip(50), 600, T0);
+    // Anybody can have sent that DISCOVER.
+    assert_eq!(p.owner(ip(100), T0), Some(mac(1)), "it lives on");
+    assert_eq!(p.address_of(mac(1), T0), Some(ip(100)));
+    assert_eq!(p.offer(mac(1), None, T0), Some(ip(50)), "the same again");
+    assert_eq!(p.offer(mac(2), Some(ip(100)), T0), Some(ip(101)));
+    let claim = p.claim(&asker(1), ip(50), 600, false, T0);
+    let Claim::Granted {
+        lease,
+        left: Some(left),
+    } = claim
+    else {
+        panic!("{claim:?}");
+    };
+    assert_eq!((lease.address, left.address), (ip(50), ip(100)));
+    assert_eq!((left.state, left.ends_at), (LeaseState::Released, T0));
     assert_eq!(p.address_of(mac(1), T0), Some(ip(50)));
-    assert_eq!(p.offer(mac(2), Some(ip(100)), T0), Some(ip(100)));
+    assert_eq!(p.owner(ip(100), T0), None, "what it left is free");
+    assert_eq!(p.offer(mac(3), Some(ip(100)), T0), Some(ip(100)));
+}
+
+#[test]
+fn an_offered_move_can_lapse_or_be_turned_down() {
+    let moving = || {
+        let mut p = pool(100, 100);
+        grant(&mut p, 1, ip(100), 600, T0);
+        p.reshape(shape(&[range(101, 101)]));
+        assert_eq!(p.offer(mac(1), None, T0), Some(ip(101)));
+        assert_eq!(p.offer(mac(2), None, T0), None, "it is held");
+        p
+    };
+    let mut p = moving();
+    let later = T0.plus_seconds(OFFER_SECONDS);
+    assert_eq!(p.offer(mac(2), None, later), Some(ip(101)));
+    assert_eq!(
+        p.claim(&asker(1), ip(101), 60, true, later),
+        Claim::Elsewhere
+    );
+    let mut p = moving();
+    p.forget_offer(mac(1), T0);
+    assert_eq!(p.offer(mac(2), None, T0), Some(ip(101)));
+    let mut p = moving();
+    assert!(p.decline(mac(1), ip(101), T0).is_some());
+    assert_eq!(p.offer(mac(1), None, T0), None, "it rests");
+    assert_eq!(p.address_of(mac(1), T0), Some(ip(100)));
 }
 
 #[test]
@@ -311,7 +353,8 @@ fn while_another_has_the_reserved_address_its_computer_gets_a_usual_one() {
     assert_eq!(p.offer(mac(2), None, T0), Some(ip(100)));
     grant(&mut p, 2, ip(100), 600, T0);
     assert_eq!(p.claim(&asker(1), ip(105), 600, true, T0), Claim::Elsewhere);
-    assert_eq!(p.offer(mac(1), None, T0), Some(ip(101)), "it makes room");
+    assert_eq!(p.offer(mac(1), None, T0), Some(ip(101)));
+    grant(&mut p, 1, ip(101), 600, T0); // it makes room
     assert_eq!(p.claim(&asker(2), ip(100), 600, true, T0), Claim::Elsewhere);
     assert_eq!(p.offer(mac(2), None, T0), Some(ip(105)));
 }
@@ -340,6 +383,7 @@ fn a_lease_outside_the_new_ranges_lives_on_and_is_not_renewed() {
         state: LeaseState::Active,
         starts_at: T0,
         ends_at: T0.plus_seconds(600),
+        decision: 0,
     };
     assert!(p.restore(lease));
     assert_eq!(p.owner(ip(100), later), Some(mac(1)));
@@ -363,9 +407,11 @@ fn what_is_forgotten_can_be_given_again() {
 fn addresses_are_looked_for_before_they_are_given_first() {
     let mut p = reserving(100, 104, &[(7, 101)]);
     assert_eq!(p.to_probe(3, T0), [ip(100), ip(102), ip(103)]);
-    assert_eq!(p.probed(ip(100), None, T0), None);
+    assert_eq!(p.probed(ip(100), Found::Nobody, T0), None);
     assert_eq!(p.to_probe(3, T0), [ip(102), ip(103)], "not again");
-    let lease = p.probed(ip(102), Some(mac(99)), T0).expect("it rests");
+    let lease = p
+        .probed(ip(102), Found::User(mac(99)), T0)
+        .expect("it rests");
     assert_eq!((lease.mac, lease.state), (mac(99), LeaseState::Declined));
     assert_eq!(lease.ends_at, T0.plus_seconds(QUARANTINE_SECONDS));
     assert_eq!(p.offer(mac(1), None, T0), Some(ip(100)));
@@ -373,7 +419,7 @@ fn addresses_are_looked_for_before_they_are_given_first() {
     assert_eq!(p.offer(mac(3), None, T0), Some(ip(104)));
     assert_eq!(p.offer(mac(4), None, T0), None);
     // An answer that comes too late, from whom it was given to meanwhile.
-    assert_eq!(p.probed(ip(103), Some(mac(2)), T0), None);
+    assert_eq!(p.probed(ip(103), Found::User(mac(2)), T0), None);
     grant(&mut p, 1, ip(100), 90, T0);
     let late = T0.plus_seconds(QUARANTINE_SECONDS);
     assert_eq!(
@@ -382,16 +428,79 @@ fn addresses_are_looked_for_before_they_are_given_first() {
         "the one that is free for longest"
     );
     // Its last holder still sits there with it: nobody else gets it, and it keeps it.
-    assert_eq!(p.probed(ip(100), Some(mac(1)), late), None);
+    assert_eq!(p.probed(ip(100), Found::User(mac(1)), late), None);
     assert_eq!(p.last_holder(ip(100)), Some(mac(1)));
     assert_eq!(p.offer(mac(5), Some(ip(100)), late), Some(ip(103)));
     assert_eq!(p.offer(mac(1), None, late), Some(ip(100)));
 }
 
-/// No two computers ever hold one address, whatever happens in whatever order, changes of ranges and
-/// reservations among it.
 #[test]
-fn a_long_random_life_gives_no_address_twice() {
+fn a_wish_is_granted_once_it_was_looked_for() {
+    let mut p = Pool::new(Shape {
+        probe: true,
+        ..shape(&[range(100, 199)])
+    });
+    assert_eq!(p.offer(mac(1), Some(ip(150)), T0), Some(ip(100)));
+    assert_eq!(p.to_probe(2, T0), [ip(101), ip(102), ip(150)]);
+    assert_eq!(p.probed(ip(150), Found::Nobody, T0), None);
+    assert_eq!(p.offer(mac(2), Some(ip(150)), T0), Some(ip(150)));
+    // Its own from before needs no look; nor does it when it is asked for by its name.
+    grant(&mut p, 2, ip(150), 60, T0);
+    let late = T0.plus_seconds(9999);
+    assert_eq!(p.offer(mac(2), Some(ip(150)), late), Some(ip(150)));
+    // Somebody sits there.
+    assert_eq!(p.offer(mac(3), Some(ip(160)), late), Some(ip(101)));
+    assert!(p.to_probe(0, late).contains(&ip(160)));
+    assert!(p.probed(ip(160), Found::User(mac(99)), late).is_some());
+    assert_eq!(p.offer(mac(4), Some(ip(160)), late), Some(ip(102)));
+    assert!(p.to_probe(0, late).is_empty(), "no wish for what rests");
+    for n in 0..200 {
+        p.offer(mac(1000 + n), Some(ip(120 + n as u8 % 80)), late);
+    }
+    assert!(p.to_probe(0, late).len() <= 16, "made-up wishes");
+}
+
+#[test]
+fn behind_a_router_whoever_answers_keeps_an_address() {
+    let mut p = pool(100, 102);
+    let found = p.probed(ip(100), Found::Somebody, T0).expect("it rests");
+    assert_eq!(
+        (found.mac, found.state),
+        (MacAddr([0; 6]), LeaseState::Declined)
+    );
+    assert_eq!(p.offer(mac(1), None, T0), Some(ip(101)));
+    grant(&mut p, 1, ip(101), 60, T0);
+    let late = T0.plus_seconds(120);
+    // Its lease ended, and it never renews: it still sits there.
+    assert_eq!(p.probed(ip(101), Found::Somebody, late), None);
+    assert_eq!(p.offer(mac(2), Some(ip(101)), late), Some(ip(102)));
+    assert_eq!(p.offer(mac(1), None, late), Some(ip(101)));
+    // What rested is no better known the second time.
+    let late = T0.plus_seconds(QUARANTINE_SECONDS);
+    assert!(p.probed(ip(100), Found::Somebody, late).is_some());
+}
+
+#[test]
+fn of_two_decisions_the_later_is_to_be_stored() {
+    let mut p = pool(100, 100);
+    let first = grant(&mut p, 1, ip(100), 600, T0);
+    assert_eq!(p.newest(first.clone()), Some(first.clone()));
+    let released = p.release(mac(1), ip(100), T0).expect("its own");
+    assert_eq!(p.newest(first.clone()), Some(released.clone()));
+    assert_eq!(p.newest(released.clone()), Some(released.clone()));
+    // Offered to another one: nothing is known of it any more, and what came later is stored.
+    assert_eq!(p.offer(mac(2), None, T0), Some(ip(100)));
+    assert_eq!(p.newest(first), None);
+    assert_eq!(p.newest(released.clone()), Some(released));
+}
+
+/// No two computers ever hold one address, and nothing but its computer's own word or the end of its
+/// time takes a lease away, whatever happens in whatever order, changes of ranges and reservations
+/// among it.
+#[test]
+fn a_long_random_life_gives_no_address_twice_and_loses_no_lease() {
+    // What the computers were told, as they would know it: the addresses that are theirs, until when.
+    let mut told: HashMap<Ipv4Addr, (MacAddr, Timestamp)> = HashMap::new();
     let mut p = pool(100, 107);
     let mut now = T0;
     let mut seed = 0x5eed_u64;
@@ -418,6 +527,7 @@ fn a_long_random_life_gives_no_address_twice() {
                 p.reshape(Shape {
                     excluded,
                     reserved: reserved.clone(),
+                    probe: below(2) == 0,
                     ..shape(&[range(first, first + 3), range(106, 109)])
                 });
             }
@@ -425,7 +535,7 @@ fn a_long_random_life_gives_no_address_twice() {
                 p.forget(address, now);
             }
             2 | 3 => {
-                let user = (below(2) == 0).then_some(mac(n));
+                let user = [Found::Nobody, Found::User(mac(n)), Found::Somebody][below(3) as usize];
                 for address in p.to_probe(2, now) {
                     p.probed(address, user, now);
                 }
@@ -440,8 +550,15 @@ fn a_long_random_life_gives_no_address_twice() {
             }
             24..44 => {
                 let before = p.owner(address, now);
-                if let Claim::Granted(lease) = p.claim(&asker(n), address, 100, below(2) == 0, now)
-                {
+                let claim = p.claim(&asker(n), address, 100, below(2) == 0, now);
+                if let Claim::Granted { lease, left } = claim {
+                    if let Some(left) = left {
+                        assert_ne!(left.address, address);
+                        assert_eq!((left.mac, left.ends_at), (mac(n), now));
+                        let had = told.remove(&left.address);
+                        assert!(had.is_some_and(|(m, end)| m == mac(n) && end > now));
+                    }
+                    told.insert(address, (mac(n), lease.ends_at));
                     assert!(before.is_none_or(|owner| owner == mac(n)), "stolen");
                     let whose = reserved.iter().find(|(_, a)| *a == address);
                     assert!(whose.is_none_or(|(m, _)| *m == mac(n)), "reserved");
@@ -450,11 +567,29 @@ fn a_long_random_life_gives_no_address_twice() {
                 }
             }
             44..54 => {
-                p.release(mac(n), address, now);
+                let is_its_own = told.get(&address).is_some_and(|(m, _)| *m == mac(n));
+                if p.release(mac(n), address, now).is_some() {
+                    assert!(is_its_own, "released by another");
+                    told.remove(&address);
+                }
             }
             _ => {
-                p.decline(mac(n), address, now);
+                let owner = p.owner(address, now);
+                if p.decline(mac(n), address, now).is_some() {
+                    assert!(owner.is_none_or(|o| o == mac(n)), "declined by another");
+                    told.remove(&address);
+                }
             }
+        }
+        for address in (90..=119).map(ip) {
+            let lives = told.get(&address).filter(|(_, end)| *end > now);
+            let whose = lives.map(|(m, _)| *m);
+            assert_eq!(p.owner(address, now), whose, "{address}");
+            let known = whose.and_then(|m| p.address_of(m, now));
+            assert_eq!(known, whose.map(|_| address), "found by its computer");
+        }
+        for (mac, address) in p.by_mac.iter().chain(&p.moves) {
+            assert_eq!(p.slots.get(address).map(|s| s.mac), Some(*mac));
         }
         let active: Vec<&Lease> = p.leases().filter(|l| l.is_active(now)).collect();
         let owners: HashSet<MacAddr> = active.iter().map(|l| l.mac).collect();

@@ -2,15 +2,31 @@
 //! look itself is the daemon's.
 
 use super::{Lease, Pool, QUARANTINE_SECONDS, Slot};
-use std::net::Ipv4Addr;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 use types::{LeaseState, MacAddr, Timestamp};
 
+/// Stands for a computer whose Ethernet address can't be known.
+const UNKNOWN: MacAddr = MacAddr([0; 6]);
 /// Seconds for which it counts that nobody answered for an address.
 const SILENT_SECONDS: i64 = 600;
 
+/// What a look for an address found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// Nobody answered.
+    Nobody,
+    /// This computer.
+    User(MacAddr),
+    /// Somebody: behind a router it can't be told who.
+    Somebody,
+}
+
+/// Wishes that wait to be looked for; made-up ones must not crowd out what is offered next.
+const MAX_WISHES: usize = 16;
+
 impl Pool {
-    /// Up to `most` addresses that would be offered next to computers that we don't know, and that
-    /// nobody has looked for lately.
+    /// What computers wish for, and of the next `most` addresses that would be offered to computers that
+    /// we don't know, those that nobody has looked for lately.
     pub fn to_probe(&mut self, most: usize, now: Timestamp) -> Vec<Ipv4Addr> {
         // So that what is used is gone through once, not each time.
         self.skip_used();
@@ -23,31 +39,48 @@ impl Pool {
         let unused = |a: &u32| !self.slots.contains_key(a) && !self.reserved_for.contains_key(a);
         let rested = self.by_end.iter().take_while(|(end, _)| *end <= now);
         let next = fresh.filter(unused).chain(rested.map(|&(_, a)| a));
-        let heard = |a: &u32| {
-            let at = self.silent.get(a);
-            at.is_some_and(|at| at.plus_seconds(SILENT_SECONDS) > now)
-        };
-        let next = next.take(most).filter(|a| !heard(a));
-        next.map(Ipv4Addr::from_bits).collect()
+        let next = next.take(most).filter(|a| !self.is_silent(*a, now));
+        let mut next: BTreeSet<u32> = next.collect();
+        next.extend(std::mem::take(&mut self.wished));
+        next.into_iter().map(Ipv4Addr::from_bits).collect()
     }
 
-    /// What became of a look for an address: nobody answered, or somebody has it. Then it rests, and
-    /// the lease says so; not if it was given away meanwhile, or is still with whom it was given last.
-    pub fn probed(
-        &mut self,
-        address: Ipv4Addr,
-        user: Option<MacAddr>,
-        now: Timestamp,
-    ) -> Option<Lease> {
+    /// Whether a computer may have the free address that it wishes for; one that nobody looked for
+    /// lately is looked for next.
+    pub(super) fn grants_wish(&mut self, address: u32, now: Timestamp) -> bool {
+        if !self.is_free(address, now) {
+            return false;
+        }
+        let may = !self.probe || self.is_silent(address, now);
+        if !may && self.wished.len() < MAX_WISHES {
+            self.wished.insert(address);
+        }
+        may
+    }
+
+    /// Whether nobody answered for an address lately.
+    fn is_silent(&self, address: u32, now: Timestamp) -> bool {
+        let at = self.silent.get(&address);
+        at.is_some_and(|at| at.plus_seconds(SILENT_SECONDS) > now)
+    }
+
+    /// What became of a look for an address. One that somebody has rests, and the lease says so; not if
+    /// it was given away meanwhile, or is still with whom it was given last.
+    pub fn probed(&mut self, address: Ipv4Addr, found: Found, now: Timestamp) -> Option<Lease> {
         let bits = address.to_bits();
-        let Some(user) = user else {
-            self.silent.insert(bits, now);
-            return None;
+        let user = match found {
+            Found::Nobody => {
+                self.silent.insert(bits, now);
+                return None;
+            }
+            Found::User(user) => user,
+            // Most likely who had it last.
+            Found::Somebody => self.last_holder(address).unwrap_or(UNKNOWN),
         };
         let rests_until = now.plus_seconds(QUARANTINE_SECONDS);
         match self.slots.get(&bits) {
             Some(slot) if slot.end() > now => return None,
-            Some(slot) if slot.mac == user => {
+            Some(slot) if slot.mac == user && !slot.is_declined() => {
                 self.change(bits, |slot| slot.held_until = rests_until);
                 return None;
             }
@@ -61,6 +94,7 @@ impl Pool {
             state: LeaseState::Declined,
             starts_at: now,
             ends_at: rests_until,
+            decision: 0,
         };
         let slot = Slot {
             mac: user,
@@ -68,7 +102,6 @@ impl Pool {
             lease: None,
         };
         self.slots.insert(bits, slot);
-        self.set_lease(bits, lease.clone());
-        Some(lease)
+        Some(self.set_lease(bits, lease))
     }
 }

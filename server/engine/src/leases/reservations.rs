@@ -179,18 +179,11 @@ impl Leases {
         scope: Option<&str>,
     ) -> Result<()> {
         let (scope, lease) = self.inner.require_lease(address, scope)?;
-        if lease.is_active(now()) {
-            return Err(Error::conflict(
-                Area::Lease,
-                format!(
-                    "{} is in use by {} until {}",
-                    lease.address, lease.mac, lease.ends_at
-                ),
-                "Shut that computer down and wait until the lease has ended; taken away, its address would be given to a second one.",
-            ));
-        }
         let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
+            // As it is now: it may have been given anew, and be stored already.
+            let lease = scope.lease(lease.address).unwrap_or(lease);
+            require_ended(&lease)?;
             let (name, address) = (scope.name().to_owned(), lease.address);
             let key = LeaseKey {
                 scope: name.clone(),
@@ -428,6 +421,20 @@ fn require_revision(
         });
     }
     Ok(record)
+}
+
+fn require_ended(lease: &Lease) -> Result<()> {
+    if !lease.is_active(now()) {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        Area::Lease,
+        format!(
+            "{} is in use by {} until {}",
+            lease.address, lease.mac, lease.ends_at
+        ),
+        "Shut that computer down and wait until the lease has ended; taken away, its address would be given to a second one.",
+    ))
 }
 
 fn conflict(message: String, hint: &str) -> Error {

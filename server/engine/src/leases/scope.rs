@@ -85,19 +85,25 @@ impl Scope {
 
     /// Queues changed leases at once, in the order of the calls; resolves when all of them are on
     /// stable storage. Many calls share one commit.
-    pub fn commit(&self, leases: Vec<Lease>) -> impl Future<Output = Result<()>> + Send + use<> {
-        let scope = self.name.clone();
+    pub fn commit(
+        self: &Arc<Self>,
+        leases: Vec<Lease>,
+    ) -> impl Future<Output = Result<()>> + Send + use<> {
+        let scope = self.clone();
         self.store.write(move |tx| {
-            for lease in leases {
-                tx.put(&record(&scope, lease))?;
-            }
-            Ok(())
+            leases
+                .into_iter()
+                .try_for_each(|lease| scope.put(tx, lease))
         })
     }
 
-    /// Stores a lease together with others.
+    /// Stores a lease together with others, or what was decided of its address since: two loops may
+    /// give a scope's addresses, and the one that decided first may come to the disk last.
     pub(super) fn put(&self, tx: &mut Tx<'_>, lease: Lease) -> Result<()> {
-        Ok(tx.put(&record(&self.name, lease))?)
+        match self.with_pool(|pool| pool.newest(lease)) {
+            Some(newest) => Ok(tx.put(&record(&self.name, newest))?),
+            None => Ok(()),
+        }
     }
 
     /// Tells the page of changed leases. Apart from [`Scope::commit`], so that no ACK waits for it.
@@ -184,6 +190,7 @@ fn load(store: &Store, scope: &str, pool: &mut Pool) -> Result<()> {
             state: record.state,
             starts_at: record.starts_at,
             ends_at: record.ends_at,
+            decision: 0,
         });
         if !fits {
             tracing::warn!(scope, %address, mac = %record.mac, "a stored lease is outside the subnet or older than another of the same computer; it is not used");

@@ -47,7 +47,7 @@ fn claim(scope: &Scope, mac: MacAddr, last: u8) -> Lease {
     };
     let address = Ipv4Addr::new(10, 77, 0, last);
     match scope.with_pool(|p| p.claim(&asker, address, 3600, true, now())) {
-        Claim::Granted(lease) => lease,
+        Claim::Granted { lease, .. } => lease,
         other => panic!("{other:?}"),
     }
 }
@@ -455,4 +455,96 @@ async fn a_lease_is_kept_for_good_or_forgotten() {
         Some(Ipv4Addr::new(10, 77, 0, 150)),
         "the reservation stays"
     );
+}
+
+#[tokio::test]
+async fn a_lease_that_was_given_anew_is_not_forgotten() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let engine = open(folder.path());
+    let leases = engine.leases();
+    let scope = leases.open_scope("br0", own(range())).expect("valid");
+    let address = Ipv4Addr::new(10, 77, 0, 150);
+    claim(&scope, MAC, 150);
+    let ended = scope.with_pool(|p| p.release(MAC, address, now()));
+    scope
+        .commit(vec![ended.expect("its own")])
+        .await
+        .expect("durable");
+    // It is looked at while it is ended; before the turn of that change it is given anew and stored.
+    let (go_on, gate) = std::sync::mpsc::channel::<()>();
+    let giver = scope.clone();
+    let given = leases.inner.store.write(move |tx| {
+        gate.recv().expect("the test goes on");
+        giver.put(tx, claim(&giver, MAC, 150))
+    });
+    {
+        let mut forgotten = std::pin::pin!(leases.forget_lease(by(), "10.77.0.150", None));
+        tokio::select! {
+            biased;
+            _ = &mut forgotten => panic!("it waits for its turn"),
+            () = std::future::ready(()) => {}
+        }
+        go_on.send(()).expect("it waits");
+        let refused = forgotten.await.expect_err("it lives");
+        assert!(text(refused).starts_with("NSB-LEASE-002"));
+    }
+    given.await.expect("durable");
+    drop((scope, engine));
+    let engine = open(folder.path());
+    let scope = engine.leases().open_scope("br0", own(range()));
+    let owner = scope.expect("valid").with_pool(|p| p.owner(address, now()));
+    assert_eq!(owner, Some(MAC));
+}
+
+#[tokio::test]
+async fn the_later_of_two_decisions_is_stored_whichever_comes_to_the_disk_last() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let address = Ipv4Addr::new(10, 77, 0, 150);
+    {
+        let engine = open(folder.path());
+        let scope = engine.leases().open_scope("br0", own(range()));
+        let scope = scope.expect("valid");
+        let given = claim(&scope, MAC, 150);
+        let released = scope.with_pool(|p| p.release(MAC, address, now()));
+        // Two loops: the one that decided first is the slower one.
+        let (first, second) = (released.expect("its own"), given);
+        scope.commit(vec![first]).await.expect("durable");
+        let late = engine.leases().commit(vec![(scope.clone(), second)]);
+        late.await.expect("durable");
+    }
+    let engine = open(folder.path());
+    engine
+        .leases()
+        .open_scope("br0", own(range()))
+        .expect("valid");
+    let stored = engine.leases().list();
+    assert_eq!(stored[0].state, LeaseState::Released, "{stored:?}");
+}
+
+#[tokio::test]
+async fn a_network_that_comes_up_beside_a_relayed_scope_of_its_subnet_says_so() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let engine = open(folder.path());
+    let leases = engine.leases();
+    // Made while br0 was down.
+    leases
+        .create_scope(by(), relayed("room-2", "10.77.0.0/16"))
+        .await
+        .expect("made");
+    let refused = leases
+        .open_scope("br0", own(range()))
+        .err()
+        .expect("refused");
+    let problem = refused.problem();
+    assert!(
+        text(refused).contains("of the scope \"room-2\""),
+        "{problem:?}"
+    );
+    assert!(problem.hint.starts_with("Remove that scope"), "{problem:?}");
+    assert!(leases.scope("br0").is_none());
+    leases
+        .remove_scope(by(), "room-2", None)
+        .await
+        .expect("removed");
+    leases.open_scope("br0", own(range())).expect("apart");
 }

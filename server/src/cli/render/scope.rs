@@ -76,7 +76,7 @@ pub fn reservation(r: &ReservationView) -> String {
     ])
 }
 
-fn listed<T: ToString>(all: &[T]) -> String {
+pub(super) fn listed<T: ToString>(all: &[T]) -> String {
     let texts: Vec<String> = all.iter().map(T::to_string).collect();
     match texts.is_empty() {
         true => "-".into(),
@@ -84,6 +84,6 @@ fn listed<T: ToString>(all: &[T]) -> String {
     }
 }
 
-fn options(all: &[DhcpOption]) -> String {
+pub(super) fn options(all: &[DhcpOption]) -> String {
     listed(all)
 }
