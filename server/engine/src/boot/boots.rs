@@ -132,11 +132,18 @@ impl Boots {
 
     /// Tells the timeline what was seen at that moment. Returns at once; a flood is dropped.
     pub fn signal(&self, who: Who, at: Timestamp, signal: Signal) {
-        if let Signal::LoaderDone { .. } = signal
-            && let Some(mac) = self.inner.mac_of(who)
-        {
-            // Here, not in the queue: the machine's next DISCOVER must find it done.
-            self.inner.chain.arrived(mac, at);
+        // Here, not in the queue: the machine's next DISCOVER must find it done.
+        match &signal {
+            Signal::LoaderDone { file, .. } if self.inner.needs.loaders.is_loader(file) => {
+                let mac = self.inner.mac_of(who);
+                mac.into_iter()
+                    .for_each(|mac| self.inner.chain.arrived(mac, at));
+            }
+            Signal::Script | Signal::HandedOver { .. } => {
+                let mac = self.inner.mac_of(who);
+                mac.into_iter().for_each(|mac| self.inner.chain.passed(mac));
+            }
+            _ => {}
         }
         self.inner.tell_firmware(who, at, &signal);
         if self.inner.queue.try_send((who, at, signal)).is_err() {
@@ -306,15 +313,18 @@ impl Inner {
         let is_its_own = if plane.assigns_addresses {
             leases.last_holder(peer) == Some(mac)
         } else {
-            let known_at = leases.elsewhere_of(mac).or_else(|| self.disk_peer(mac));
-            leases.elsewhere(peer).is_none_or(|known| known == mac)
+            let known_at = leases.elsewhere_of(plane.server, mac);
+            let known_at = known_at.or_else(|| self.disk_peer(mac));
+            leases
+                .elsewhere(plane.server, peer)
+                .is_none_or(|known| known == mac)
                 && known_at.is_none_or(|address| address == peer)
         };
         if !is_its_own {
             return Err(Error::Forbidden("this address is not that computer's"));
         }
         if !plane.assigns_addresses {
-            leases.overheard(mac, peer);
+            leases.overheard(plane.server, mac, peer);
         }
         Ok(())
     }

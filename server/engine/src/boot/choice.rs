@@ -46,6 +46,11 @@ impl Chain {
         }
     }
 
+    /// That loader got its script: the next one that lacks features is of another boot.
+    pub fn passed(&self, mac: MacAddr) {
+        lock(&self.done).remove(&mac);
+    }
+
     /// Whether an iPXE that asks now is to load ours first; `led`: its kind boots better so.
     fn first_ours(&self, machine: &Machine, led: bool, at: Timestamp) -> bool {
         if lock(&self.wanted).contains(&machine.mac) {

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 use store::ClientRecord;
-use types::{ClientId, ImageId, OverlayMode};
+use types::{ClientId, ClientState, ImageId, OverlayMode};
 
 /// Held while the disk of a client is made ready.
 type Turns = Mutex<HashMap<ClientId, Arc<tokio::sync::Mutex<()>>>>;
@@ -86,20 +86,31 @@ impl Disks {
         let device = self.storage.open_overlay(client.id)?;
         let export = identity::export(client, secret, device);
         self.exports.publish(export.clone());
-        // Removed meanwhile: nothing would ever take disk and export away.
-        if self.clients.get(client.id).is_none() {
-            self.exports.withdraw(&target);
-            self.storage.remove_overlay(client.id)?;
-            return Err(Error::not_found(Area::Client, client.id));
+        match self.clients.get(client.id) {
+            // Removed meanwhile: nothing would ever take disk and export away.
+            None => {
+                self.exports.withdraw(&target);
+                self.storage.remove_overlay(client.id)?;
+                Err(Error::not_found(Area::Client, client.id))
+            }
+            Some(now) if now.state == ClientState::Retired => {
+                self.exports.withdraw(&target);
+                Err(Error::conflict(
+                    Area::Client,
+                    format!("{} was retired meanwhile", now.name),
+                    "Adopt it, and start it again.",
+                ))
+            }
+            Some(_) => Ok(export),
         }
-        Ok(export)
     }
 
     /// After a restart of the server, guests look for the disks that they run from.
     pub fn offer_existing(&self) {
         for view in self.clients.list() {
             // Also without an image by now: what runs goes on until it is started anew.
-            let Some(client) = self.clients.get(view.id) else {
+            let client = self.clients.get(view.id);
+            let Some(client) = client.filter(|c| c.state != ClientState::Retired) else {
                 continue;
             };
             match self.storage.open_overlay(client.id) {
@@ -133,8 +144,11 @@ impl Disks {
         Ok(())
     }
 
-    /// A client that is removed takes its disk along.
+    /// A client that is removed takes its disk along; one that is retired keeps it, and can't use it.
     pub fn go_with_their_clients(&self) {
+        let offered = self.exports.clone();
+        self.clients
+            .on_retired(move |client| _ = offered.withdraw(&identity::target(client.id)));
         // Not the whole of us: the clients would hold themselves.
         let (exports, storage, turns) = (
             self.exports.clone(),
@@ -155,5 +169,56 @@ impl Disks {
                 }
             });
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Engine, EngineConfig, boot::identity};
+    use types::{CreateClientParams, ImageId, MacAddr, OverlayMode, UpdateClientParams};
+    use uuid::Uuid;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_retired_computers_disk_is_not_offered() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::open(EngineConfig {
+            data_dir: dir.path().into(),
+            ..EngineConfig::default()
+        })
+        .unwrap();
+        let itself = engine.as_itself("test");
+        let new = CreateClientParams {
+            name: "pc-1".into(),
+            mac: MacAddr([2, 0, 0, 0, 0, 1]),
+            image: None,
+            mode: OverlayMode::Keep,
+        };
+        let id = itself.create_client(new).await.unwrap().id;
+        let disks = engine.boots().inner.disks.clone();
+        let image = ImageId(Uuid::now_v7());
+        let mut sink = disks.storage.begin_import(image).unwrap();
+        sink.write(&[7; 512]).unwrap();
+        sink.finish().unwrap();
+        disks.storage.ensure_overlay(id, image).unwrap();
+        let is_offered = || {
+            let (target, initiator) = (identity::target(id), identity::initiator(id));
+            engine.exports().lookup(&target, &initiator).is_ok()
+        };
+        disks.offer_existing();
+        assert!(is_offered());
+        let set = |adopt, retire| UpdateClientParams {
+            adopt,
+            retire,
+            ..UpdateClientParams::default()
+        };
+        let retire = itself.update_client("pc-1", None, set(None, Some(true)));
+        retire.await.unwrap();
+        assert!(!is_offered(), "at once");
+        disks.offer_existing();
+        assert!(!is_offered(), "after a restart");
+        let adopt = itself.update_client("pc-1", None, set(Some(true), None));
+        adopt.await.unwrap();
+        disks.offer_existing();
+        assert!(is_offered(), "it kept its disk");
     }
 }

@@ -2,6 +2,8 @@
 
 mod boots;
 mod causes;
+#[cfg(test)]
+mod chain_tests;
 mod choice;
 mod disks;
 mod forms;

@@ -98,7 +98,7 @@ impl Boots {
                 let leases = &self.inner.needs.leases;
                 let known = match plane.assigns_addresses {
                     true => leases.last_holder(peer),
-                    false => leases.elsewhere(peer),
+                    false => leases.elsewhere(plane.server, peer),
                 };
                 match known {
                     Some(mac) => mac,
@@ -256,13 +256,19 @@ impl Boots {
         if client.one_shot_id != Some(entry) {
             return Ok(()); // it was, in this boot
         }
-        let clients = &self.inner.needs.clients;
-        clients.use_up_one_shot(client.id, entry).await?;
+        let used = || {
+            let used = &self.inner.used_one_shots;
+            used.lock().unwrap_or_else(PoisonError::into_inner)
+        };
         let boot = self.id_of(Who::Mac(client.mac));
-        let used = &self.inner.used_one_shots;
-        let mut used = used.lock().unwrap_or_else(PoisonError::into_inner);
-        used.insert(client.mac, UsedOneShot { boot, entry, at });
-        Ok(())
+        // First: who hangs up while it is written down asks again, and it is taken away all the same.
+        used().insert(client.mac, UsedOneShot { boot, entry, at });
+        let clients = &self.inner.needs.clients;
+        let written = clients.use_up_one_shot(client.id, entry).await;
+        if written.is_err() {
+            used().remove(&client.mac);
+        }
+        written
     }
 }
 

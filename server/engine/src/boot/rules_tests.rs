@@ -68,6 +68,7 @@ fn group(boot_entry_id: Option<BootEntryId>) -> GroupRecord {
         loader: Some(LoaderKind::Snponly),
         created_at: Timestamp(0),
         revision: 1,
+        options: Vec::new(),
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) use rules::name as check_name;
 
 use crate::{
     Area, Audit, BootEntries, By, Error, EventBus, Groups, Result, Settings, audit::Change,
-    images::Images, now, secrets::Secrets,
+    images::Images, leases::options::OptionBytes, now, secrets::Secrets,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -76,6 +76,7 @@ struct Inner {
     overlay_bytes: Join<ClientId, u64>,
     disk_in_use: Join<ClientId, bool>,
     removed: RwLock<Vec<Watcher>>,
+    retired: RwLock<Vec<Watcher>>,
 }
 
 /// What is committed, by the ways it is looked up. Ids are UUIDv7: their order is that of creation.
@@ -113,6 +114,7 @@ impl Clients {
                 overlay_bytes: OnceLock::new(),
                 disk_in_use: OnceLock::new(),
                 removed: RwLock::default(),
+                retired: RwLock::default(),
             }),
         })
     }
@@ -148,6 +150,13 @@ impl Clients {
             .push(Box::new(f));
     }
 
+    /// Runs `f` after a client was retired, or changed while it is; else as [`Clients::on_removed`].
+    pub fn on_retired(&self, f: impl Fn(&ClientRecord) + Send + Sync + 'static) {
+        let retired = self.inner.retired.write();
+        let mut retired = retired.unwrap_or_else(PoisonError::into_inner);
+        retired.push(Box::new(f));
+    }
+
     /// A client by id.
     pub fn get(&self, id: ClientId) -> Option<Arc<ClientRecord>> {
         self.inner.cached(|c| c.by_id.get(&id).cloned())
@@ -157,6 +166,12 @@ impl Clients {
     pub fn find_mac(&self, mac: MacAddr) -> Option<Arc<ClientRecord>> {
         self.inner
             .cached(|c| c.by_mac.get(&mac).and_then(|id| c.by_id.get(id)).cloned())
+    }
+
+    /// The DHCP options of the group of a computer.
+    pub(crate) fn group_options(&self, mac: MacAddr) -> Vec<OptionBytes> {
+        let group = self.find_mac(mac).and_then(|client| client.group_id);
+        group.map_or_else(Vec::new, |id| self.inner.groups.options_of(id))
     }
 
     /// A client by name (case does not matter), id or Ethernet address.
@@ -405,6 +420,10 @@ impl Inner {
                 .write()
                 .unwrap_or_else(PoisonError::into_inner)
                 .put(record.clone());
+            if record.state == ClientState::Retired {
+                let watchers = inner.retired.read().unwrap_or_else(PoisonError::into_inner);
+                watchers.iter().for_each(|f| f(&record));
+            }
             let client = inner.view(&record);
             inner.events.publish(Event::ClientChanged { client });
         });

@@ -148,6 +148,20 @@ impl Loaders {
             .find_map(|n| self.inner.find(n))
     }
 
+    /// Whether a file is what a set has for some kind of machine to start with, as it is asked for by TFTP
+    /// and below `/f/`; what a loader fetches besides is none.
+    pub fn is_loader(&self, asked: &str) -> bool {
+        let Some(name) = name::clean(asked.as_bytes()) else {
+            return false;
+        };
+        let name = name.strip_suffix(".0").unwrap_or(&name);
+        self.inner.all().iter().any(|set| {
+            let below = name.strip_prefix(set.name.as_str());
+            let path = below.and_then(|n| n.strip_prefix('/')).unwrap_or(name);
+            set.gives().iter().any(|given| given.file == path)
+        })
+    }
+
     /// Whether there is a set of that name.
     pub fn has_set(&self, name: &str) -> bool {
         self.inner.set(name).is_some()
