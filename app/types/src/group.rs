@@ -1,6 +1,6 @@
 //! Groups: clients that share settings. What a client says itself goes before its group.
 
-use crate::{BootEntryId, GroupId, LoaderKind, Timestamp};
+use crate::{BootEntryId, DhcpOption, GroupId, LoaderKind, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A group as shown.
@@ -14,6 +14,9 @@ pub struct GroupView {
     pub boot_entry_name: Option<String>,
     pub loader_set: Option<String>,
     pub loader: Option<LoaderKind>,
+    /// DHCP options of its clients: they go before their scope's, and what is reserved for one of them
+    /// goes before these.
+    pub options: Vec<DhcpOption>,
     /// Clients in it.
     pub client_count: u32,
     pub created_at: Timestamp,
@@ -35,6 +38,9 @@ pub struct CreateGroupParams {
     /// `snponly` or `ipxe`.
     #[serde(default)]
     pub loader: Option<String>,
+    /// DHCP options of its clients.
+    #[serde(default)]
+    pub options: Vec<DhcpOption>,
 }
 
 /// A change to a group; what is absent stays, and an empty text takes away.
@@ -48,4 +54,6 @@ pub struct UpdateGroupParams {
     pub loader_set: Option<String>,
     /// `snponly` or `ipxe`.
     pub loader: Option<String>,
+    /// All of them anew; an empty list takes them away.
+    pub options: Option<Vec<DhcpOption>>,
 }

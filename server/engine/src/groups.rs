@@ -4,6 +4,10 @@ use crate::{
     Area, Audit, By, Error, EventBus, Result,
     audit::Change,
     entries::{self, BootEntries},
+    leases::{
+        options::{Layer, OptionBytes},
+        plan, stored_options,
+    },
     now,
 };
 use std::{
@@ -12,7 +16,8 @@ use std::{
 };
 use store::{BootEntryRecord, ClientRecord, GroupRecord, Read, Store, Tx};
 use types::{
-    BootEntryId, CreateGroupParams, Event, GroupId, GroupView, LoaderKind, UpdateGroupParams,
+    BootEntryId, CreateGroupParams, DhcpOption, Event, GroupId, GroupView, LoaderKind,
+    UpdateGroupParams,
 };
 use uuid::Uuid;
 
@@ -61,6 +66,12 @@ impl Groups {
             c.values().find(same).cloned()
         });
         by_name.or_else(|| text.parse().ok().and_then(|id| self.get(id)))
+    }
+
+    /// The DHCP options of the clients of a group; none without such a group.
+    pub(crate) fn options_of(&self, id: GroupId) -> Vec<OptionBytes> {
+        let group = self.get(id).filter(|g| !g.options.is_empty());
+        group.map_or_else(Vec::new, |g| plan::encoded(&g.options, Layer::Computer))
     }
 
     /// As [`Groups::find`].
@@ -113,6 +124,7 @@ impl Groups {
             loader: loader(Area::Group, params.loader.as_deref().unwrap_or_default())?,
             created_at: now(),
             revision: 1,
+            options: stored_options(Area::Group, params.options, Layer::Computer)?,
         };
         entries::check_name(Area::Group, &record.name)?;
         let (inner, by) = (self.inner.clone(), by.clone());
@@ -145,6 +157,9 @@ impl Groups {
         let set = set.map(|t| loader_set(Area::Group, t)).transpose()?;
         let kind = params.loader.as_deref();
         let kind = kind.map(|t| loader(Area::Group, t)).transpose()?;
+        let options = params.options;
+        let options = options.map(|o| stored_options(Area::Group, o, Layer::Computer));
+        let options = options.transpose()?;
         let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
             let old = require_revision(tx, id, if_match)?;
@@ -153,6 +168,7 @@ impl Groups {
                 boot_entry_id: entry.unwrap_or(old.boot_entry_id),
                 loader_set: set.unwrap_or_else(|| old.loader_set.clone()),
                 loader: kind.unwrap_or(old.loader),
+                options: options.unwrap_or_else(|| old.options.clone()),
                 ..old.clone()
             };
             if record != old {
@@ -232,6 +248,7 @@ impl Inner {
         serde_json::json!({
             "name": r.name, "boot_entry": self.entry_name(r.boot_entry_id),
             "loader_set": r.loader_set, "loader": r.loader,
+            "options": written(r).iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     }
 
@@ -244,11 +261,17 @@ impl Inner {
             boot_entry_name: self.entry_name(r.boot_entry_id),
             loader_set: r.loader_set.clone(),
             loader: r.loader,
+            options: written(r),
             client_count: u32::try_from(members).unwrap_or(u32::MAX),
             created_at: r.created_at,
             revision: r.revision,
         }
     }
+}
+
+/// Its options as they were written.
+fn written(record: &GroupRecord) -> Vec<DhcpOption> {
+    record.options.iter().map(plan::option).collect()
 }
 
 /// The name of a loader set; None for an empty one. Whether there is such a set is seen at the boot:

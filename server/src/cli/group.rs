@@ -4,7 +4,7 @@ use super::{
     CliError, address::at, connect::Change, console::Console, listing::Listing, render, watch,
 };
 use clap::{Args, Subcommand};
-use types::{CreateGroupParams, GroupView, Topic, UpdateGroupParams};
+use types::{CreateGroupParams, DhcpOption, GroupView, Topic, UpdateGroupParams};
 
 #[derive(Subcommand)]
 pub enum GroupCommand {
@@ -30,7 +30,7 @@ pub enum GroupCommand {
     },
     /// Change a group
     #[command(group(clap::ArgGroup::new("change").required(true).multiple(true)
-        .args(["name", "boot_entry", "loader_set", "loader"])))]
+        .args(["name", "boot_entry", "loader_set", "loader", "options", "no_options"])))]
     Set {
         /// Name or id
         group: String,
@@ -63,6 +63,19 @@ pub struct Shared {
     /// Which iPXE build of that set: snponly or ipxe
     #[arg(long, value_name = "LOADER")]
     loader: Option<String>,
+    /// A DHCP option of its computers, e.g. 42:addresses:10.0.0.3; kinds: text, addresses, u8, u16, u32, hex
+    #[arg(long = "option", value_name = "CODE:KIND:VALUE")]
+    options: Vec<DhcpOption>,
+    /// None of these options any more
+    #[arg(long, conflicts_with = "options")]
+    no_options: bool,
+}
+
+impl Shared {
+    fn options(&self) -> Option<Vec<DhcpOption>> {
+        let named = self.no_options || !self.options.is_empty();
+        named.then(|| self.options.clone())
+    }
 }
 
 /// Runs a command about groups.
@@ -83,6 +96,7 @@ pub fn run(command: GroupCommand, console: &Console) -> Result<(), CliError> {
         GroupCommand::Add { name, shared } => {
             let params = CreateGroupParams {
                 name,
+                options: shared.options().unwrap_or_default(),
                 boot_entry: shared.boot_entry,
                 loader_set: shared.loader_set,
                 loader: shared.loader,
@@ -100,6 +114,7 @@ pub fn run(command: GroupCommand, console: &Console) -> Result<(), CliError> {
         } => {
             let params = UpdateGroupParams {
                 name,
+                options: shared.options(),
                 boot_entry: shared.boot_entry,
                 loader_set: shared.loader_set,
                 loader: shared.loader,

@@ -94,6 +94,17 @@ fn a_client_of_the_first_format_is_read_and_its_plain_secret_is_not_written() {
     }
 }
 
+/// Databases of earlier versions hold these.
+#[test]
+fn a_group_of_the_first_format_is_read_and_has_no_options() {
+    let bytes = unhex(include_str!("golden/group-1.hex"));
+    let old = store::GroupRecord {
+        options: Vec::new(),
+        ..samples::group()
+    };
+    assert!(codec::decode::<store::GroupRecord>(&bytes).unwrap() == old);
+}
+
 /// Databases of the first version hold these.
 #[test]
 fn a_session_of_the_first_format_is_read() {

@@ -1,5 +1,8 @@
 //! What the boot page does. Each is a public endpoint: the first line checks the session.
 
+#[cfg(feature = "ssr")]
+use crate::pages::network::api::options as dhcp_options;
+
 use crate::Fault;
 use leptos::prelude::*;
 use types::{BootEntryId, EntryKind, GroupId};
@@ -105,6 +108,7 @@ pub async fn add_group(
     boot_entry: String,
     loader_set: String,
     loader: String,
+    options: String,
 ) -> Result<(), Fault> {
     let operator = crate::ssr::operator()?;
     let params = types::CreateGroupParams {
@@ -112,6 +116,7 @@ pub async fn add_group(
         boot_entry: Some(boot_entry),
         loader_set: Some(loader_set),
         loader: Some(loader),
+        options: dhcp_options(&options)?,
     };
     operator.create_group(params).await?;
     Ok(())
@@ -126,6 +131,7 @@ pub async fn update_group(
     boot_entry: String,
     loader_set: String,
     loader: String,
+    options: String,
 ) -> Result<(), Fault> {
     let operator = crate::ssr::operator()?;
     let params = types::UpdateGroupParams {
@@ -133,6 +139,7 @@ pub async fn update_group(
         boot_entry: Some(boot_entry),
         loader_set: Some(loader_set),
         loader: Some(loader),
+        options: Some(dhcp_options(&options)?),
     };
     let id = id.to_string();
     operator.update_group(&id, Some(revision), params).await?;

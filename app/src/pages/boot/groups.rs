@@ -8,7 +8,7 @@ use crate::{
     i18n::*,
     live::Live,
     start::may,
-    ui::{Field, Problems, Select, times},
+    ui::{Field, Problems, Select, TextArea, times},
 };
 use leptos::{form::ActionForm, prelude::*};
 use types::{GroupView, Role};
@@ -77,6 +77,9 @@ fn Fields(id: String, group: Option<GroupView>) -> impl IntoView {
     let i18n = use_i18n();
     let live = expect_context::<Live>();
     let (name_id, entry_id) = (format!("name-{id}"), format!("entry-{id}"));
+    let options_id = format!("options-{id}");
+    let dhcp = group.iter().flat_map(|g| &g.options);
+    let dhcp: Vec<String> = dhcp.map(ToString::to_string).collect();
     let (name, entry, set, loader) = match group {
         Some(g) => (g.name, g.boot_entry_id, g.loader_set, g.loader),
         None => Default::default(),
@@ -91,6 +94,9 @@ fn Fields(id: String, group: Option<GroupView>) -> impl IntoView {
             <Select id=entry_id name="boot_entry" options selected=entry/>
         </Field>
         <Loader id set loader/>
+        <Field label=tu_string!(i18n, network.options) id=options_id.clone() help=tu_string!(i18n, network.options_help)>
+            <TextArea id=options_id name="options" rows=3 value=dhcp.join("\n")/>
+        </Field>
     }
     .into_any()
 }

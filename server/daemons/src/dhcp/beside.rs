@@ -88,6 +88,7 @@ impl Beside {
             port: Arc::new(Port {
                 name: network.scope(),
                 settings: Settings::bare(interface.address, interface.prefix_len),
+                rules: engine.settings().clone(),
                 boots,
                 outlet: Sockets::open(net, &interface, port)?,
                 counters: engine.counters().clone(),
@@ -133,7 +134,10 @@ impl Beside {
     }
 
     fn decide(&self, packet: &Packet, datagram: Datagram, at: types::Timestamp) -> Decision {
-        let settings = &self.port.settings;
+        let settings = &Settings {
+            echo_client_id: self.port.echoes_client_id(),
+            ..self.port.settings.clone()
+        };
         let advisor = &*self.port.boots;
         match (self.service, datagram.source) {
             (Service::Proxy, _) => {

@@ -8,15 +8,11 @@ use super::{
     boots::EngineBoots,
     dispatch::{Batch, Dispatch},
     port::{Boots, MAX_WAITING, Port, Room, Sockets},
-    probe::Prober,
+    probe::{self, Prober, Whose},
     reply::Settings,
 };
-use crate::net::{Interface, NetError, NetThread, arp::Arp};
-use engine::{
-    BootNetworkConfig, Engine,
-    boot::Plane,
-    leases::{OwnNetwork, Scope},
-};
+use crate::net::{NetError, NetThread};
+use engine::{BootNetworkConfig, Engine, boot::Plane, leases::OwnNetwork};
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -34,7 +30,8 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(200);
 pub enum DhcpError {
     #[error(transparent)]
     Net(#[from] NetError),
-    #[error(transparent)]
+    /// The scope can't be opened; with what to do about it.
+    #[error("{}", advised(.0))]
     Engine(#[from] engine::Error),
     /// Mode full needs to know what to hand out.
     #[error("boot network {0} has mode full but no range; set `range = \"FIRST-LAST\"` for it")]
@@ -52,11 +49,15 @@ pub enum DhcpError {
     },
 }
 
+fn advised(error: &engine::Error) -> String {
+    format!("{error}. {}", error.problem().hint)
+}
+
 /// DHCP on one interface, ready to run.
 pub struct Dhcp {
     dispatch: Arc<Dispatch<Sockets>>,
-    /// None where nothing can be looked for: the wire is no Ethernet.
-    prober: Option<Prober>,
+    /// None for its own wire where that is no Ethernet.
+    probers: Vec<Prober>,
     engine: Engine,
 }
 
@@ -112,13 +113,27 @@ impl Dhcp {
             dns: network.dns.clone(),
             lease_seconds: network.lease_seconds,
         };
+        let (arp, echo) = (probe::arp(net, &interface)?, probe::echo(net, &interface)?);
+        // Last: whatever can't be had must leave no scope open.
         let scope = engine.leases().open_scope(&network.scope(), own)?;
-        let prober = prober(net, &interface, scope.clone())?;
+        let own = arp.map(|way| Prober {
+            way,
+            whose: Whose::Own(scope.clone()),
+        });
+        let relayed = Prober {
+            way: echo,
+            whose: Whose::Relayed {
+                leases: engine.leases().clone(),
+                net: net.clone(),
+                interface,
+            },
+        };
         Ok(Some(Dhcp {
             dispatch: Arc::new(Dispatch {
                 port: Arc::new(Port {
                     name: network.scope(),
                     settings,
+                    rules: engine.settings().clone(),
                     boots,
                     outlet,
                     counters: engine.counters().clone(),
@@ -127,7 +142,7 @@ impl Dhcp {
                 scope,
                 leases: engine.leases().clone(),
             }),
-            prober,
+            probers: own.into_iter().chain([relayed]).collect(),
             engine: engine.clone(),
         }))
     }
@@ -135,7 +150,7 @@ impl Dhcp {
     /// Serves until `cancel`; then waits for the leases under way, so that none is half given.
     pub async fn run(mut self, cancel: CancellationToken) {
         let mut looking: JoinSet<()> = JoinSet::new();
-        if let Some(prober) = self.prober.take() {
+        for prober in std::mem::take(&mut self.probers) {
             looking.spawn(prober.run(cancel.child_token()));
         }
         let sockets = &self.dispatch.port.outlet;
@@ -184,20 +199,4 @@ impl Dhcp {
                 view.leases_total = total;
             });
     }
-}
-
-/// The look-out of a scope, where its wire is Ethernet.
-fn prober(
-    net: &NetThread,
-    interface: &Interface,
-    scope: Arc<Scope>,
-) -> Result<Option<Prober>, NetError> {
-    let Some(socket) = net.arp(interface)? else {
-        return Ok(None);
-    };
-    let arp = Arp::new(socket).map_err(|source| NetError::Socket {
-        what: format!("watch the ARP socket of {}", interface.name),
-        source,
-    })?;
-    Ok(Some(Prober { arp, scope }))
 }

@@ -51,8 +51,13 @@ impl<O: Outlet> Dispatch<O> {
             tracing::debug!(relay = %packet.giaddr, "relayed from a network that has no scope here");
             return;
         };
+        let group = packet.mac().map(|mac| self.leases.group_options(mac));
+        let group = group.unwrap_or_default();
         let decision = scope.decide(|pool, plan| {
-            let settings = Settings::planned(server, plan, Some(&packet));
+            let settings = Settings {
+                echo_client_id: self.port.echoes_client_id(),
+                ..Settings::planned(server, plan, Some(&packet), &group)
+            };
             session::decide(arrival, &settings, pool, &*self.port.boots)
         });
         self.act(decision, &scope, arrival.at, batch);
@@ -81,8 +86,9 @@ impl<O: Outlet> Dispatch<O> {
                 tracing::debug!(?mac, why, "a DHCP packet is not answered");
             }
             (Outcome::Answer(answer), Some(mac)) => self.port.send(mac, *answer),
-            (Outcome::Commit(lease, answer), Some(mac)) => {
-                batch.leases.push((scope.clone(), lease));
+            (Outcome::Commit(leases, answer), Some(mac)) => {
+                let leases = leases.into_iter().map(|lease| (scope.clone(), lease));
+                batch.leases.extend(leases);
                 batch.answers.extend(answer.map(|answer| (mac, answer)));
             }
             // There is nobody to answer.

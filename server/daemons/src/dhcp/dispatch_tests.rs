@@ -75,12 +75,17 @@ fn scope(engine: &Engine) -> Arc<Scope> {
 }
 
 fn dispatch(engine: &Engine, disk: &Recorder) -> Arc<Dispatch<Noting>> {
+    with_outlet(engine, Noting(disk.clone()))
+}
+
+fn with_outlet<O: Outlet>(engine: &Engine, outlet: O) -> Arc<Dispatch<O>> {
     Arc::new(Dispatch {
         port: Arc::new(Port {
             name: "br0".into(),
             settings: Settings::bare(US, 24),
+            rules: engine.settings().clone(),
             boots: Arc::new(NoBoots),
-            outlet: Noting(disk.clone()),
+            outlet,
             counters: engine.counters().clone(),
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
         }),
@@ -320,4 +325,118 @@ async fn a_relays_address_or_the_link_that_it_names_says_which_scope() {
     );
     let leases = engine.leases().list();
     assert_eq!((leases.len(), leases[0].scope.as_str()), (1, "room-2"));
+}
+
+/// Keeps each packet that leaves.
+#[derive(Default)]
+struct Keeping(std::sync::Mutex<Vec<Packet>>);
+impl Outlet for Keeping {
+    fn transmit(&self, bytes: &[u8], _: Destination) -> io::Result<()> {
+        let packet = Packet::decode(bytes).map_err(io::Error::other)?;
+        self.0.lock().expect("whole").push(packet);
+        Ok(())
+    }
+}
+
+/// The offer to computer `n`, which says who it is (option 61).
+fn offered(dhcp: &Dispatch<Keeping>, n: u8) -> Packet {
+    let mut discover = Packet::decode(&packet(n, None)).expect("well formed");
+    discover.push(code::CLIENT_ID, &[1, 2, 3]);
+    let bytes = discover.encode();
+    dhcp.take(&bytes, arrived(bytes.len()), &mut Batch::default());
+    let mut sent = dhcp.port.outlet.0.lock().expect("whole");
+    sent.pop().expect("an offer")
+}
+
+fn options(all: &[&str]) -> Vec<types::DhcpOption> {
+    all.iter().map(|o| o.parse().expect("an option")).collect()
+}
+
+#[tokio::test]
+async fn a_groups_options_go_before_its_scopes_and_behind_its_computers() {
+    const NTP: u8 = 42;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let engine = engine(&Recorder::new(), folder.path());
+    let dhcp = with_outlet(&engine, Keeping::default());
+    let admin = engine.as_itself("test");
+    let scope = types::UpdateScopeParams {
+        options: Some(options(&["42:addresses:10.77.0.3", "2:u32:7"])),
+        ..types::UpdateScopeParams::default()
+    };
+    admin.update_scope("br0", None, scope).await.expect("set");
+    let group = types::CreateGroupParams {
+        name: "row-1".into(),
+        options: options(&["42:addresses:10.77.0.4", "4:addresses:10.77.0.9"]),
+        ..types::CreateGroupParams::default()
+    };
+    admin.create_group(group).await.expect("made");
+    let mac = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 1]);
+    let client = types::CreateClientParams {
+        name: "pc-1".into(),
+        mac,
+        image: None,
+        mode: types::OverlayMode::Reset,
+    };
+    admin.create_client(client).await.expect("made");
+    let says = |n, code| offered(&dhcp, n).option(code).map(|v| v.to_vec());
+    assert_eq!(says(1, NTP), Some(vec![10, 77, 0, 3]), "in no group yet");
+    let join = types::UpdateClientParams {
+        group: Some("row-1".into()),
+        ..types::UpdateClientParams::default()
+    };
+    admin.update_client("pc-1", None, join).await.expect("set");
+    assert_eq!(says(1, NTP), Some(vec![10, 77, 0, 4]));
+    assert_eq!(says(1, 4), Some(vec![10, 77, 0, 9]));
+    assert_eq!(says(1, 2), Some(vec![0, 0, 0, 7]), "of its scope");
+    assert_eq!((says(2, NTP), says(2, 4)), (Some(vec![10, 77, 0, 3]), None));
+    let own = types::CreateReservationParams {
+        mac,
+        address: Ipv4Addr::new(10, 77, 0, 20),
+        scope: None,
+        hostname: None,
+        options: options(&["42:addresses:10.77.0.5"]),
+    };
+    admin.create_reservation(own).await.expect("made");
+    assert_eq!(says(1, NTP), Some(vec![10, 77, 0, 5]));
+    let none = types::UpdateGroupParams {
+        options: Some(Vec::new()),
+        ..types::UpdateGroupParams::default()
+    };
+    let group = admin.update_group("row-1", None, none).await.expect("set");
+    assert_eq!(group.options, []);
+    assert_eq!(says(1, 4), None);
+    // What booting hangs on is not theirs to set.
+    let bad = types::UpdateGroupParams {
+        options: Some(options(&["67:text:evil.efi"])),
+        ..types::UpdateGroupParams::default()
+    };
+    let refused = admin.update_group("row-1", None, bad).await;
+    let refused = refused.expect_err("ours").problem();
+    assert_eq!(
+        (refused.code.as_str(), refused.status),
+        ("NSB-GROUP-001", 422)
+    );
+}
+
+#[tokio::test]
+async fn whether_the_clients_identifier_goes_back_is_a_setting_that_holds_at_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let engine = engine(&Recorder::new(), folder.path());
+    let dhcp = with_outlet(&engine, Keeping::default());
+    let echoed = || {
+        offered(&dhcp, 1)
+            .option(code::CLIENT_ID)
+            .map(|v| v.to_vec())
+    };
+    assert_eq!(echoed(), Some(vec![1, 2, 3]));
+    for (text, want) in [("false", None), ("true", Some(vec![1, 2, 3]))] {
+        let value = types::SettingValue::Text(text.into());
+        let params = types::UpdateSettingsParams {
+            values: [("dhcp.echo_client_id".to_string(), Some(value))].into(),
+            confirm_within_seconds: None,
+        };
+        let admin = engine.as_itself("test");
+        admin.update_settings(None, params).await.expect("saved");
+        assert_eq!(echoed(), want);
+    }
 }

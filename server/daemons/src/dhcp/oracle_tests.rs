@@ -79,7 +79,7 @@ fn dhcproto_reads_every_answer_as_it_is_meant() {
                         p.giaddr = relay;
                         p.push(code::RELAY_AGENT, &[1, 2, 7, 7]);
                     }
-                    lab.settings = Settings::planned(US, &plan, Some(&p));
+                    lab.settings = Settings::planned(US, &plan, Some(&p), &[]);
                     let answer = lab.answer(&p).packet;
                     agrees(&answer);
                     seen += 1;

@@ -46,6 +46,8 @@ pub(super) struct Port<O> {
     /// The boot network's, for the log.
     pub name: String,
     pub settings: Settings,
+    /// Those of the administrators, as they are now.
+    pub rules: engine::Settings,
     pub boots: Arc<dyn Boots>,
     pub outlet: O,
     pub counters: Arc<Counters>,
@@ -67,6 +69,11 @@ impl<O: Outlet> Port<O> {
                 None
             }
         }
+    }
+
+    /// Whether option 61 goes back now.
+    pub fn echoes_client_id(&self) -> bool {
+        self.rules.with(|values| values.echo_client_id)
     }
 
     /// Tells the boots what a packet showed; the machine that it is about, unless it names none.
@@ -237,9 +244,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_held_back_as_long_as_it_says_and_only_so_many() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = engine::EngineConfig {
+            data_dir: folder.path().to_owned(),
+            ..engine::EngineConfig::default()
+        };
+        let engine = engine::Engine::open(config).expect("a fresh folder");
         let port = Arc::new(Port {
             name: "br0".into(),
             settings: Settings::bare(Ipv4Addr::new(10, 77, 0, 1), 24),
+            rules: engine.settings().clone(),
             boots: Arc::new(NoBoots),
             outlet: Left::default(),
             counters: Arc::default(),

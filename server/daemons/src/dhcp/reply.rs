@@ -38,11 +38,21 @@ pub struct Settings {
 impl Settings {
     /// For a network of which we know nothing but where we are on it.
     pub fn bare(server: Ipv4Addr, prefix_len: u8) -> Settings {
-        Settings::planned(server, &Plan::plain(Subnet::of(server, prefix_len)), None)
+        Settings::planned(
+            server,
+            &Plan::plain(Subnet::of(server, prefix_len)),
+            None,
+            &[],
+        )
     }
 
-    /// What a scope says to the computer that sent a packet.
-    pub fn planned(server: Ipv4Addr, plan: &Plan, packet: Option<&Packet>) -> Settings {
+    /// What a scope says to the computer that sent a packet; `group` are the options of its group.
+    pub fn planned(
+        server: Ipv4Addr,
+        plan: &Plan,
+        packet: Option<&Packet>,
+        group: &[OptionBytes],
+    ) -> Settings {
         let mac = packet.and_then(Packet::mac);
         let own = mac.and_then(|mac| plan.computers.get(&mac));
         Settings {
@@ -54,7 +64,7 @@ impl Settings {
             domain: plan.domain.clone(),
             lease_seconds: plan.lease_seconds,
             host_name: own.and_then(|own| own.hostname.clone()),
-            options: mac.map_or_else(Vec::new, |mac| plan.options_for(mac, &[])),
+            options: mac.map_or_else(Vec::new, |mac| plan.options_for(mac, group)),
             echo_client_id: true,
         }
     }

@@ -23,6 +23,8 @@ pub struct Values {
     pub loader_set: String,
     /// The iPXE build of that set; None for what fits the firmware.
     pub loader: Option<LoaderKind>,
+    /// Whether DHCP answers repeat option 61.
+    pub echo_client_id: bool,
     /// Whether the virtual lab is brought up with the server.
     pub lab: bool,
     /// The boot networks; the lab's own comes on top.
@@ -38,6 +40,7 @@ impl Default for Values {
             boot_entry: String::new(),
             loader_set: String::new(),
             loader: None,
+            echo_client_id: true,
             lab: false,
             boot: Vec::new(),
         }
@@ -149,6 +152,19 @@ pub(super) const CATALOG: &[Known] = &[
                         .map_err(|_| "it is one of auto, snponly, ipxe")?,
                 ),
             };
+            Ok(())
+        },
+    },
+    Known {
+        key: "dhcp.echo_client_id",
+        default: "true",
+        about: "Whether DHCP answers repeat the client's identifier (option 61), as RFC 6842 wants it; a few \
+                old clients take no answer that does.",
+        kind: || SettingKind::Switch,
+        applies: Applies::AtOnce,
+        on_trial: false,
+        read: |values, text| {
+            values.echo_client_id = text.parse().map_err(|_| "it is true or false")?;
             Ok(())
         },
     },

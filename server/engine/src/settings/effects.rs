@@ -50,6 +50,10 @@ fn effect(row: &RowChange, now: &Resolved, next: &Resolved, facts: &Facts) -> Se
                     .into(),
                 Vec::new(),
             ),
+            "dhcp.echo_client_id" => (
+                "Counts from the next DHCP answer on.".into(),
+                Vec::new(),
+            ),
             "lab.enabled" => ("Counts at the next start of the server.".into(), Vec::new()),
             _ => boot(key, now, next, facts),
         },

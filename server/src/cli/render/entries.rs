@@ -1,6 +1,6 @@
 //! Boot entries, groups, and why a computer boots what it boots.
 
-use super::{Row, fields, or_dash};
+use super::{Row, fields, or_dash, scope::options};
 use types::{
     BootChoiceView, BootEntryView, ClientState, EntryKind, Explanation, GroupView, RuleLevel,
 };
@@ -78,6 +78,7 @@ pub fn group(g: &GroupView) -> String {
         ("boot entry", or_dash(g.boot_entry_name.as_deref())),
         ("loader set", or_dash(g.loader_set.as_deref())),
         ("loader", or_dash(g.loader)),
+        ("options", options(&g.options)),
         ("computers", g.client_count.to_string()),
         ("created", g.created_at.to_string()),
         ("revision", g.revision.to_string()),

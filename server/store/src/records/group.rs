@@ -1,6 +1,10 @@
 //! Groups.
 
-use crate::record::record;
+use super::scope::OptionRecord;
+use crate::{
+    Record,
+    codec::{CodecError, decode_payload},
+};
 use serde::{Deserialize, Serialize};
 use types::{BootEntryId, GroupId, LoaderKind, Timestamp};
 
@@ -21,5 +25,54 @@ pub struct GroupRecord {
     pub created_at: Timestamp,
     /// Raised by one with each change.
     pub revision: u64,
+    /// DHCP options of its clients.
+    pub options: Vec<OptionRecord>,
 }
-record!(GroupRecord, kind 18, schema 1, table "groups", GroupId, |r| r.id);
+
+impl Record for GroupRecord {
+    const KIND: u8 = 18;
+    const SCHEMA: u16 = 2;
+    const TABLE: &'static str = "groups";
+    type Key = GroupId;
+
+    fn key(&self) -> GroupId {
+        self.id
+    }
+
+    fn upgrade(schema: u16, payload: &[u8]) -> Result<Self, CodecError> {
+        match schema {
+            1 => decode_payload::<Group1>(payload).map(Self::from),
+            found => Err(CodecError::Schema {
+                found,
+                newest: Self::SCHEMA,
+            }),
+        }
+    }
+}
+
+/// Schema 1 of [`GroupRecord`]: no options.
+#[derive(Deserialize)]
+struct Group1 {
+    id: GroupId,
+    name: String,
+    boot_entry_id: Option<BootEntryId>,
+    loader_set: Option<String>,
+    loader: Option<LoaderKind>,
+    created_at: Timestamp,
+    revision: u64,
+}
+
+impl From<Group1> for GroupRecord {
+    fn from(old: Group1) -> Self {
+        GroupRecord {
+            id: old.id,
+            name: old.name,
+            boot_entry_id: old.boot_entry_id,
+            loader_set: old.loader_set,
+            loader: old.loader,
+            created_at: old.created_at,
+            revision: old.revision,
+            options: Vec::new(),
+        }
+    }
+}

@@ -56,6 +56,11 @@ pub fn group() -> GroupRecord {
         loader: Some(LoaderKind::Snponly),
         created_at: AT,
         revision: 4,
+        options: vec![OptionRecord {
+            code: 42,
+            kind: OptionKind::Addresses,
+            value: "10.77.0.3".into(),
+        }],
     }
 }
 

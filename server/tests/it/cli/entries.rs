@@ -95,6 +95,23 @@ fn entries_and_groups_are_made_changed_named_and_removed() {
     );
     ok(&run(&["client", "set", "a01", "--group", "row-1"]));
     assert!(ok(&run(&["group", "ls"])).contains("inst"));
+    let options = [
+        "--option",
+        "42:addresses:10.0.0.3,10.0.0.4",
+        "--option",
+        "2:u32:60",
+    ];
+    ok(&run(&[&["group", "set", "row-1"][..], &options].concat()));
+    let shown = ok(&run(&["group", "show", "row-1"]));
+    assert!(shown.contains("42:addresses:10.0.0.3,10.0.0.4"), "{shown}");
+    let ours = ["group", "set", "row-1", "--option", "67:text:x"];
+    failed(&run(&ours), 1, "NSB-GROUP-001");
+    ok(&run(&["group", "set", "row-1", "--loader", "snponly"]));
+    let shown = json(&run(&["group", "show", "row-1", "-o", "json"]));
+    assert_eq!(shown["options"][1]["code"], 2, "what is not named stays");
+    ok(&run(&["group", "set", "row-1", "--no-options"]));
+    let shown = json(&run(&["group", "show", "row-1", "-o", "json"]));
+    assert_eq!(shown["options"], serde_json::json!([]));
     failed(&run(&["group", "rm", "row-1"]), 5, "NSB-GROUP-002");
     failed(&run(&["boot-entry", "rm", "inst"]), 5, "NSB-ENTRY-002");
     ok(&run(&["client", "set", "a01", "--group", ""]));
