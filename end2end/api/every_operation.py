@@ -126,6 +126,7 @@ def clients(admin):
     ask("GET", "/boots", admin)
     ask("GET", "/leases", admin)
     ask("GET", "/networks", admin)
+    ask("GET", "/interfaces", admin)
 
 
 def what_they_boot(admin):

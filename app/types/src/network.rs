@@ -90,3 +90,20 @@ pub struct LeaseView {
     /// Whether the address is reserved for this computer.
     pub is_reserved: bool,
 }
+
+/// A network interface of the box, whether computers boot over it or not.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct InterfaceView {
+    pub name: String,
+    /// None where it is no Ethernet.
+    pub mac: Option<MacAddr>,
+    /// Its IPv4 addresses with their prefixes: `10.77.0.1/24`.
+    pub addresses: Vec<String>,
+    /// Somebody switched it on.
+    pub is_up: bool,
+    /// And there is something at the other end.
+    pub has_link: bool,
+    /// How it is served; off when it is no boot network.
+    pub mode: DhcpMode,
+}

@@ -14,6 +14,7 @@ pub mod firmware;
 pub mod groups;
 pub mod idempotency;
 pub mod images;
+mod interfaces;
 pub mod jobs;
 pub mod lab;
 pub mod leases;

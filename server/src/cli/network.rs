@@ -15,7 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 use types::{
-    BootNetworkParams, BootNetworkView, DhcpMode, SettingValue, Topic, UpdateSettingsParams,
+    BootNetworkParams, BootNetworkView, DhcpMode, InterfaceView, SettingValue, Topic,
+    UpdateSettingsParams,
 };
 
 /// How long a network may take to run or to fail, before it is shown as it is.
@@ -30,6 +31,11 @@ pub enum NetworkCommand {
         /// Go on and show each change; with -o json a line each
         #[arg(long, conflicts_with_all = ["filter", "sort"])]
         watch: bool,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// List the box's interfaces: what could be served, and how it is
+    Interfaces {
         #[command(flatten)]
         listing: Listing,
     },
@@ -90,6 +96,10 @@ pub fn run(command: NetworkCommand, console: &Console) -> Result<(), CliError> {
         NetworkCommand::Ls { listing, .. } => {
             let networks: Vec<BootNetworkView> = console.all(&listing.of("/api/v1/networks"))?;
             console.print(&networks, || render::list(&networks))
+        }
+        NetworkCommand::Interfaces { listing } => {
+            let all: Vec<InterfaceView> = console.all(&listing.of("/api/v1/interfaces"))?;
+            console.print(&all, || render::list(&all))
         }
         NetworkCommand::Set {
             place,

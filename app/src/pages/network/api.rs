@@ -33,7 +33,7 @@ fn each<T: std::str::FromStr>(field: &str, text: &str, rule: &str) -> Result<Vec
 
 /// Options, one a line: a list of addresses has commas of its own.
 #[cfg(feature = "ssr")]
-fn options(text: &str) -> Result<Vec<types::DhcpOption>, Problem> {
+pub(crate) fn options(text: &str) -> Result<Vec<types::DhcpOption>, Problem> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let rule = "write each option on a line like 42:addresses:10.0.0.3";
     lines.map(|line| read("options", line, rule)).collect()
@@ -45,6 +45,12 @@ const RANGES: &str = "write first and last address like 10.77.0.100-10.77.0.199"
 const ADDRESS: &str = "write an address like 10.77.0.7";
 #[cfg(feature = "ssr")]
 const SECONDS: &str = "write a number of seconds like 3600";
+
+/// The box's interfaces, served or not.
+#[server(prefix = "/fn", endpoint = "interfaces/list")]
+pub async fn interfaces() -> Result<Vec<types::InterfaceView>, Fault> {
+    Ok(crate::ssr::viewer()?.interfaces()?)
+}
 
 /// Changes what is handed out on a subnet. Router and name servers are empty for a boot network's own
 /// scope: there they are settings.
@@ -66,8 +72,7 @@ pub async fn update_scope(
     let params = UpdateScopeParams {
         ranges: Some(each("ranges", &ranges, RANGES)?),
         exclusions: Some(each("exclusions", &exclusions, RANGES)?),
-        // The probe is a boot network's own; the others have a router instead.
-        probe: router.is_none().then_some(probe.is_some()),
+        probe: Some(probe.is_some()),
         router: router.map(|r| r.trim().to_string()),
         dns,
         domain: Some(domain.trim().to_string()),

@@ -1,6 +1,7 @@
 //! `/network`: the boot interfaces, what is handed out on each subnet, reservations and leases.
 
-mod api;
+pub(super) mod api;
+mod interfaces;
 mod leases;
 mod reservations;
 mod scopes;
@@ -10,6 +11,7 @@ use crate::{
     live::Live,
     ui::{Shape, StateShape},
 };
+use interfaces::Interfaces;
 use leases::Leases;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -57,6 +59,7 @@ pub fn Network() -> impl IntoView {
         <Scopes/>
         <Reservations/>
         <Leases/>
+        <Interfaces/>
     }
     .into_any()
 }

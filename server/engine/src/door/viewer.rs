@@ -4,8 +4,8 @@ use super::{Viewer, target};
 use crate::{Area, Error, Identity, Reader, Result};
 use types::{
     ApiTokenView, BootId, BootNetworkView, BootView, ChangePasswordParams, ClientView,
-    CreateTokenParams, ImageView, JobId, JobView, LabView, LeaseView, LoaderSetView, MeView,
-    NewTokenView, Position, ReservationView, Role, ScopeView, SessionId, SessionView,
+    CreateTokenParams, ImageView, InterfaceView, JobId, JobView, LabView, LeaseView, LoaderSetView,
+    MeView, NewTokenView, Position, ReservationView, Role, ScopeView, SessionId, SessionView,
     SettingsRevisionView, SettingsView, Snapshot, TokenId, Topic, Topics, UserId,
 };
 
@@ -145,6 +145,15 @@ impl Viewer {
     /// The boot networks and how they are.
     pub fn networks(&self) -> Vec<BootNetworkView> {
         self.engine.networks().list()
+    }
+
+    /// The box's network interfaces, served or not.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn interfaces(&self) -> Result<Vec<InterfaceView>> {
+        let listed = crate::interfaces::list(&self.networks());
+        listed.map_err(Error::io("listing the network interfaces"))
     }
 
     /// The virtual lab.

@@ -1,9 +1,10 @@
 //! Computers, their boots, and what they boot from: tables, the boot rail, the diagnosis.
 
-use super::{Row, bytes, fields, or_dash};
+use super::{Row, bytes, fields, or_dash, scope::listed};
 use types::{
     BootNetworkView, BootState, BootView, ClientState, ClientView, DhcpMode, Hop, HopState,
-    ImageState, ImageView, LabView, LeaseState, LeaseView, OverlayMode, SystemInfoView,
+    ImageState, ImageView, InterfaceView, LabView, LeaseState, LeaseView, OverlayMode,
+    SystemInfoView,
 };
 
 impl Row for ClientView {
@@ -145,20 +146,45 @@ pub fn lab(lab: &LabView) -> String {
     }
 }
 
+fn dhcp(mode: DhcpMode) -> &'static str {
+    match mode {
+        DhcpMode::Full => "full",
+        DhcpMode::Proxy => "proxy",
+        DhcpMode::Off => "off",
+    }
+}
+
+impl Row for InterfaceView {
+    const HEAD: &'static [&'static str] = &["INTERFACE", "MAC", "ADDRESSES", "LINK", "DHCP"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.name.clone(),
+            or_dash(self.mac),
+            listed(&self.addresses),
+            link(self).into(),
+            dhcp(self.mode).into(),
+        ]
+    }
+}
+
+fn link(i: &InterfaceView) -> &'static str {
+    match (i.is_up, i.has_link) {
+        (false, _) => "switched off",
+        (true, false) => "no link",
+        (true, true) => "up",
+    }
+}
+
 impl Row for BootNetworkView {
     const HEAD: &'static [&'static str] =
         &["INTERFACE", "ADDRESS", "DHCP", "RANGE", "LEASES", "STATE"];
 
     fn cells(&self) -> Vec<String> {
-        let mode = match self.mode {
-            DhcpMode::Full => "full",
-            DhcpMode::Proxy => "proxy",
-            DhcpMode::Off => "off",
-        };
         vec![
             self.interface.clone(),
             or_dash(self.address.map(|a| format!("{a}/{}", self.prefix_len))),
-            mode.into(),
+            dhcp(self.mode).into(),
             or_dash(self.range.map(|r| format!("{}-{}", r.first, r.last))),
             format!("{} of {}", self.leases_active, self.leases_total),
             network_state(self),

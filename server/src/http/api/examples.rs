@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn items_of_lists_are_written_with_every_field() {
         let items = bare_all!(
-            ApiTokenView BootEntryView BootNetworkView BootView ClientView FirmwareView GroupView ImageView JobView LeaseView LoaderSetView
+            ApiTokenView BootEntryView BootNetworkView BootView ClientView FirmwareView GroupView ImageView InterfaceView JobView LeaseView LoaderSetView
             ReservationView ScopeView SessionView SettingsRevisionView TaskView UserView
         );
         for (name, fields) in &items {
@@ -97,7 +97,7 @@ mod tests {
             ApiTokenView AuditView BootChoiceView BootEntryView BootNetworkView BootView CreateBootEntryParams
             CreateFirmwareParams FirmwareView PinParams CreateGroupParams GroupView UpdateBootEntryParams UpdateGroupParams ChangePasswordParams ClientView
             ConfirmSettingsParams SettingsPreviewView SettingsRevisionView SettingsView UpdateSettingsParams
-            CreateClientParams CreateReservationParams CreateScopeParams CreateTokenParams CreateUserParams EndedView ImageView JobView
+            CreateClientParams CreateReservationParams CreateScopeParams CreateTokenParams CreateUserParams EndedView ImageView InterfaceView JobView
             LabBootParams LabView LeaseView LoaderSetView LogLevelView LoginParams MeView NewTokenView Problem
             RefreshParams RemoveClientsParams ReservationView ScopeView SecretsView SessionView SetupParams SystemInfoView TaskView
             TokenView UpdateClientParams UpdateClientsParams UpdateReservationParams UpdateScopeParams UpdateUserParams UserView

@@ -8,11 +8,13 @@ use crate::http::{
 };
 use axum::Json;
 use engine::Viewer;
-use types::{BootNetworkView, ListView};
+use types::{BootNetworkView, InterfaceView, ListView};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(interfaces))
 }
 
 /// The boot networks and how they are.
@@ -25,4 +27,15 @@ async fn list(
     let name =
         |n: &BootNetworkView| engine::network::scope_name(n.namespace.as_deref(), &n.interface);
     page.page(viewer.networks(), name).map(Json)
+}
+
+/// The box's network interfaces, those that computers do not boot over among them.
+#[utoipa::path(get, path = "/interfaces", tag = "networks", params(ListQuery),
+    responses((status = 200, body = ListView<InterfaceView>)), security(("bearer" = ["viewer"])))]
+async fn interfaces(
+    As(viewer): As<Viewer>,
+    Query(page): Query<ListQuery>,
+) -> ApiResult<Json<ListView<InterfaceView>>> {
+    page.page(viewer.interfaces()?, |i| i.name.clone())
+        .map(Json)
 }

@@ -136,6 +136,7 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
         "/leases/{address}/actions/keep",
         &["lease", "keep", "10.77.0.5"],
     ),
+    ("GET", "/interfaces", &["network", "interfaces"]),
     ("GET", "/networks", &["network", "ls"]),
     ("GET", "/reservations", &["reservation", "ls"]),
     (
