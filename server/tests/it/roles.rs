@@ -62,6 +62,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/lab/actions/boot", "operator"),
     ("POST", "/api/v1/lab/actions/down", "operator"),
     ("GET", "/api/v1/leases", "viewer"),
+    ("GET", "/api/v1/leases/{address}", "viewer"),
     ("DELETE", "/api/v1/leases/{address}", "operator"),
     ("POST", "/api/v1/leases/{address}/actions/keep", "operator"),
     ("GET", "/api/v1/loaders", "viewer"),

@@ -14,8 +14,8 @@ use std::{
 };
 use store::{BootEntryRecord, ClientRecord};
 use types::{
-    BootChoiceView, BootEntryId, BootId, Cause, ClientState, EntryKind, Hop, MacAddr, OverlayMode,
-    RuleLevel, Timestamp,
+    BootChoiceView, BootEntryId, BootId, Cause, ClientState, EntryKind, Hop, LoaderKind, MacAddr,
+    OverlayMode, RuleLevel, Timestamp,
 };
 
 /// Seconds within which a machine that asks again, in the same boot, gets its one-shot again: an answer
@@ -187,11 +187,20 @@ impl Boots {
     pub fn explain(&self, client: &ClientRecord) -> Result<BootChoiceView> {
         let choice = self.choice(client)?;
         let image_name = self.inner.needs.clients.view(client).image_name;
+        let usual = outcome(client, &choice.entry, image_name.as_deref());
+        let kind = choice.loader.unwrap_or(LoaderKind::Snponly);
+        let loaders = &self.inner.needs.loaders;
+        let grub = loaders.grub_of(choice.loader_set.as_deref(), kind);
+        let in_vain = client.state == ClientState::Adopted && !grub::can_start(&choice.entry);
+        let outcome = match grub.filter(|_| in_vain) {
+            Some(set) => by_grub(&set, &choice.entry.name, &usual),
+            None => usual,
+        };
         Ok(BootChoiceView {
             client_id: client.id,
             client_name: client.name.clone(),
             state: client.state,
-            outcome: outcome(client, &choice.entry, image_name.as_deref()),
+            outcome,
             kind: choice.entry.kind,
             entry: choice.entry_why,
             image_name,
@@ -208,7 +217,9 @@ impl Boots {
             loader_set: v.loader_set.clone(),
             loader: v.loader,
         });
-        rules::choose(client, group.as_deref(), &global, one_shot, &needs.entries)
+        let has_set = |name: &str| needs.loaders.has_set(name);
+        let group = group.as_deref();
+        rules::choose(client, group, &global, one_shot, &needs.entries, &has_set)
             .ok_or_else(|| Error::Internal("the built-in boot entry is gone".into()))
     }
 
@@ -275,6 +286,14 @@ fn outcome(client: &ClientRecord, entry: &BootEntryRecord, image: Option<&str>) 
         (_, EntryKind::Kernel, _) => format!("It starts the kernel {}.", entry.kernel),
         (_, EntryKind::Script, _) => format!("It runs the script of {}.", entry.name),
     }
+}
+
+/// What happens when UEFI gets a GRUB that can't start the entry: a BIOS and HTTP Boot get iPXE all the same.
+fn by_grub(set: &str, entry: &str, usual: &str) -> String {
+    format!(
+        "By UEFI PXE nothing: the loader set {set} gives it GRUB, and the boot entry {entry} needs iPXE. By BIOS or \
+         UEFI HTTP Boot, without Secure Boot: {usual}"
+    )
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ struct Rule<T> {
 enum Said<T> {
     Nothing,
     Value(T),
-    /// Something that there is not, by the name it was called.
+    /// Something that there is not, by the name it was called; the next rule holds.
     Unknown(String),
 }
 
@@ -42,7 +42,7 @@ pub struct Choice {
     /// None for the built-in set.
     pub loader_set: Option<String>,
     pub loader_set_why: Explanation,
-    /// None for what fits the firmware.
+    /// None for the usual one, [`LoaderKind::Snponly`].
     pub loader: Option<LoaderKind>,
     pub loader_why: Explanation,
 }
@@ -53,14 +53,15 @@ pub(super) trait Entries {
     fn find(&self, name: &str) -> Option<Arc<BootEntryRecord>>;
 }
 
-/// Decides for one client. `one_shot` is the one that holds for this boot. None only when there is no
-/// built-in entry.
+/// Decides for one client. `one_shot` is the one that holds for this boot, `has_set` says whether there is a
+/// loader set of that name. None only when there is no built-in entry.
 pub(super) fn choose(
     client: &ClientRecord,
     group: Option<&GroupRecord>,
     global: &Global,
     one_shot: Option<BootEntryId>,
     entries: &dyn Entries,
+    has_set: &dyn Fn(&str) -> bool,
 ) -> Option<Choice> {
     let by_id = |level, id: Option<BootEntryId>| Rule {
         level,
@@ -87,20 +88,30 @@ pub(super) fn choose(
         },
         by_id(RuleLevel::BuiltIn, Some(BootEntryId::IMAGE)),
     ];
-    let (entry, entry_why) = first(rules, |e| e.name.clone());
-    let set = (!global.loader_set.is_empty()).then(|| global.loader_set.clone());
+    let (entry, entry_why) = first(rules, "", |e| e.name.clone());
+    let set = |level, name: Option<String>| Rule {
+        level,
+        said: match name {
+            None => Said::Nothing,
+            Some(name) if has_set(&name) => Said::Value(name),
+            Some(name) => Said::Unknown(name),
+        },
+    };
+    let for_all = (!global.loader_set.is_empty()).then(|| global.loader_set.clone());
     let rules = vec![
-        Rule::new(RuleLevel::Client, client.loader_set.clone()),
-        Rule::new(RuleLevel::Group, group.and_then(|g| g.loader_set.clone())),
-        Rule::new(RuleLevel::Global, set),
+        set(RuleLevel::Client, client.loader_set.clone()),
+        set(RuleLevel::Group, group.and_then(|g| g.loader_set.clone())),
+        set(RuleLevel::Global, for_all),
     ];
-    let (loader_set, loader_set_why) = first(rules, String::clone);
+    let nobody = "nobody chose; the set debian, of this box's packages";
+    let (loader_set, loader_set_why) = first(rules, nobody, String::clone);
     let rules = vec![
         Rule::new(RuleLevel::Client, client.loader),
         Rule::new(RuleLevel::Group, group.and_then(|g| g.loader)),
         Rule::new(RuleLevel::Global, global.loader),
     ];
-    let (loader, loader_why) = first(rules, LoaderKind::to_string);
+    let nobody = "nobody chose; snponly, which is undionly on a BIOS";
+    let (loader, loader_why) = first(rules, nobody, LoaderKind::to_string);
     Some(Choice {
         entry: entry?,
         entry_why,
@@ -111,8 +122,13 @@ pub(super) fn choose(
     })
 }
 
-/// The first rule that says something that there is, and every rule with its reason.
-fn first<T: Clone>(rules: Vec<Rule<T>>, shown: impl Fn(&T) -> String) -> (Option<T>, Explanation) {
+/// The first rule that says something that there is, and every rule with its reason; `nobody` is told when none
+/// does.
+fn first<T: Clone>(
+    rules: Vec<Rule<T>>,
+    nobody: &str,
+    shown: impl Fn(&T) -> String,
+) -> (Option<T>, Explanation) {
     let mut chosen: Option<(T, RuleLevel)> = None;
     let mut steps = Vec::with_capacity(rules.len() + 1);
     for Rule { level, said } in rules {
@@ -126,7 +142,7 @@ fn first<T: Clone>(rules: Vec<Rule<T>>, shown: impl Fn(&T) -> String) -> (Option
             (_, Said::Unknown(name)) => (
                 Some(name),
                 false,
-                "there is none of that name; passed over".into(),
+                "there is none of that name any more; the next choice holds".into(),
             ),
             (None, Said::Value(v)) => {
                 let name = shown(&v);
@@ -146,7 +162,7 @@ fn first<T: Clone>(rules: Vec<Rule<T>>, shown: impl Fn(&T) -> String) -> (Option
             level: RuleLevel::BuiltIn,
             value: None,
             decides: true,
-            why: "nobody chose; what fits the firmware".into(),
+            why: nobody.into(),
         });
     }
     let (value, from) = match &chosen {

@@ -91,6 +91,7 @@ fn the_first_that_says_something_wins_in_all_32_combinations() {
             &global,
             says(1, 3),
             &known(),
+            &|_| true,
         )
         .unwrap();
         let want = match bits {
@@ -113,16 +114,24 @@ fn the_first_that_says_something_wins_in_all_32_combinations() {
 
 #[test]
 fn what_there_is_not_is_passed_over_and_said() {
-    let choice = choose(&client(Some(id(99))), None, &global("gone"), None, &known()).unwrap();
+    let choice = choose(
+        &client(Some(id(99))),
+        None,
+        &global("gone"),
+        None,
+        &known(),
+        &|_| true,
+    )
+    .unwrap();
     assert_eq!(choice.entry.name, "image");
     let said: Vec<_> = choice.entry_why.steps.iter().map(|s| &*s.why).collect();
     assert_eq!(
         said,
         [
             "says nothing",
-            "there is none of that name; passed over",
+            "there is none of that name any more; the next choice holds",
             "says nothing",
-            "there is none of that name; passed over",
+            "there is none of that name any more; the next choice holds",
             "holds when nobody chose",
         ]
     );
@@ -138,7 +147,7 @@ fn a_loader_is_the_clients_then_the_groups_then_the_one_for_all_then_the_firmwar
         ..global("")
     };
     let of = |c: &ClientRecord, g: Option<&GroupRecord>, all: &Global| {
-        let choice = choose(c, g, all, None, &known()).unwrap();
+        let choice = choose(c, g, all, None, &known(), &|_| true).unwrap();
         (choice.loader_set, choice.loader, choice.loader_why)
     };
     let (set, loader, why) = of(&own, None, &global(""));
@@ -167,4 +176,27 @@ fn a_loader_is_the_clients_then_the_groups_then_the_one_for_all_then_the_firmwar
             .iter()
             .all(|s| s.why == "the computer's own goes before it")
     );
+}
+
+#[test]
+fn a_loader_set_that_is_gone_leaves_it_to_the_next_choice_and_says_so() {
+    let mut own = client(None);
+    own.loader_set = Some("removed".into());
+    let in_group = group(None);
+    let there = |name: &str| name != "removed";
+    let with = |group| choose(&own, group, &global(""), None, &known(), &there).unwrap();
+    let choice = with(Some(&in_group));
+    assert_eq!(choice.loader_set.as_deref(), Some("of-the-group"));
+    let first = &choice.loader_set_why.steps[0];
+    assert_eq!(
+        (first.value.as_deref(), first.decides, first.why.as_str()),
+        (
+            Some("removed"),
+            false,
+            "there is none of that name any more; the next choice holds"
+        )
+    );
+    let alone = with(None);
+    assert_eq!(alone.loader_set, None);
+    assert_eq!(alone.loader_set_why.from, RuleLevel::BuiltIn);
 }

@@ -180,6 +180,7 @@ mod tests {
                 groups: vec![],
                 leases: vec![],
                 scopes: vec![],
+                loader_sets: vec![],
                 reservations: vec![],
                 networks: vec![],
                 boots: vec![],

@@ -126,6 +126,7 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
         &["lab", "down", "--name", "v1"],
     ),
     ("GET", "/leases", &["lease", "ls"]),
+    ("GET", "/leases/{address}", &["lease", "show", "10.77.0.5"]),
     (
         "DELETE",
         "/leases/{address}",
