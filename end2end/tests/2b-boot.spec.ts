@@ -225,7 +225,7 @@ test('a loader set is uploaded, chosen, and kept while it is chosen', async ({ p
 test.describe('without scripts', () => {
   test.use({ javaScriptEnabled: false });
 
-  test('an entry and a group are made, changed and removed', async ({ page }) => {
+  test('an entry and a group are made and removed', async ({ page }) => {
     await page.goto(url('/login'));
     await page.getByLabel('User name').fill(user.name);
     await page.getByLabel('Password', { exact: true }).fill(user.password);
@@ -236,20 +236,19 @@ test.describe('without scripts', () => {
     await opened(page).getByLabel('Name').fill('plain');
     await opened(page).getByLabel('iPXE script').fill('shell');
     await opened(page).getByRole('button', { name: 'Add boot entry' }).click();
-    await page.goto(url('/boot'));
+    // The answer leads back to the page, which is drawn anew; until then there is no such line.
     await expect(entry(page, 'plain')).toContainText('An iPXE script');
     await page.getByText('Add a group…').click();
     await opened(page).getByLabel('Name').fill('row-plain');
     await opened(page).getByLabel('Boot entry').selectOption({ label: 'plain' });
     await opened(page).getByRole('button', { name: 'Add group' }).click();
-    await page.goto(url('/boot'));
     await expect(group(page, 'row-plain')).toContainText('boots plain');
     for (const [line, name] of [[group(page, 'row-plain'), 'row-plain'], [entry(page, 'plain'), 'plain']] as const) {
       await line.locator('summary').first().click();
       await line.getByText('Remove…').click();
       await line.getByRole('button', { name: `Remove ${name}` }).click();
-      await page.goto(url('/boot'));
       await expect(line).toHaveCount(0);
+      await expect(page.getByRole('heading', { level: 1 })).toHaveText('Boot');
     }
   });
 });
