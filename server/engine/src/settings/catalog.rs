@@ -21,7 +21,7 @@ pub struct Values {
     pub boot_entry: String,
     /// The loader set of clients that say nothing themselves; empty for the built-in one.
     pub loader_set: String,
-    /// The iPXE build of that set; None for what fits the firmware.
+    /// The iPXE build of that set; None for the usual one, snponly.
     pub loader: Option<LoaderKind>,
     /// Whether the virtual lab is brought up with the server.
     pub lab: bool,
@@ -135,7 +135,7 @@ pub(super) const CATALOG: &[Known] = &[
         key: "clients.loader",
         default: "auto",
         about: "Which iPXE build of the loader set computers get: snponly uses the firmware's driver of \
-                the network card, ipxe brings its own, auto is what fits the firmware.",
+                the network card (undionly on a BIOS), ipxe brings its own, auto is snponly today.",
         kind: || SettingKind::Choice {
             options: vec!["auto".into(), "snponly".into(), "ipxe".into()],
         },
