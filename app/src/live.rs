@@ -61,6 +61,8 @@ pub struct Live {
     pub settings: RwSignal<Option<u64>>,
     /// The loader set that came or went last, when one did since the page was opened.
     pub loaders: RwSignal<Option<String>>,
+    /// The names of the loader sets.
+    pub sets: RwSignal<Vec<String>>,
     /// The network change that waits to be confirmed.
     pub trial: RwSignal<Option<TrialView>>,
     pub link: RwSignal<Link>,
@@ -91,6 +93,7 @@ impl Live {
             running: RwSignal::new(Vec::new()),
             job: RwSignal::new(None),
             loaders: RwSignal::new(None),
+            sets: RwSignal::new(Vec::new()),
             entry: RwSignal::new(None),
             settings: RwSignal::new(None),
             trial: RwSignal::new(None),
@@ -163,6 +166,7 @@ impl Live {
         self.reservations.set(snapshot.reservations);
         self.networks.set(snapshot.networks);
         self.scopes.set(snapshot.scopes);
+        self.sets.set(snapshot.loader_sets);
         self.trial.set(snapshot.trial);
     }
 
@@ -200,7 +204,10 @@ impl Live {
                 self.settings.set(Some(revision));
                 self.trial.set(trial);
             }
-            Event::LoadersChanged { set } => self.loaders.set(Some(set)),
+            Event::LoadersChanged { set, sets } => {
+                self.sets.set(sets);
+                self.loaders.set(Some(set));
+            }
             Event::AuditAdded { entry } => self.entry.set(Some(entry)),
             Event::NetworkRemoved {
                 interface,

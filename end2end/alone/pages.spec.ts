@@ -12,7 +12,7 @@ test('every page hydrates', async ({ page }) => {
   await page.getByLabel('Password', { exact: true }).fill(process.env.NSBOOT_TEST_PASSWORD!);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await onFloor(page);
-  for (const path of ['/floor', '/images', '/network', '/activity', '/users', '/account', '/no-such-page']) {
+  for (const path of ['/floor', '/boot', '/images', '/loaders', '/network', '/activity', '/users', '/account', '/no-such-page']) {
     await page.goto(`${base}${path}`);
     await hydrated(page);
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible();

@@ -204,7 +204,7 @@ def lab(admin):
         print(f"Without the virtual lab: {there['reason']}")
         ask("POST", "/lab/actions/down", admin)
         left_out = [("/lab/actions/up", "POST"), ("/lab/actions/boot", "POST"), ("/boots/{boot}", "GET"),
-                    ("/leases/{address}/actions/keep", "POST"), ("/leases/{address}", "DELETE")]
+                    ("/leases/{address}", "GET"), ("/leases/{address}/actions/keep", "POST"), ("/leases/{address}", "DELETE")]
         return {(method, f"/api/v1{path}") for path, method in left_out}
     try:
         ask("POST", "/lab/actions/up", admin)
@@ -217,6 +217,7 @@ def lab(admin):
             ask("GET", "/boots/{boot}", admin, boot=boots[0]["id"])
         leases = until("a lease", lambda: ask("GET", "/leases", admin)["items"])
         if leases:
+            ask("GET", "/leases/{address}", admin, address=leases[0]["address"])
             ask("POST", "/leases/{address}/actions/keep", admin, address=leases[0]["address"])
             over = lambda: [one for one in ask("GET", "/leases", admin)["items"] if one["state"] == "expired"]
             if until("the lease's end", over):

@@ -15,7 +15,7 @@ curl -fsS "$URL/readyz" >/dev/null
 
 TOKEN=$(curl -fsS -H 'content-type: application/json' -d '{"username":"admin","password":"correct-horse-battery"}' \
   "$URL/api/v1/auth/login" | python3 -c 'import json,sys; print(json.load(sys.stdin)["access_token"])')
-for page in /login /floor /images /network; do
+for page in /login /floor /boot /images /loaders /network; do
   html=$(curl -fsSL -H "Authorization: Bearer $TOKEN" "$URL$page")
   # Whatever the page names, the binary must have.
   assets=$(grep -oE '(href|src)="/(pkg|fonts|favicon)[^"]*"' <<<"$html" | sed -E 's/^[a-z]+="([^"]*)"/\1/' | sort -u)

@@ -1,22 +1,15 @@
 // Every page with data in it, light and dark, desk and phone: no fault by axe, nothing sideways.
 // E2E_SHOTS=folder keeps a picture of each.
 import { expect, test } from '@playwright/test';
-import { accessible, fits, hydrated, open, signIn, url } from '../fixtures/page';
+import { hydrated, look as lookAt, open, signIn, themes, url, widths } from '../fixtures/page';
 
-const widths = [[1440, 1000], [390, 844]] as const;
-const shots = process.env.E2E_SHOTS;
-
-for (const theme of ['light', 'dark'] as const) {
+for (const theme of themes) {
   for (const [width, height] of widths) {
     test(`${theme} at ${width}`, async ({ page }) => {
       test.setTimeout(120_000);
       await page.emulateMedia({ colorScheme: theme });
       await page.setViewportSize({ width, height });
-      const look = async (name: string) => {
-        await fits(page);
-        await accessible(page);
-        if (shots) await page.screenshot({ path: `${shots}/${name}-${theme}-${width}.png`, fullPage: name !== 'floor' });
-      };
+      const look = (name: string) => lookAt(page, `${name}-${theme}-${width}`, name !== 'floor');
       await open(page, '/login');
       await look('login');
       await signIn(page);

@@ -90,6 +90,33 @@ pub struct CreateClientParams {
     pub image: Option<String>,
     #[serde(default)]
     pub mode: OverlayMode,
+    /// A group's name or id.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// A boot entry's name or id.
+    #[serde(default)]
+    pub boot_entry: Option<String>,
+    #[serde(default)]
+    pub loader_set: Option<String>,
+    /// `snponly` or `ipxe`.
+    #[serde(default)]
+    pub loader: Option<String>,
+}
+
+impl CreateClientParams {
+    /// With this name and address, and everything else as it is when nobody says it.
+    pub fn new(name: impl Into<String>, mac: MacAddr) -> Self {
+        CreateClientParams {
+            name: name.into(),
+            mac,
+            image: None,
+            mode: OverlayMode::default(),
+            group: None,
+            boot_entry: None,
+            loader_set: None,
+            loader: None,
+        }
+    }
 }
 
 /// A change to a client; what is absent stays.

@@ -191,6 +191,6 @@ pub struct BootChoiceView {
     pub image_name: Option<String>,
     /// The loader set; empty for the built-in one.
     pub loader_set: Explanation,
-    /// The iPXE build of that set; empty for what fits the firmware.
+    /// The iPXE build of that set; empty for the usual one, snponly.
     pub loader: Explanation,
 }

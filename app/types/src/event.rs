@@ -85,6 +85,9 @@ pub enum Event {
     LoadersChanged {
         /// Its name.
         set: String,
+        /// The names of all that there are now.
+        #[serde(default)]
+        sets: Vec<String>,
     },
     /// Settings were changed, confirmed or went back; they are read when somebody looks.
     SettingsChanged {
@@ -177,7 +180,7 @@ impl Event {
                 namespace,
             } => Subject::Network(interface.clone(), namespace.clone()),
             Event::JobChanged { job } => Subject::Job(job.id),
-            Event::LoadersChanged { set } => Subject::LoaderSet(set.clone()),
+            Event::LoadersChanged { set, .. } => Subject::LoaderSet(set.clone()),
             Event::SettingsChanged { .. } => Subject::Settings,
             Event::AuditAdded { entry } => Subject::Audit(entry.seq),
         }
@@ -207,6 +210,9 @@ pub struct Snapshot {
     /// Of the topic `networks`.
     #[serde(default)]
     pub scopes: Vec<ScopeView>,
+    /// The names of the topic `loaders`; what is in a set is read when somebody looks.
+    #[serde(default)]
+    pub loader_sets: Vec<String>,
     /// The newest boot of each computer, for readers of `boots` without `clients`: in `clients`
     /// each computer has it.
     pub boots: Vec<BootView>,

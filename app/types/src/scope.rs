@@ -237,6 +237,7 @@ pub struct ScopeView {
     /// None while its boot network does not run.
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub subnet: Option<Subnet>,
+    /// While its boot network runs, that of the setting is the first.
     pub ranges: Vec<AddressRange>,
     /// Never handed out, though they lie in a range.
     pub exclusions: Vec<AddressRange>,
@@ -246,7 +247,11 @@ pub struct ScopeView {
     pub dns: Vec<Ipv4Addr>,
     /// The domain that names without a dot are looked up in.
     pub domain: Option<String>,
+    /// How long its leases last now.
     pub lease_seconds: u32,
+    /// What was set for that here; None leaves it to the boot network's, or to 3600.
+    #[serde(default)]
+    pub own_lease_seconds: Option<u32>,
     /// Sent with every answer, whether it was asked for or not.
     pub options: Vec<DhcpOption>,
     /// Whether addresses are looked for before they are first handed out.
@@ -303,7 +308,7 @@ pub struct UpdateScopeParams {
     pub dns: Option<Vec<Ipv4Addr>>,
     /// Empty takes it away.
     pub domain: Option<String>,
-    /// 60 to 31536000.
+    /// 60 to 31536000; 0 takes away what was set.
     pub lease_seconds: Option<u32>,
     pub options: Option<Vec<DhcpOption>>,
     /// Whether addresses are looked for before they are first handed out: by ARP, behind relays by ICMP.

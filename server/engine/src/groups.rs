@@ -274,8 +274,8 @@ fn written(record: &GroupRecord) -> Vec<DhcpOption> {
     record.options.iter().map(plan::option).collect()
 }
 
-/// The name of a loader set; None for an empty one. Whether there is such a set is seen at the boot:
-/// a folder may be brought later.
+/// The name of a loader set; None for an empty one. That there is such a set, the caller has seen to: what was
+/// chosen may go later all the same, and then the next choice holds.
 ///
 /// # Errors
 /// [`Error::Invalid`] for what can't be one.
@@ -357,16 +357,15 @@ fn require_empty(tx: &Tx<'_>, record: &GroupRecord) -> Result<()> {
     let members = clients.iter().filter(|c| c.group_id == Some(record.id));
     match members.clone().next() {
         None => Ok(()),
-        Some(first) => Err(Error::conflict(
-            Area::Group,
-            format!(
-                "{} computers are in {:?}, {:?} among them",
-                members.count(),
-                record.name,
-                first.name
-            ),
-            "Take them out of it first.",
-        )),
+        Some(first) => {
+            let (name, group) = (&first.name, &record.name);
+            let who = match members.count() {
+                1 => format!("the computer {name:?} is in {group:?}"),
+                n => format!("{n} computers are in {group:?}, {name:?} among them"),
+            };
+            let hint = "Take what is in it out of it first.";
+            Err(Error::conflict(Area::Group, who, hint))
+        }
     }
 }
 

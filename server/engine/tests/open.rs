@@ -43,10 +43,9 @@ async fn everything_is_there_when_it_is_opened_again() {
     let client = engine
         .as_itself("test")
         .create_client(CreateClientParams {
-            name: "pc-1".into(),
-            mac: MAC,
             image: Some("disk".into()),
             mode: OverlayMode::Keep,
+            ..CreateClientParams::new("pc-1", MAC)
         })
         .await
         .unwrap();
@@ -102,10 +101,8 @@ fn damage(dir: &Path, what: &[u8]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_row_is_left_out_and_stands_in_nobodys_way() {
     let params = |name: &str, n| CreateClientParams {
-        name: name.into(),
-        mac: MacAddr([0x52, 0x54, 0, 0, 0, n]),
-        image: None,
         mode: OverlayMode::Keep,
+        ..CreateClientParams::new(name, MacAddr([0x52, 0x54, 0, 0, 0, n]))
     };
     let dir = tempfile::tempdir().unwrap();
     let engine = Engine::open(config(dir.path())).unwrap();

@@ -33,7 +33,7 @@ pub enum BootEntryCommand {
     },
     /// Change a boot entry
     #[command(group(clap::ArgGroup::new("change").required(true).multiple(true)
-        .args(["name", "kernel", "initrds", "command_line", "attach_disk", "no_disk", "script"])))]
+        .args(["name", "kernel", "initrds", "command_line", "attach_disk", "no_disk", "no_initrd", "script"])))]
     Set {
         /// Name or id
         entry: String,
@@ -45,6 +45,9 @@ pub enum BootEntryCommand {
         /// Don't attach the computer's network disk any more
         #[arg(long, conflicts_with = "attach_disk")]
         no_disk: bool,
+        /// No initial RAM disk any more
+        #[arg(long, conflicts_with = "initrds")]
+        no_initrd: bool,
         /// Only if it is still at this revision, as `boot-entry show` says it
         #[arg(long, value_name = "REVISION")]
         if_match: Option<u64>,
@@ -54,6 +57,9 @@ pub enum BootEntryCommand {
         /// Names or ids
         #[arg(required = true, value_name = "ENTRY")]
         entries: Vec<String>,
+        /// Only if it is still at this revision, as `boot-entry show` says it
+        #[arg(long, value_name = "REVISION")]
+        if_match: Option<u64>,
     },
 }
 
@@ -136,22 +142,24 @@ pub fn run(command: BootEntryCommand, console: &Console) -> Result<(), CliError>
             name,
             content,
             no_disk,
+            no_initrd,
             if_match,
         } => {
+            let initrds = no_initrd || !content.initrds.is_empty();
             let params = UpdateBootEntryParams {
                 name,
                 script: content.script.as_deref().map(read).transpose()?,
                 kernel: content.kernel,
-                initrds: (!content.initrds.is_empty()).then_some(content.initrds),
+                initrds: initrds.then_some(content.initrds),
                 command_line: content.command_line,
                 attach_disk: (content.attach_disk || no_disk).then_some(content.attach_disk),
             };
             let change = Change::new("PATCH", at("boot-entries", &entry)).body(&params)?;
             show(change.if_match(if_match), console)
         }
-        BootEntryCommand::Rm { entries } => {
+        BootEntryCommand::Rm { entries, if_match } => {
             console.remove(("boot entry", "boot entries"), &entries, |entry| {
-                Change::new("DELETE", at("boot-entries", entry))
+                Change::new("DELETE", at("boot-entries", entry)).if_match(if_match)
             })
         }
     }

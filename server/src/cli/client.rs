@@ -24,6 +24,18 @@ pub enum ClientCommand {
         /// What becomes of its changes at the next boot
         #[arg(long, value_enum, default_value = "reset")]
         mode: ModeArg,
+        /// Name or id of a group
+        #[arg(long)]
+        group: Option<String>,
+        /// What it boots: name or id of a boot entry
+        #[arg(long, value_name = "ENTRY")]
+        boot_entry: Option<String>,
+        /// The loader set
+        #[arg(long, value_name = "NAME")]
+        loader_set: Option<String>,
+        /// Which iPXE build of that set: snponly or ipxe
+        #[arg(long, value_name = "LOADER")]
+        loader: Option<String>,
     },
     /// List computers
     Ls {
@@ -154,12 +166,20 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
             name,
             image,
             mode,
+            group,
+            boot_entry,
+            loader_set,
+            loader,
         } => {
             let params = CreateClientParams {
                 name,
                 mac,
                 image,
                 mode: mode.into(),
+                group,
+                boot_entry,
+                loader_set,
+                loader,
             };
             show(
                 Change::new("POST", "/api/v1/clients").body(&params)?,
@@ -226,7 +246,9 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
         ClientCommand::Why { client } => {
             let client: ClientView = console.server.get(&at("clients", &client))?;
             let networks: Vec<BootNetworkView> = console.all("/api/v1/networks")?;
-            console.print(&client, || render::why(&client, &networks))
+            let path = format!("{}/boot-choice", at("clients", &client.id.to_string()));
+            let choice: BootChoiceView = console.server.get(&path)?;
+            console.print(&client, || render::why(&client, &networks, &choice))
         }
         ClientCommand::ThroughLoader { client } => {
             let path = format!("{}/actions/through-loader", at("clients", &client));

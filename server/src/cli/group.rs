@@ -48,6 +48,9 @@ pub enum GroupCommand {
         /// Names or ids
         #[arg(required = true, value_name = "GROUP")]
         groups: Vec<String>,
+        /// Only if it is still at this revision, as `group show` says it
+        #[arg(long, value_name = "REVISION")]
+        if_match: Option<u64>,
     },
 }
 
@@ -122,9 +125,10 @@ pub fn run(command: GroupCommand, console: &Console) -> Result<(), CliError> {
             let change = Change::new("PATCH", at("groups", &group)).body(&params)?;
             show(change.if_match(if_match), console)
         }
-        GroupCommand::Rm { groups } => console.remove(("group", "groups"), &groups, |group| {
-            Change::new("DELETE", at("groups", group))
-        }),
+        GroupCommand::Rm { groups, if_match } => {
+            let one = |group: &str| Change::new("DELETE", at("groups", group)).if_match(if_match);
+            console.remove(("group", "groups"), &groups, one)
+        }
     }
 }
 

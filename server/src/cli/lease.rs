@@ -21,6 +21,13 @@ pub enum LeaseCommand {
         #[command(flatten)]
         listing: Listing,
     },
+    /// Show a lease
+    Show {
+        address: String,
+        /// The scope, where several have the address
+        #[arg(long, value_name = "NAME")]
+        scope: Option<String>,
+    },
     /// Let the computer that has this address keep it: reserve it
     Keep {
         address: String,
@@ -48,6 +55,11 @@ pub fn run(command: LeaseCommand, console: &Console) -> Result<(), CliError> {
         LeaseCommand::Ls { listing, .. } => {
             let leases: Vec<LeaseView> = console.all(&listing.of("/api/v1/leases"))?;
             console.print(&leases, || render::list(&leases))
+        }
+        LeaseCommand::Show { address, scope } => {
+            let path = Query::of(&at("leases", &address)).with("scope", scope);
+            let lease: LeaseView = console.server.get(&path.path())?;
+            console.print(&lease, || render::list(std::slice::from_ref(&lease)))
         }
         LeaseCommand::Keep { address, scope } => {
             let path = format!("{}/actions/keep", at("leases", &address));

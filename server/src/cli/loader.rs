@@ -8,6 +8,7 @@ use super::{
     image::open,
     listing::Listing,
     render,
+    watch::{self, lines::Noun},
 };
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,9 @@ pub enum LoaderCommand {
     },
     /// List loader sets
     Ls {
+        /// Go on and show each change; with -o json a line each
+        #[arg(long, conflicts_with_all = ["filter", "sort"])]
+        watch: bool,
         #[command(flatten)]
         listing: Listing,
     },
@@ -48,7 +52,8 @@ pub enum LoaderCommand {
 pub fn run(command: LoaderCommand, console: &Console) -> Result<(), CliError> {
     match command {
         LoaderCommand::Add { file, name } => add(&file, name, console),
-        LoaderCommand::Ls { listing } => {
+        LoaderCommand::Ls { watch: true, .. } => watch::lines::run(Noun::LoaderSets, console),
+        LoaderCommand::Ls { listing, .. } => {
             let sets: Vec<LoaderSetView> = console.all(&listing.of("/api/v1/loaders"))?;
             console.print(&sets, || render::list(&sets))
         }

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 use types::{
-    BootNetworkParams, BootNetworkView, DhcpMode, InterfaceView, SettingValue, Topic,
+    BootNetworkParams, BootNetworkView, DhcpMode, InterfaceView, SettingValue, SettingsView, Topic,
     UpdateSettingsParams,
 };
 
@@ -39,22 +39,12 @@ pub enum NetworkCommand {
         #[command(flatten)]
         listing: Listing,
     },
-    /// Let computers boot over an interface, or serve it otherwise than now
+    /// Let computers boot over an interface, or serve it otherwise than now; what is not named stays
     Set {
         #[command(flatten)]
         place: Place,
-        /// Who hands out addresses
-        #[arg(long, value_enum, default_value = "full")]
-        mode: ModeArg,
-        /// What is handed out in mode full, e.g. 10.77.0.100-10.77.0.199
-        #[arg(long, value_name = "FIRST-LAST", required_if_eq("mode", "full"))]
-        range: Option<String>,
-        /// The way to other networks, told to the computers
-        #[arg(long, value_name = "ADDRESS")]
-        router: Option<String>,
-        /// Name servers, told to the computers
-        #[arg(long, value_name = "ADDRESS,...")]
-        dns: Option<String>,
+        #[command(flatten)]
+        what: What,
         #[command(flatten)]
         trial: Trial,
     },
@@ -76,6 +66,48 @@ pub struct Place {
     namespace: Option<String>,
 }
 
+impl Place {
+    /// The setting of the network there.
+    fn key(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("boot.{namespace}/{}", self.interface),
+            None => format!("boot.{}", self.interface),
+        }
+    }
+}
+
+#[derive(Args, Default)]
+pub struct What {
+    /// Who hands out addresses [default for a new one: full]
+    #[arg(long, value_enum)]
+    mode: Option<ModeArg>,
+    /// What is handed out, e.g. 10.77.0.100-10.77.0.199; needed in mode full, empty takes it away
+    #[arg(long, value_name = "FIRST-LAST")]
+    range: Option<String>,
+    /// The way to other networks, told to the computers; empty takes it away
+    #[arg(long, value_name = "ADDRESS")]
+    router: Option<String>,
+    /// Name servers, told to the computers; empty takes them away
+    #[arg(long, value_name = "ADDRESS,...")]
+    dns: Option<String>,
+}
+
+impl What {
+    /// `old` with what was named.
+    fn on(self, old: BootNetworkParams) -> BootNetworkParams {
+        let named = |new: Option<String>, old: Option<String>| match new {
+            Some(text) => Some(text).filter(|t| !t.is_empty()),
+            None => old,
+        };
+        BootNetworkParams {
+            mode: self.mode.map_or(old.mode, DhcpMode::from),
+            range: named(self.range, old.range),
+            router: named(self.router, old.router),
+            dns: named(self.dns, old.dns),
+        }
+    }
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 pub enum ModeArg {
     /// We do
@@ -84,6 +116,16 @@ pub enum ModeArg {
     Proxy,
     /// Another server, which also tells what to boot; we give files and disks
     Off,
+}
+
+impl From<ModeArg> for DhcpMode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Full => DhcpMode::Full,
+            ModeArg::Proxy => DhcpMode::Proxy,
+            ModeArg::Off => DhcpMode::Off,
+        }
+    }
 }
 
 /// Runs a command about boot networks.
@@ -101,47 +143,39 @@ pub fn run(command: NetworkCommand, console: &Console) -> Result<(), CliError> {
             let all: Vec<InterfaceView> = console.all(&listing.of("/api/v1/interfaces"))?;
             console.print(&all, || render::list(&all))
         }
-        NetworkCommand::Set {
-            place,
-            mode,
-            range,
-            router,
-            dns,
-            trial,
-        } => {
-            let mode = match mode {
-                ModeArg::Full => DhcpMode::Full,
-                ModeArg::Proxy => DhcpMode::Proxy,
-                ModeArg::Off => DhcpMode::Off,
-            };
-            let network = BootNetworkParams {
-                mode,
-                range,
-                router,
-                dns,
-            };
-            send(&place, Some(SettingValue::Boot(network)), trial, console)
+        NetworkCommand::Set { place, what, trial } => {
+            let settings: SettingsView = console.server.get("/api/v1/settings")?;
+            let network = what.on(saved(&settings, &place.key()));
+            let value = Some(SettingValue::Boot(network));
+            // What stays was read just now: somebody else's change since then must not be undone.
+            send(&place, value, Some(settings.revision), trial, console)
         }
-        NetworkCommand::Rm { place, trial } => send(&place, None, trial, console),
+        NetworkCommand::Rm { place, trial } => send(&place, None, None, trial, console),
+    }
+}
+
+/// The network as it is saved; else as it holds, or a new one.
+fn saved(settings: &SettingsView, key: &str) -> BootNetworkParams {
+    let known = settings.settings.iter().find(|s| s.key == key);
+    match known.map(|s| s.saved.as_ref().unwrap_or(&s.value)) {
+        Some(SettingValue::Boot(network)) => network.clone(),
+        _ => BootNetworkParams::default(),
     }
 }
 
 fn send(
     place: &Place,
     value: Option<SettingValue>,
+    if_match: Option<u64>,
     trial: Trial,
     console: &Console,
 ) -> Result<(), CliError> {
-    let scope = match &place.namespace {
-        Some(namespace) => format!("{namespace}/{}", place.interface),
-        None => place.interface.clone(),
-    };
     let params = UpdateSettingsParams {
-        values: [(format!("boot.{scope}"), value)].into(),
+        values: [(place.key(), value)].into(),
         confirm_within_seconds: trial.confirm_within,
     };
     let change = Change::new("PATCH", "/api/v1/settings").body(&params)?;
-    if made(change, console)?.is_none() {
+    if made(change.if_match(if_match), console)?.is_none() {
         return Ok(());
     }
     let networks = settled(console)?;
@@ -158,5 +192,38 @@ fn settled(console: &Console) -> Result<Vec<BootNetworkView>, CliError> {
             return Ok(networks);
         }
         thread::sleep(LOOK);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_named_stays_and_empty_takes_away() {
+        let text = |t: &str| Some(t.to_string());
+        let old = BootNetworkParams {
+            mode: DhcpMode::Proxy,
+            range: text("10.77.0.100-10.77.0.199"),
+            router: text("10.77.0.254"),
+            dns: text("9.9.9.9"),
+        };
+        assert_eq!(What::default().on(old.clone()), old);
+        let what = What {
+            dns: text("1.1.1.1"),
+            router: text(""),
+            ..What::default()
+        };
+        let new = BootNetworkParams {
+            router: None,
+            dns: text("1.1.1.1"),
+            ..old.clone()
+        };
+        assert_eq!(what.on(old.clone()), new);
+        let full = What {
+            mode: Some(ModeArg::Full),
+            ..What::default()
+        };
+        assert_eq!(full.on(old).mode, DhcpMode::Full);
     }
 }

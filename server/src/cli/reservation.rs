@@ -1,6 +1,14 @@
 //! `nsboot reservation`: which computer has which address for good.
 
-use super::{CliError, address::at, connect::Change, console::Console, listing::Listing, render};
+use super::{
+    CliError,
+    address::at,
+    connect::Change,
+    console::Console,
+    listing::Listing,
+    render,
+    watch::{self, lines::Noun},
+};
 use clap::Subcommand;
 use std::net::Ipv4Addr;
 use types::{
@@ -11,6 +19,9 @@ use types::{
 pub enum ReservationCommand {
     /// List reservations
     Ls {
+        /// Go on and show each change; with -o json a line each
+        #[arg(long, conflicts_with_all = ["filter", "sort"])]
+        watch: bool,
         #[command(flatten)]
         listing: Listing,
     },
@@ -73,7 +84,10 @@ pub enum ReservationCommand {
 /// As the server says.
 pub fn run(command: ReservationCommand, console: &Console) -> Result<(), CliError> {
     match command {
-        ReservationCommand::Ls { listing } => {
+        ReservationCommand::Ls { watch: true, .. } => {
+            watch::lines::run(Noun::Reservations, console)
+        }
+        ReservationCommand::Ls { listing, .. } => {
             let all: Vec<ReservationView> = console.all(&listing.of("/api/v1/reservations"))?;
             console.print(&all, || render::list(&all))
         }

@@ -1,6 +1,14 @@
 //! `nsboot scope`: what is handed out on each subnet.
 
-use super::{CliError, address::at, connect::Change, console::Console, listing::Listing, render};
+use super::{
+    CliError,
+    address::at,
+    connect::Change,
+    console::Console,
+    listing::Listing,
+    render,
+    watch::{self, lines::Noun},
+};
 use clap::{Args, Subcommand};
 use std::{net::Ipv4Addr, str::FromStr};
 use types::{AddressRange, CreateScopeParams, DhcpOption, ScopeView, Subnet, UpdateScopeParams};
@@ -9,6 +17,9 @@ use types::{AddressRange, CreateScopeParams, DhcpOption, ScopeView, Subnet, Upda
 pub enum ScopeCommand {
     /// List scopes and how full they are
     Ls {
+        /// Go on and show each change; with -o json a line each
+        #[arg(long, conflicts_with_all = ["filter", "sort"])]
+        watch: bool,
         #[command(flatten)]
         listing: Listing,
     },
@@ -48,6 +59,9 @@ pub enum ScopeCommand {
         probe: Option<bool>,
         #[command(flatten)]
         what: What,
+        /// None of the further options any more
+        #[arg(long, conflicts_with = "options")]
+        no_options: bool,
         /// Only if it is still at this revision, as `scope show` says it
         #[arg(long, value_name = "REVISION")]
         if_match: Option<u64>,
@@ -75,22 +89,12 @@ pub struct What {
     /// Domain of the computers
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
-    /// How long a lease lasts
+    /// How long a lease lasts; 0 leaves it to the boot network, or to 3600
     #[arg(long, value_name = "SECONDS")]
     lease_seconds: Option<u32>,
     /// A further DHCP option, e.g. 42:addresses:10.0.0.3; kinds: text, addresses, u8, u16, u32, hex
     #[arg(long = "option", value_name = "CODE:KIND:VALUE")]
     options: Vec<DhcpOption>,
-    /// None of the further options any more
-    #[arg(long, conflicts_with = "options")]
-    no_options: bool,
-}
-
-impl What {
-    fn options(&self) -> Option<Vec<DhcpOption>> {
-        let named = self.no_options || !self.options.is_empty();
-        named.then(|| self.options.clone())
-    }
 }
 
 /// Several with commas between them; an empty text is none.
@@ -119,7 +123,8 @@ fn all<T>(several: Option<Several<T>>) -> Option<Vec<T>> {
 /// As the server says.
 pub fn run(command: ScopeCommand, console: &Console) -> Result<(), CliError> {
     match command {
-        ScopeCommand::Ls { listing } => {
+        ScopeCommand::Ls { watch: true, .. } => watch::lines::run(Noun::Scopes, console),
+        ScopeCommand::Ls { listing, .. } => {
             let scopes: Vec<ScopeView> = console.all(&listing.of("/api/v1/scopes"))?;
             console.print(&scopes, || render::list(&scopes))
         }
@@ -137,7 +142,7 @@ pub fn run(command: ScopeCommand, console: &Console) -> Result<(), CliError> {
             let params = CreateScopeParams {
                 name: scope,
                 subnet,
-                options: what.options().unwrap_or_default(),
+                options: what.options,
                 ranges: all(what.ranges).unwrap_or_default(),
                 exclusions: all(what.exclude).unwrap_or_default(),
                 router,
@@ -156,10 +161,12 @@ pub fn run(command: ScopeCommand, console: &Console) -> Result<(), CliError> {
             dns,
             probe,
             what,
+            no_options,
             if_match,
         } => {
+            let named = no_options || !what.options.is_empty();
             let params = UpdateScopeParams {
-                options: what.options(),
+                options: named.then_some(what.options),
                 ranges: all(what.ranges),
                 exclusions: all(what.exclude),
                 router,

@@ -103,6 +103,14 @@ async fn files_come_whole_and_in_ranges_over_one_connection() {
         (status, field(&head, "content-length")),
         (200, Some("2101473"))
     );
+    // RFC 9110 section 14.2: a range is of a GET alone.
+    for range in ["bytes=0-9", "bytes=99999999-"] {
+        let range = format!("range: {range}\r\n");
+        let (status, head, _) = c.ask("HEAD", b"/f/large.img", &range).await;
+        let len = field(&head, "content-length");
+        assert_eq!((status, len), (200, Some("2101473")), "{range}");
+        assert_eq!(field(&head, "content-range"), None);
+    }
     // Within one piece, over the ends of several, up to the end.
     for (from, to) in [(0, 0), (5, 65540), (500_000, 1_700_000), (1, LARGE - 1)] {
         let range = format!("range: bytes={from}-{to}\r\nif-range: {etag}\r\n");

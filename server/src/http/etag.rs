@@ -17,8 +17,10 @@ use utoipa::{
 };
 
 /// The views that are answered with their revision as ETag, each time; the API's description says so.
-pub const TAGGED: [&str; 7] = [
+pub const TAGGED: [&str; 9] = [
+    "BootEntryView",
     "ClientView",
+    "GroupView",
     "ImageView",
     "JobView",
     "ReservationView",

@@ -46,7 +46,8 @@ pub fn answer(
         .is_none_or(|tag| tag.as_bytes() == etag.as_bytes());
     let range = headers
         .get(header::RANGE)
-        .filter(|_| range_holds)
+        // RFC 9110 section 14.2: a range is defined for GET alone.
+        .filter(|_| range_holds && *method == Method::GET)
         .and_then(|r| r.to_str().ok());
     let (status, start, len) = match range.map_or(Range::Whole, |r| Range::parse(r, found.len)) {
         Range::Whole => (StatusCode::OK, 0, found.len),

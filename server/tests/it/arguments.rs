@@ -210,9 +210,13 @@ const FIELDS: &[Field] = &[
     ("computer of a pin", |s, v| {
         s.json("POST", "/api/v1/firmware", json!({"client": v}))
     }),
-    ("form of a pin", |s, v| {
-        let body = json!({"client": "a01", "quirks": {"form": v}});
-        s.json("POST", "/api/v1/firmware", body)
+    ("form of a pin", |s, v| match v {
+        // The usual one.
+        "" => s.get("/api/v1/firmware/none"),
+        v => {
+            let body = json!({"client": "a01", "quirks": {"form": v}});
+            s.json("POST", "/api/v1/firmware", body)
+        }
     }),
     ("firmware in a path", |s, v| {
         let path = format!("/api/v1/firmware/{}", encoded(v));

@@ -696,7 +696,7 @@ const REST: &[Case] = &[
         "PATCH",
         "/api/v1/scopes/room-2",
         JSON,
-        "{\"lease_seconds\":0}",
+        "{\"lease_seconds\":1}",
         422,
         "NSB-SCOPE-001",
     ),

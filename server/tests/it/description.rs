@@ -81,6 +81,8 @@ fn if_match_is_described_where_a_handler_heeds_it_and_nowhere_else() {
     );
     let row = json!({"name": "row-1"});
     assert_eq!(session.json("POST", "/api/v1/groups", row).status, 201);
+    let pin = json!({"client": "a01"});
+    assert_eq!(session.json("POST", "/api/v1/firmware", pin).status, 201);
     let settings = json!({"values": {"clients.unknown": "adopt"}});
     for (method, path) in &described {
         let at = path
@@ -88,6 +90,7 @@ fn if_match_is_described_where_a_handler_heeds_it_and_nowhere_else() {
             .replace("{image}", "debian")
             .replace("{entry}", "tool")
             .replace("{group}", "row-1")
+            .replace("{firmware}", "a01")
             .replace("{scope}", "room-2")
             .replace("{reservation}", "10.20.0.9")
             .replace("{user}", "ada");

@@ -68,6 +68,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/lab/actions/boot", "operator"),
     ("POST", "/api/v1/lab/actions/down", "operator"),
     ("GET", "/api/v1/leases", "viewer"),
+    ("GET", "/api/v1/leases/{address}", "viewer"),
     ("DELETE", "/api/v1/leases/{address}", "operator"),
     ("POST", "/api/v1/leases/{address}/actions/keep", "operator"),
     ("GET", "/api/v1/loaders", "viewer"),
@@ -181,7 +182,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
 ];
 
 /// A form with every field of theirs and nothing in it that could be done.
-const NOTHING: &str = "id=01934c5e-7b00-7000-8000-0000000000ff&revision=1&name=pc-new&mac=zz&image=none&mode=keep&theme=x&code=x&username=x&password=x&show=all&current=x&new=x&role=viewer&firmware=bios&days=0&number=99&address=x&scope=none&hostname=x&subnet=x&ranges=x&exclusions=x&router=x&dns=x&domain=x&seconds=x&options=x&wanted[within]=10&kind=kernel&kernel=&initrds=&command_line=&attach=no&script=&group=none&boot_entry=none&loader_set=&loader=";
+const NOTHING: &str = "id=01934c5e-7b00-7000-8000-0000000000ff&revision=1&name=pc-new&mac=zz&image=none&mode=keep&theme=x&code=x&username=x&password=x&show=all&current=x&new=x&role=viewer&firmware=bios&days=0&number=99&address=x&scope=none&hostname=x&subnet=x&ranges=x&exclusions=x&router=x&dns=x&domain=x&seconds=x&options=x&wanted[within]=10&kind=kernel&kernel=&initrds=&command_line=&attach=no&script=&group=none&boot_entry=none&loader_set=&loader=&form=&block_size=0&delay_ms=0&pace=0&client=01934c5e-7b00-7000-8000-0000000000ff";
 
 const ROLES: [&str; 4] = ["none", "viewer", "operator", "admin"];
 

@@ -110,6 +110,8 @@ fn did(i18n: I18n, entry: &AuditView) -> String {
         "firmware.create" => tu_string!(i18n, did.firmware_create, name = name).to_string(),
         "firmware.update" => tu_string!(i18n, did.firmware_update, name = name).to_string(),
         "firmware.remove" => tu_string!(i18n, did.firmware_remove, name = name).to_string(),
+        "loader.add" => tu_string!(i18n, did.loader_add, name = name).to_string(),
+        "loader.remove" => tu_string!(i18n, did.loader_remove, name = name).to_string(),
         "group.create" => tu_string!(i18n, did.group_create, name = name).to_string(),
         "group.update" => tu_string!(i18n, did.group_update, name = name).to_string(),
         "group.remove" => tu_string!(i18n, did.group_remove, name = name).to_string(),
@@ -178,6 +180,31 @@ fn tried(i18n: I18n, entry: &AuditView) -> String {
         "user.remove" => tu_string!(i18n, tried.user_remove, name = name).to_string(),
         "user.password" => tu_string!(i18n, tried.user_password, name = name).to_string(),
         "token.create" => tu_string!(i18n, tried.token_create, name = name).to_string(),
+        _ => tried_with_boots(i18n, entry),
+    }
+}
+
+/// The same of what computers boot, and of their addresses.
+fn tried_with_boots(i18n: I18n, entry: &AuditView) -> String {
+    let name = entry.target.name.clone();
+    match entry.action.as_str() {
+        "boot_entry.create" => tu_string!(i18n, tried.entry_create, name = name).to_string(),
+        "boot_entry.update" => tu_string!(i18n, tried.entry_update, name = name).to_string(),
+        "boot_entry.remove" => tu_string!(i18n, tried.entry_remove, name = name).to_string(),
+        "group.create" => tu_string!(i18n, tried.group_create, name = name).to_string(),
+        "group.update" => tu_string!(i18n, tried.group_update, name = name).to_string(),
+        "group.remove" => tu_string!(i18n, tried.group_remove, name = name).to_string(),
+        "loader.add" => tu_string!(i18n, tried.loader_add, name = name).to_string(),
+        "loader.remove" => tu_string!(i18n, tried.loader_remove, name = name).to_string(),
+        "scope.create" => tu_string!(i18n, tried.scope_create, name = name).to_string(),
+        "scope.update" => tu_string!(i18n, tried.scope_update, name = name).to_string(),
+        "scope.remove" => tu_string!(i18n, tried.scope_remove, name = name).to_string(),
+        "reservation.create" | "lease.keep" => {
+            tu_string!(i18n, tried.reserve, name = name).to_string()
+        }
+        "reservation.update" => tu_string!(i18n, tried.reservation_update, name = name).to_string(),
+        "reservation.remove" => tu_string!(i18n, tried.unreserve, name = name).to_string(),
+        "lease.forget" => tu_string!(i18n, tried.lease_forget, name = name).to_string(),
         action => {
             let action = action.to_string();
             tu_string!(i18n, tried.other, action = action, name = name).to_string()

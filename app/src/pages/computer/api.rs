@@ -35,7 +35,7 @@ pub async fn update_client(
 /// What it boots next, and why.
 #[server(prefix = "/fn", endpoint = "clients/choice")]
 pub async fn choice(id: ClientId) -> Result<BootChoiceView, Fault> {
-    Ok(crate::ssr::viewer()?.boot_choice(&id.to_string())?)
+    Ok(crate::ssr::viewer()?.boot_choice(&id.to_string()).await?)
 }
 
 /// Changes group, boot entry and loader.

@@ -29,6 +29,7 @@ pub fn Choice(client: Signal<ClientView>) -> impl IntoView {
             revisions,
             entries,
             live.settings.get(),
+            live.sets.get(),
         )
     });
     let loaded = Resource::new_blocking(move || changed.get(), move |_| api::choice(id));

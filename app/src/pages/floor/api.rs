@@ -35,10 +35,9 @@ pub async fn add_client(
         .field("mac", e.to_string())
     })?;
     let params = CreateClientParams {
-        name,
-        mac,
         image: Some(image).filter(|i| !i.is_empty()),
         mode: self::mode(&mode),
+        ..CreateClientParams::new(name, mac)
     };
     operator.create_client(params).await?;
     Ok(())

@@ -61,7 +61,8 @@ pub fn BootVirtual() -> impl IntoView {
         <div class="grid gap-2 justify-items-start">
             <ActionForm action attr:class="flex flex-wrap items-center gap-2">
                 <label class="sr-only" for="lab-firmware">{t!(i18n, floor.firmware)}</label>
-                <Select id="lab-firmware" name="firmware" options=firmware_options(i18n) selected="bios"/>
+                // Else it would be as wide as the form, and stand above the button.
+                <div class="w-24"><Select id="lab-firmware" name="firmware" options=firmware_options(i18n) selected="bios"/></div>
                 <button
                     class="btn btn-primary"
                     disabled=move || !available || pending.get()

@@ -156,15 +156,23 @@ fn Line(set: LoaderSetView, actions: Actions) -> impl IntoView {
     .into_any()
 }
 
+/// Making it the default, with a second step that says for whom that counts.
 #[component]
 fn Choose(name: String, action: ServerAction<ChooseSet>) -> impl IntoView {
     let i18n = use_i18n();
     let label = tu_string!(i18n, loaders.choose_name, name = name.clone()).to_string();
+    let button = tu_string!(i18n, loaders.choose_button, name = name.clone()).to_string();
     view! {
-        <ActionForm action>
-            <input type="hidden" name="name" value=name/>
-            <button class="btn" aria-label=label>{t!(i18n, loaders.choose)}</button>
-        </ActionForm>
+        <details class="pop my-1">
+            <summary class="btn" aria-label=label>{t!(i18n, loaders.choose)}</summary>
+            <div class="body grid gap-2">
+                <p>{t!(i18n, loaders.choose_text)}</p>
+                <ActionForm action>
+                    <input type="hidden" name="name" value=name/>
+                    <button class="btn btn-primary">{button}</button>
+                </ActionForm>
+            </div>
+        </details>
     }
     .into_any()
 }

@@ -39,6 +39,15 @@ pub(crate) fn options(text: &str) -> Result<Vec<types::DhcpOption>, Problem> {
     lines.map(|line| read("options", line, rule)).collect()
 }
 
+/// A lease time; empty leaves it to the boot network, or to the usual one.
+#[cfg(feature = "ssr")]
+fn seconds(text: &str) -> Result<u32, Problem> {
+    match text.trim() {
+        "" => Ok(0),
+        text => read("lease_seconds", text, SECONDS),
+    }
+}
+
 #[cfg(feature = "ssr")]
 const RANGES: &str = "write first and last address like 10.77.0.100-10.77.0.199";
 #[cfg(feature = "ssr")]
@@ -76,7 +85,7 @@ pub async fn update_scope(
         router: router.map(|r| r.trim().to_string()),
         dns,
         domain: Some(domain.trim().to_string()),
-        lease_seconds: Some(read("lease_seconds", &seconds, SECONDS)?),
+        lease_seconds: Some(self::seconds(&seconds)?),
         options: Some(self::options(&options)?),
     };
     admin.update_scope(&name, Some(revision), params).await?;

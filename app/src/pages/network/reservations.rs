@@ -124,6 +124,8 @@ fn Acts(reservation: ReservationView) -> impl IntoView {
     let options = lines(&r.options);
     let edit = tu_string!(i18n, network.edit_name, name = address.clone()).to_string();
     let gone = tu_string!(i18n, network.unreserve, address = address.clone()).to_string();
+    let gone_name = tu_string!(i18n, network.unreserve_name, address = address.clone());
+    let gone_name = gone_name.to_string();
     let gone_id = id.clone();
     view! {
         <details class="pop">
@@ -143,10 +145,15 @@ fn Acts(reservation: ReservationView) -> impl IntoView {
                     </Field>
                     <div><button class="btn btn-primary">{t!(i18n, computer.save)}</button></div>
                 </ActionForm>
-                <ActionForm action=remove>
-                    <input type="hidden" name="id" value=gone_id/>
-                    <button class="btn btn-danger">{gone}</button>
-                </ActionForm>
+                <details class="pop">
+                    <summary class="btn btn-danger" aria-label=gone_name>{t!(i18n, network.unreserve_start)}</summary>
+                    <div class="body">
+                        <ActionForm action=remove>
+                            <input type="hidden" name="id" value=gone_id/>
+                            <button class="btn btn-danger-solid">{gone}</button>
+                        </ActionForm>
+                    </div>
+                </details>
                 <Problems fault=Signal::derive(refused)/>
             </div>
         </details>

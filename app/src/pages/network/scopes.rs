@@ -155,26 +155,27 @@ fn Edit(scope: ScopeView) -> impl IntoView {
             <Text of=s.name.clone() part="dns" label=tu_string!(i18n, settings.dns) value=dns/>
         }
     });
-    let gone = (!s.is_own).then(|| {
-        let name = s.name.clone();
-        let text = tu_string!(i18n, network.remove_scope, name = name.clone()).to_string();
-        view! {
-            <ActionForm action=remove>
-                <input type="hidden" name="name" value=name/>
-                <button class="btn btn-danger">{text}</button>
-            </ActionForm>
-        }
-    });
+    let gone = (!s.is_own).then(|| view! { <Remove name=s.name.clone() action=remove/> });
+    // The setting's own range is not said again here: it would stay when the setting changes.
+    let served = usize::from(s.is_own && s.subnet.is_some());
+    let ranges = listed(s.ranges.get(served..).unwrap_or_default());
+    let ranges_label = match s.is_own {
+        true => tu_string!(i18n, network.further_ranges),
+        false => tu_string!(i18n, network.range),
+    };
+    let seconds = s.own_lease_seconds.map(|n| n.to_string());
+    let seconds_help = tu_string!(i18n, network.lease_seconds_help, n = s.lease_seconds);
     let edit = tu_string!(i18n, network.edit_name, name = s.name.clone()).to_string();
     let fields = view! {
         <input type="hidden" name="name" value=s.name.clone()/>
         <input type="hidden" name="revision" value=s.revision.to_string()/>
-        <Text of=s.name.clone() part="ranges" label=tu_string!(i18n, network.range) value=listed(&s.ranges)
+        <Text of=s.name.clone() part="ranges" label=ranges_label value=ranges
             help=tu_string!(i18n, network.ranges_help)/>
         <Text of=s.name.clone() part="exclusions" label=tu_string!(i18n, network.exclusions) value=listed(&s.exclusions)/>
         {relayed}
         <Text of=s.name.clone() part="domain" label=tu_string!(i18n, network.domain) value=s.domain.clone().unwrap_or_default()/>
-        <Text of=s.name.clone() part="seconds" label=tu_string!(i18n, network.lease_seconds) value=s.lease_seconds.to_string()/>
+        <Text of=s.name.clone() part="seconds" label=tu_string!(i18n, network.lease_seconds) value=seconds.unwrap_or_default()
+            help=seconds_help.to_string()/>
         <Options of=s.name.clone() value=lines(&s.options)/>
         {probe}
         {own}
@@ -190,6 +191,27 @@ fn Edit(scope: ScopeView) -> impl IntoView {
                 </ActionForm>
                 {gone}
                 <Problems fault=Signal::derive(refused)/>
+            </div>
+        </details>
+    }
+    .into_any()
+}
+
+/// Removing, with a second step that says what it means.
+#[component]
+fn Remove(name: String, action: ServerAction<RemoveScope>) -> impl IntoView {
+    let i18n = use_i18n();
+    let label = tu_string!(i18n, network.remove_scope_name, name = name.clone()).to_string();
+    let button = tu_string!(i18n, network.remove_scope, name = name.clone()).to_string();
+    view! {
+        <details class="pop">
+            <summary class="btn btn-danger" aria-label=label>{t!(i18n, computer.remove)}</summary>
+            <div class="body grid gap-2">
+                <p>{t!(i18n, network.remove_scope_text)}</p>
+                <ActionForm action>
+                    <input type="hidden" name="name" value=name/>
+                    <button class="btn btn-danger-solid">{button}</button>
+                </ActionForm>
             </div>
         </details>
     }

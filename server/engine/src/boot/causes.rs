@@ -38,7 +38,7 @@ pub fn needs_ipxe(entry: &str) -> Cause {
         format!(
             "The boot entry {entry} needs iPXE, and this computer came by Secure Boot with GRUB"
         ),
-        "Give it a kernel entry, or a loader set with a signed iPXE; it tries again by itself.",
+        "Give it a kernel entry with files of the folder loaders, or a loader set with a signed iPXE; it tries again by itself.",
     )
 }
 
@@ -154,7 +154,7 @@ pub fn stalled(hop: Hop) -> Cause {
         Hop::Loader => cause(
             "loader_stalled",
             "The loader was asked for, but did not arrive whole, or did not start",
-            "Check the cable and a firewall on UDP port 69; update the firmware if it stays.",
+            "Check the cable and a firewall on UDP port 69. With Secure Boot on, choose the loader set debian-signed and start it by PXE, not by HTTP Boot. Update the firmware if it stays.",
         ),
         Hop::Ipxe => cause(
             "no_script",

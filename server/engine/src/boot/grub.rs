@@ -1,8 +1,9 @@
 //! The configuration of GRUB for one client: Debian's signed GRUB is what Secure Boot lets start, and
 //! it asks for `/grub/grub.cfg` over TFTP.
 //!
-//! Files are named by TFTP, too: GRUB 2.06 of Debian 12 fetches HTTP from port 80 only, and our plane is
-//! on another. It knows no iSCSI; a disk is told to the kernel on its command line, with the parameters
+//! Files are named by TFTP, too: Debian 12 signs its GRUB 2.06 for the network without a module for HTTP, and with
+//! Secure Boot on it loads none. So it comes to nothing when it was itself loaded by HTTP: it looks for its
+//! configuration at `(http,SERVER:PORT)/grub`, has no such disk, and stands at its prompt. It knows no iSCSI; a disk is told to the kernel on its command line, with the parameters
 //! of open-iscsi's initramfs, instead of by an iBFT.
 
 use super::{
@@ -65,7 +66,7 @@ pub(super) fn can_start(entry: &BootEntryRecord) -> bool {
         EntryKind::Kernel => [&entry.kernel]
             .into_iter()
             .chain(&entry.initrds)
-            .all(|f| path("", f).is_some()),
+            .all(|f| !is_far(f)),
         EntryKind::Image | EntryKind::Script => false,
     }
 }
@@ -96,8 +97,8 @@ fn start_kernel(
     entry: &BootEntryRecord,
     disk: Option<&Export>,
 ) -> String {
-    let server = plane.server.to_string();
-    let file = |f: &String| path(&server, f).unwrap_or_default();
+    let server = plane.server;
+    let file = |f: &String| format!("(tftp,{server})/{f}");
     let mut linux = format!("linux {}", file(&entry.kernel));
     let own = filled_in(plane, mac, &entry.command_line);
     let iscsi = disk.map(|disk| parameters(plane, disk)).unwrap_or_default();
@@ -117,16 +118,9 @@ fn start_kernel(
     }
 }
 
-/// A file as GRUB names it; None for an address that it can't fetch from.
-fn path(server: &str, file: &str) -> Option<String> {
-    let Some(url) = file.strip_prefix("http://") else {
-        return Some(format!("(tftp,{server})/{file}"));
-    };
-    let (host, path) = url.split_once('/')?;
-    let host = host.strip_suffix(":80").unwrap_or(host);
-    let plain = |c: char| c.is_ascii_alphanumeric() || ".-_/+~".contains(c);
-    let fetches = !host.contains([':', '@']) && path.chars().all(plain);
-    fetches.then(|| format!("(http,{host})/{path}"))
+/// Whether a file is on another server, by its address.
+fn is_far(file: &str) -> bool {
+    file.starts_with("http://")
 }
 
 /// The command line with what iPXE would fill in.

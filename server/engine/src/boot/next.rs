@@ -3,10 +3,10 @@
 
 use super::{
     Boots, Signal, Who, causes, grub,
-    rules::{self, Choice, Entries, Global},
+    rules::{self, Choice, Global},
     script::{self, Plane},
 };
-use crate::{BootEntries, Error, Result, export::Export};
+use crate::{BootEntries, Error, Loaders, Result, export::Export};
 use std::{
     collections::HashMap,
     net::Ipv4Addr,
@@ -47,12 +47,18 @@ pub(super) struct UsedOneShot {
     at: Timestamp,
 }
 
-impl Entries for BootEntries {
+/// What there is to choose from.
+struct Known<'a>(&'a BootEntries, &'a Loaders);
+
+impl rules::Known for Known<'_> {
     fn get(&self, id: BootEntryId) -> Option<Arc<BootEntryRecord>> {
-        BootEntries::get(self, id)
+        self.0.get(id)
     }
     fn find(&self, name: &str) -> Option<Arc<BootEntryRecord>> {
-        BootEntries::find(self, name)
+        self.0.find(name)
+    }
+    fn has_set(&self, name: &str) -> bool {
+        self.1.has_set(name)
     }
 }
 
@@ -202,11 +208,20 @@ impl Boots {
     pub fn explain(&self, client: &ClientRecord) -> Result<BootChoiceView> {
         let choice = self.choice(client)?;
         let image_name = self.inner.needs.clients.view(client).image_name;
+        let usual = outcome(client, &choice.entry, image_name.as_deref());
+        let kind = choice.loader.unwrap_or(LoaderKind::Snponly);
+        let loaders = &self.inner.needs.loaders;
+        let grub = loaders.grub_of(choice.loader_set.as_deref(), kind);
+        let in_vain = client.state == ClientState::Adopted && !grub::can_start(&choice.entry);
+        let outcome = match grub.filter(|_| in_vain) {
+            Some(set) => by_grub(&set, &choice.entry.name, &usual),
+            None => usual,
+        };
         Ok(BootChoiceView {
             client_id: client.id,
             client_name: client.name.clone(),
             state: client.state,
-            outcome: outcome(client, &choice.entry, image_name.as_deref()),
+            outcome,
             kind: choice.entry.kind,
             entry: choice.entry_why,
             image_name,
@@ -223,8 +238,9 @@ impl Boots {
             loader_set: v.loader_set.clone(),
             loader: v.loader,
         });
+        let known = Known(&needs.entries, &needs.loaders);
         let (group, firmware) = (group.as_deref(), needs.firmware.loader(client.mac));
-        rules::choose(client, group, &global, one_shot, firmware, &needs.entries)
+        rules::choose(client, group, &global, one_shot, firmware, &known)
             .ok_or_else(|| Error::Internal("the built-in boot entry is gone".into()))
     }
 
@@ -308,6 +324,14 @@ fn outcome(client: &ClientRecord, entry: &BootEntryRecord, image: Option<&str>) 
         (_, EntryKind::Kernel, _) => format!("It starts the kernel {}.", entry.kernel),
         (_, EntryKind::Script, _) => format!("It runs the script of {}.", entry.name),
     }
+}
+
+/// What happens when UEFI gets a GRUB that can't start the entry: a BIOS and HTTP Boot get iPXE all the same.
+fn by_grub(set: &str, entry: &str, usual: &str) -> String {
+    format!(
+        "By UEFI PXE nothing: the loader set {set} gives it GRUB, and the boot entry {entry} needs iPXE. By BIOS or \
+         UEFI HTTP Boot, without Secure Boot: {usual}"
+    )
 }
 
 #[cfg(test)]

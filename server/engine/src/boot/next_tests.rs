@@ -41,12 +41,7 @@ async fn stage(dir: &tempfile::TempDir) -> Engine {
     itself.create_boot_entry(own).await.unwrap();
     let own = entry("tool", EntryKind::Kernel, "tool/linux", "");
     itself.create_boot_entry(own).await.unwrap();
-    let new = CreateClientParams {
-        name: "pc-1".into(),
-        mac: MAC,
-        image: None,
-        mode: OverlayMode::Reset,
-    };
+    let new = CreateClientParams::new("pc-1", MAC);
     itself.create_client(new).await.unwrap();
     set(&engine, Some("local"), Some("once")).await;
     engine
@@ -103,6 +98,7 @@ async fn a_one_shot_holds_for_one_boot_also_when_its_answer_is_asked_for_twice()
         engine
             .as_itself("test")
             .boot_choice("pc-1")
+            .await
             .unwrap()
             .entry
             .value,

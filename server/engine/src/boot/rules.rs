@@ -14,7 +14,7 @@ struct Rule<T> {
 enum Said<T> {
     Nothing,
     Value(T),
-    /// Something that there is not, by the name it was called.
+    /// Something that there is not, by the name it was called; the next rule holds.
     Unknown(String),
 }
 
@@ -45,15 +45,16 @@ pub struct Choice {
     /// None for the built-in set.
     pub loader_set: Option<String>,
     pub loader_set_why: Explanation,
-    /// None for what fits the firmware.
+    /// None for the usual one, [`LoaderKind::Snponly`].
     pub loader: Option<LoaderKind>,
     pub loader_why: Explanation,
 }
 
-/// Looks up boot entries.
-pub(super) trait Entries {
+/// What there is to choose from.
+pub(super) trait Known {
     fn get(&self, id: BootEntryId) -> Option<Arc<BootEntryRecord>>;
     fn find(&self, name: &str) -> Option<Arc<BootEntryRecord>>;
+    fn has_set(&self, name: &str) -> bool;
 }
 
 /// Decides for one client. `one_shot` is the one that holds for this boot. None only when there is no
@@ -64,20 +65,20 @@ pub(super) fn choose(
     global: &Global,
     one_shot: Option<BootEntryId>,
     firmware: FirmwareLoader,
-    entries: &dyn Entries,
+    known: &dyn Known,
 ) -> Option<Choice> {
     let by_id = |level, id: Option<BootEntryId>| Rule {
         level,
         said: match id {
             None => Said::Nothing,
-            Some(id) => entries
+            Some(id) => known
                 .get(id)
                 .map_or_else(|| Said::Unknown(id.to_string()), Said::Value),
         },
     };
     let by_name = match global.boot_entry.as_str() {
         "" => Said::Nothing,
-        name => entries
+        name => known
             .find(name)
             .map_or_else(|| Said::Unknown(name.into()), Said::Value),
     };
@@ -91,14 +92,23 @@ pub(super) fn choose(
         },
         by_id(RuleLevel::BuiltIn, Some(BootEntryId::IMAGE)),
     ];
-    let (entry, entry_why) = first(rules, |e| e.name.clone());
-    let set = (!global.loader_set.is_empty()).then(|| global.loader_set.clone());
+    let (entry, entry_why) = first(rules, "", |e| e.name.clone());
+    let set = |level, name: Option<String>| Rule {
+        level,
+        said: match name {
+            None => Said::Nothing,
+            Some(name) if known.has_set(&name) => Said::Value(name),
+            Some(name) => Said::Unknown(name),
+        },
+    };
+    let for_all = (!global.loader_set.is_empty()).then(|| global.loader_set.clone());
     let rules = vec![
-        Rule::new(RuleLevel::Client, client.loader_set.clone()),
-        Rule::new(RuleLevel::Group, group.and_then(|g| g.loader_set.clone())),
-        Rule::new(RuleLevel::Global, set),
+        set(RuleLevel::Client, client.loader_set.clone()),
+        set(RuleLevel::Group, group.and_then(|g| g.loader_set.clone())),
+        set(RuleLevel::Global, for_all),
     ];
-    let (loader_set, loader_set_why) = first(rules, String::clone);
+    let nobody = "nobody chose; the set debian, of this box's packages";
+    let (loader_set, loader_set_why) = first(rules, nobody, String::clone);
     let mut rules = vec![
         Rule::new(RuleLevel::Client, client.loader),
         Rule::new(RuleLevel::Group, group.and_then(|g| g.loader)),
@@ -109,7 +119,8 @@ pub(super) fn choose(
         let place = if is_pinned { 1 } else { rules.len() };
         rules.insert(place, Rule::new(RuleLevel::Firmware, Some(kind)));
     }
-    let (loader, loader_why) = first(rules, LoaderKind::to_string);
+    let nobody = "nobody chose; snponly, which is undionly on a BIOS";
+    let (loader, loader_why) = first(rules, nobody, LoaderKind::to_string);
     Some(Choice {
         entry: entry?,
         entry_why,
@@ -120,8 +131,13 @@ pub(super) fn choose(
     })
 }
 
-/// The first rule that says something that there is, and every rule with its reason.
-fn first<T: Clone>(rules: Vec<Rule<T>>, shown: impl Fn(&T) -> String) -> (Option<T>, Explanation) {
+/// The first rule that says something that there is, and every rule with its reason; `nobody` is told when none
+/// does.
+fn first<T: Clone>(
+    rules: Vec<Rule<T>>,
+    nobody: &str,
+    shown: impl Fn(&T) -> String,
+) -> (Option<T>, Explanation) {
     let mut chosen: Option<(T, RuleLevel)> = None;
     let mut steps = Vec::with_capacity(rules.len() + 1);
     for Rule { level, said } in rules {
@@ -135,7 +151,7 @@ fn first<T: Clone>(rules: Vec<Rule<T>>, shown: impl Fn(&T) -> String) -> (Option
             (_, Said::Unknown(name)) => (
                 Some(name),
                 false,
-                "there is none of that name; passed over".into(),
+                "there is none of that name any more; the next choice holds".into(),
             ),
             (None, Said::Value(v)) => {
                 let name = shown(&v);
@@ -155,7 +171,7 @@ fn first<T: Clone>(rules: Vec<Rule<T>>, shown: impl Fn(&T) -> String) -> (Option
             level: RuleLevel::BuiltIn,
             value: None,
             decides: true,
-            why: "nobody chose; what fits the firmware".into(),
+            why: nobody.into(),
         });
     }
     let (value, from) = match &chosen {

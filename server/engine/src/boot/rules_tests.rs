@@ -4,15 +4,18 @@ use super::*;
 use types::{ClientId, ClientState, EntryKind, GroupId, MacAddr, OverlayMode, Timestamp};
 use uuid::Uuid;
 
-/// Entries by number; 1 and 2 are the built-in ones.
-struct Known(Vec<Arc<BootEntryRecord>>);
+/// Entries by number; 1 and 2 are the built-in ones. There is every loader set but the removed one.
+struct Six(Vec<Arc<BootEntryRecord>>);
 
-impl Entries for Known {
+impl Known for Six {
     fn get(&self, id: BootEntryId) -> Option<Arc<BootEntryRecord>> {
         self.0.iter().find(|e| e.id == id).cloned()
     }
     fn find(&self, name: &str) -> Option<Arc<BootEntryRecord>> {
         self.0.iter().find(|e| e.name == name).cloned()
+    }
+    fn has_set(&self, name: &str) -> bool {
+        name != "removed"
     }
 }
 
@@ -20,7 +23,7 @@ fn id(n: u128) -> BootEntryId {
     BootEntryId(Uuid::from_u128(n))
 }
 
-fn known() -> Known {
+fn known() -> Six {
     let names = ["image", "local", "once", "own", "grouped", "global"];
     let entry = |(n, name): (usize, &&str)| {
         Arc::new(BootEntryRecord {
@@ -36,7 +39,7 @@ fn known() -> Known {
             revision: 1,
         })
     };
-    Known(names.iter().enumerate().map(entry).collect())
+    Six(names.iter().enumerate().map(entry).collect())
 }
 
 fn client(boot_entry_id: Option<BootEntryId>) -> ClientRecord {
@@ -130,9 +133,9 @@ fn what_there_is_not_is_passed_over_and_said() {
         said,
         [
             "says nothing",
-            "there is none of that name; passed over",
+            "there is none of that name any more; the next choice holds",
             "says nothing",
-            "there is none of that name; passed over",
+            "there is none of that name any more; the next choice holds",
             "holds when nobody chose",
         ]
     );
@@ -196,4 +199,26 @@ fn what_is_pinned_for_its_firmware_goes_before_its_group_and_what_was_learned_af
     own.loader = Some(LoaderKind::Snponly);
     let choice = choose(&own, None, &all, None, pinned, &known()).unwrap();
     assert_eq!(choice.loader_why.from, RuleLevel::Client);
+}
+
+#[test]
+fn a_loader_set_that_is_gone_leaves_it_to_the_next_choice_and_says_so() {
+    let mut own = client(None);
+    own.loader_set = Some("removed".into());
+    let in_group = group(None);
+    let with = |group| choose(&own, group, &global(""), None, None, &known()).unwrap();
+    let choice = with(Some(&in_group));
+    assert_eq!(choice.loader_set.as_deref(), Some("of-the-group"));
+    let first = &choice.loader_set_why.steps[0];
+    assert_eq!(
+        (first.value.as_deref(), first.decides, first.why.as_str()),
+        (
+            Some("removed"),
+            false,
+            "there is none of that name any more; the next choice holds"
+        )
+    );
+    let alone = with(None);
+    assert_eq!(alone.loader_set, None);
+    assert_eq!(alone.loader_set_why.from, RuleLevel::BuiltIn);
 }

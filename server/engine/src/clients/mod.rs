@@ -245,6 +245,13 @@ impl Clients {
         rules::name(&params.name)?;
         rules::mac(params.mac)?;
         let image_id = self.resolve_image(params.image.as_deref())?;
+        let choices = self.inner.choices(&UpdateClientParams {
+            group: params.group.clone(),
+            boot_entry: params.boot_entry.clone(),
+            loader_set: params.loader_set.clone(),
+            loader: params.loader.clone(),
+            ..UpdateClientParams::default()
+        })?;
         let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
             let all: Vec<ClientRecord> = tx.list_readable(None)?;
@@ -259,7 +266,7 @@ impl Clients {
             };
             rules::name_free(&all, &params.name, id)?;
             rules::require_ready(tx, image_id)?;
-            let record = ClientRecord {
+            let mut record = ClientRecord {
                 id,
                 name: params.name,
                 mac: params.mac,
@@ -276,6 +283,7 @@ impl Clients {
                 created_at,
                 revision,
             };
+            choices.apply(tx, &mut record)?;
             inner.save(tx, &record)?;
             let before = known.map(|old| inner.facts(old));
             inner.record(tx, &by, "client.create", &record, before, true)?;

@@ -57,12 +57,7 @@ fn mac(n: u8) -> MacAddr {
 }
 
 fn params(name: &str, n: u8) -> CreateClientParams {
-    CreateClientParams {
-        name: name.into(),
-        mac: mac(n),
-        image: None,
-        mode: OverlayMode::Reset,
-    }
+    CreateClientParams::new(name, mac(n))
 }
 
 fn rename(name: &str) -> UpdateClientParams {

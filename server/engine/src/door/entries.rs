@@ -1,7 +1,7 @@
 //! Boot entries and groups: who may look at them and change them.
 
 use super::{Operator, Viewer, target};
-use crate::Result;
+use crate::{Area, Result};
 use types::{
     BootChoiceView, BootEntryView, CreateBootEntryParams, CreateGroupParams, GroupView,
     UpdateBootEntryParams, UpdateGroupParams,
@@ -40,7 +40,9 @@ impl Viewer {
     ///
     /// # Errors
     /// [`crate::Error::NotFound`].
-    pub fn boot_choice(&self, client: &str) -> Result<BootChoiceView> {
+    pub async fn boot_choice(&self, client: &str) -> Result<BootChoiceView> {
+        // Which sets there are is part of the answer, and a folder comes and goes by hand, too.
+        self.engine.loaders().look().await?;
         let client = self.engine.clients().require(client)?;
         self.engine.boots().explain(&client)
     }
@@ -99,7 +101,11 @@ impl Operator {
     /// As [`crate::Groups`] says: what breaks a rule, a taken name, an unknown boot entry.
     pub async fn create_group(&self, params: CreateGroupParams) -> Result<GroupView> {
         let to = target("group", &params.name);
-        let create = self.engine.groups().create(&self.by, params);
+        let create = async {
+            let set = params.loader_set.as_deref();
+            let _there = self.hold_set(Area::Group, None, set).await?;
+            self.engine.groups().create(&self.by, params).await
+        };
         self.attempt("group.create", to, create).await
     }
 
@@ -114,9 +120,11 @@ impl Operator {
         params: UpdateGroupParams,
     ) -> Result<GroupView> {
         let update = async {
-            let id = self.engine.groups().require(group)?.id;
             let groups = self.engine.groups();
-            groups.update(&self.by, id, if_match, params).await
+            let known = groups.require(group)?;
+            let (old, new) = (known.loader_set.as_deref(), params.loader_set.as_deref());
+            let _there = self.hold_set(Area::Group, old, new).await?;
+            groups.update(&self.by, known.id, if_match, params).await
         };
         let to = target("group", group);
         let changed = self.attempt("group.update", to, update).await?;

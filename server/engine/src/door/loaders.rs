@@ -1,7 +1,7 @@
 //! Loader sets coming and going. What lies in a folder is in no transaction: the entry of the audit log is
 //! durable first, so that nothing comes or goes without one.
 
-use super::{Admin, target};
+use super::{Admin, Operator, target};
 use crate::{
     Area, By, Engine, Error, Result,
     audit::Change,
@@ -9,7 +9,10 @@ use crate::{
 };
 use bytes::Bytes;
 use serde_json::json;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{OwnedMutexGuard, mpsc},
+    task::JoinHandle,
+};
 use types::{BootEntryView, Event, LoaderSetView, SettingValue, UpdateSettingsParams};
 
 /// The setting that names the default set.
@@ -18,6 +21,25 @@ const DEFAULT_SET: &str = "clients.loader_set";
 const MAX_ARCHIVE: u64 = 2 << 30;
 /// Pieces of an archive that wait to be unpacked.
 const QUEUE: usize = 8;
+
+impl Operator {
+    /// The set that a computer or a group is to have instead of `old` must be there, and stays there while what
+    /// this returns is held. One that it has already is no new choice.
+    pub(super) async fn hold_set(
+        &self,
+        area: Area,
+        old: Option<&str>,
+        new: Option<&str>,
+    ) -> Result<Option<OwnedMutexGuard<()>>> {
+        let Some(name) = new.filter(|name| !name.is_empty() && Some(*name) != old) else {
+            return Ok(None);
+        };
+        let loaders = self.engine.loaders();
+        let held = loaders.changing().await;
+        loaders.require_choice(area, "loader_set", name).await?;
+        Ok(Some(held))
+    }
+}
 
 impl Admin {
     /// Begins a new loader set; its archive follows piece by piece.
@@ -52,14 +74,10 @@ impl Admin {
             Some(Some(SettingValue::Text(name))) if !name.is_empty() => name,
             _ => return Ok(()),
         };
-        match self.engine.loaders().require_set(name).await {
-            Err(Error::NotFound { .. }) => Err(Error::invalid(
-                Area::Setting,
-                DEFAULT_SET,
-                format!("there is no loader set {name:?}; `nsboot loader ls` lists them"),
-            )),
-            other => other.map(drop),
-        }
+        let loaders = self.engine.loaders();
+        loaders
+            .require_choice(Area::Setting, DEFAULT_SET, name)
+            .await
     }
 }
 
@@ -111,9 +129,10 @@ fn user_of(engine: &Engine, name: &str) -> Option<String> {
 }
 
 fn tell(engine: &Engine, name: &str) {
-    engine
-        .events()
-        .publish(Event::LoadersChanged { set: name.into() });
+    engine.events().publish(Event::LoadersChanged {
+        set: name.into(),
+        sets: engine.loaders().names(),
+    });
 }
 
 /// A set on its way in. Dropping it leaves nothing.

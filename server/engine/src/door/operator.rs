@@ -18,7 +18,11 @@ impl Operator {
     /// As [`crate::Clients`] says: bad or taken name and address, unknown image.
     pub async fn create_client(&self, params: CreateClientParams) -> Result<ClientView> {
         let to = target("client", &params.name);
-        let create = self.engine.clients().create(&self.by, params);
+        let create = async {
+            let set = params.loader_set.as_deref();
+            let _there = self.hold_set(Area::Client, None, set).await?;
+            self.engine.clients().create(&self.by, params).await
+        };
         self.attempt("client.create", to, create).await
     }
 
@@ -33,9 +37,11 @@ impl Operator {
         params: UpdateClientParams,
     ) -> Result<ClientView> {
         let update = async {
-            let id = self.engine.clients().require(client)?.id;
             let clients = self.engine.clients();
-            clients.update(&self.by, id, if_match, params).await
+            let known = clients.require(client)?;
+            let (old, new) = (known.loader_set.as_deref(), params.loader_set.as_deref());
+            let _there = self.hold_set(Area::Client, old, new).await?;
+            clients.update(&self.by, known.id, if_match, params).await
         };
         self.attempt("client.update", target("client", client), update)
             .await
@@ -89,6 +95,8 @@ impl Operator {
             let image = image.map(|text| self.engine.images().require(text));
             let image = image.transpose()?.map(|i| i.id.to_string());
             let change = self.engine.clients().by_ids(change)?;
+            let set = change.loader_set.as_deref();
+            self.hold_set(Area::Client, None, set).await?;
             Ok((self.all_of(clients, expected)?, image, change))
         };
         let to = computers(clients);
@@ -275,7 +283,11 @@ impl Operator {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Conflict`].
-    pub async fn keep_lease(&self, address: &str, scope: Option<&str>) -> Result<ReservationView> {
+    pub async fn keep_lease(
+        &self,
+        address: &str,
+        scope: Option<&str>,
+    ) -> Result<(ReservationView, bool)> {
         let keep = self.engine.leases().keep_lease(&self.by, address, scope);
         self.attempt("lease.keep", target("lease", address), keep)
             .await

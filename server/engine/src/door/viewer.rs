@@ -116,6 +116,14 @@ impl Viewer {
         self.engine.leases().list()
     }
 
+    /// A lease by its address; `scope` where several scopes have that.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or [`Error::Invalid`] when several are meant.
+    pub fn lease(&self, address: &str, scope: Option<&str>) -> Result<LeaseView> {
+        self.engine.leases().lease_view(address, scope)
+    }
+
     /// Every scope, by name.
     pub fn scopes(&self) -> Vec<ScopeView> {
         self.engine.leases().list_scopes()
@@ -194,6 +202,7 @@ impl Viewer {
             reservations: Vec::new(),
             networks: Vec::new(),
             scopes: Vec::new(),
+            loader_sets: Vec::new(),
             boots: Vec::new(),
             jobs: Vec::new(),
             trial: None,
@@ -215,8 +224,9 @@ impl Viewer {
                 }
                 Topic::Settings => snapshot.trial = self.engine.settings().trial(),
                 Topic::Jobs => snapshot.jobs = self.engine.jobs().running(self.role()),
-                // Their state is read by REST.
-                Topic::Audit | Topic::Loaders => {}
+                Topic::Loaders => snapshot.loader_sets = self.engine.loaders().names(),
+                // Its state is read by REST.
+                Topic::Audit => {}
                 // In `clients` each computer has its newest boot.
                 Topic::Boots if topics.has(Topic::Clients) => {}
                 Topic::Boots => {

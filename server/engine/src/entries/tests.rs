@@ -3,8 +3,8 @@
 use crate::{Area, Engine, EngineConfig, Error};
 use types::{
     BootEntryId, ClientState, CreateBootEntryParams, CreateClientParams, CreateGroupParams,
-    EntryKind, MacAddr, OverlayMode, SettingValue, UpdateBootEntryParams, UpdateClientParams,
-    UpdateGroupParams, UpdateSettingsParams,
+    EntryKind, MacAddr, SettingValue, UpdateBootEntryParams, UpdateClientParams, UpdateGroupParams,
+    UpdateSettingsParams,
 };
 
 struct House {
@@ -50,12 +50,7 @@ fn script(name: &str, text: &str) -> CreateBootEntryParams {
 }
 
 fn client(n: u8) -> CreateClientParams {
-    CreateClientParams {
-        name: format!("pc-{n}"),
-        mac: MacAddr([2, 0, 0, 0, 0, n]),
-        image: None,
-        mode: OverlayMode::Reset,
-    }
+    CreateClientParams::new(format!("pc-{n}"), MacAddr([2, 0, 0, 0, 0, n]))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -180,6 +175,7 @@ async fn what_is_named_somewhere_is_not_removed_and_a_new_name_shows_everywhere(
     let place = House::new();
     let engine = place.open();
     let itself = engine.as_itself("test");
+    std::fs::create_dir(place.dir.path().join("loaders/signed-2")).unwrap();
     itself.create_boot_entry(kernel("tool")).await.unwrap();
     let new = CreateGroupParams {
         name: "row-1".into(),
@@ -289,7 +285,7 @@ async fn a_computer_is_retired_and_comes_back_by_being_adopted() {
             .await;
         assert_eq!(got.ok().map(|c| c.state), want, "{adopt:?} {retire:?}");
     }
-    let why = itself.boot_choice("pc-1").unwrap();
+    let why = itself.boot_choice("pc-1").await.unwrap();
     assert_eq!(
         (why.entry.value.as_str(), why.outcome.as_str()),
         ("image", "Nothing: it has no image.")

@@ -227,7 +227,7 @@ async fn a_pin_is_obeyed_and_nothing_else_is_tried() {
     assert_eq!((advice.form, advice.delay), (Form::Plain, Duration::ZERO));
     assert!(matches!(advice.file, BootFile::Loader(name) if name.ends_with("ipxe.efi")));
     let client = engine.clients().find_mac(mac(1)).expect("discovered");
-    let choice = itself.boot_choice(&client.name).expect("a choice");
+    let choice = itself.boot_choice(&client.name).await.expect("a choice");
     assert_eq!(choice.loader.value, "ipxe");
     assert_eq!(choice.loader.from, types::RuleLevel::Firmware);
 
@@ -265,6 +265,10 @@ async fn what_breaks_a_rule_is_refused_with_its_field() {
         mac: mac(1),
         image: None,
         mode: OverlayMode::Reset,
+        boot_entry: None,
+        group: None,
+        loader: None,
+        loader_set: None,
     };
     itself.create_client(new).await.expect("made");
     let with = |quirks| CreateFirmwareParams {

@@ -4,7 +4,7 @@ use super::*;
 use crate::{Clients, Next, Settings, Sources, storage::EmbeddedStorage};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use types::{CreateClientParams, MacAddr, OverlayMode};
+use types::{CreateClientParams, MacAddr};
 
 struct Box_ {
     dir: tempfile::TempDir,
@@ -83,10 +83,8 @@ async fn import(images: &Images, name: &str, bytes: Bytes) -> Result<ImageView> 
 
 fn client(image: &str) -> CreateClientParams {
     CreateClientParams {
-        name: "pc-1".into(),
-        mac: MacAddr([2, 0, 0, 0, 0, 1]),
         image: Some(image.into()),
-        mode: OverlayMode::Reset,
+        ..CreateClientParams::new("pc-1", MacAddr([2, 0, 0, 0, 0, 1]))
     }
 }
 

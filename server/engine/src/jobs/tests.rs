@@ -29,12 +29,7 @@ async fn over(engine: &Engine, job: &JobView) -> JobView {
 }
 
 async fn client(engine: &Engine, n: u8) -> ClientView {
-    let params = CreateClientParams {
-        name: format!("pc-{n}"),
-        mac: MacAddr([0x52, 0x54, 0, 0, 0, n]),
-        image: None,
-        mode: OverlayMode::Reset,
-    };
+    let params = CreateClientParams::new(format!("pc-{n}"), MacAddr([0x52, 0x54, 0, 0, 0, n]));
     engine
         .as_itself("test")
         .create_client(params)

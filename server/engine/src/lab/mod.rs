@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
-use types::{ClientView, CreateClientParams, ImageState, LabFirmware, LabView, OverlayMode};
+use types::{ClientView, CreateClientParams, ImageState, LabFirmware, LabView};
 
 /// The image that a new virtual computer gets, when it is there.
 pub const SELF_TEST: &str = "self-test";
@@ -226,11 +226,10 @@ impl Lab {
         }
         let image = self.inner.images.find(SELF_TEST);
         let image = image.filter(|image| image.state == ImageState::Ready);
+        let mac = machine::mac_of(&self.inner.stage.namespace, &name);
         let params = CreateClientParams {
-            mac: machine::mac_of(&self.inner.stage.namespace, &name),
-            name,
             image: image.map(|image| image.name.clone()),
-            mode: OverlayMode::Reset,
+            ..CreateClientParams::new(name, mac)
         };
         clients.create_virtual(by, params).await
     }

@@ -70,7 +70,7 @@ impl Leases {
             router: params.router.map(|a| a.to_string()),
             dns: Some(params.dns),
             domain: params.domain,
-            lease_seconds: params.lease_seconds,
+            lease_seconds: params.lease_seconds.filter(|s| *s != 0),
             options: Some(params.options),
             probe: None,
         };
@@ -225,6 +225,7 @@ impl Inner {
                     .and_then(|r| r.lease_seconds)
                     .unwrap_or(LEASE_SECONDS),
             },
+            own_lease_seconds: record.and_then(|r| r.lease_seconds),
             options: record.map_or_else(Vec::new, |r| r.options.iter().map(plan::option).collect()),
             probe: record.is_none_or(|r| r.probe),
             leases_active,
@@ -327,6 +328,7 @@ fn changed(
     if let Some(mut ranges) = params.ranges {
         ranges.retain(|r| Some(*r) != range);
         rules::ranges("ranges", &ranges, subnet)?;
+        rules::disjoint(&ranges, range)?;
         record.ranges = pairs(&ranges);
     }
     if let Some(exclusions) = params.exclusions {
@@ -348,8 +350,10 @@ fn changed(
         record.domain = domain;
     }
     if let Some(seconds) = params.lease_seconds {
-        rules::lease_seconds(seconds)?;
-        record.lease_seconds = Some(seconds);
+        record.lease_seconds = match seconds {
+            0 => None,
+            _ => Some(rules::lease_seconds(seconds)?),
+        };
     }
     if let Some(options) = params.options {
         record.options = stored_options(Area::Scope, options, Layer::Scope)?;

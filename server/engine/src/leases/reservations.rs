@@ -11,7 +11,7 @@ use crate::{Area, By, Error, Result, audit::Change, now};
 use std::{net::Ipv4Addr, sync::Arc};
 use store::{LeaseKey, LeaseRecord, Read, ReservationRecord, Tx};
 use types::{
-    CreateReservationParams, Event, LeaseState, MacAddr, ReservationId, ReservationView,
+    CreateReservationParams, Event, LeaseState, LeaseView, MacAddr, ReservationId, ReservationView,
     UpdateReservationParams,
 };
 use uuid::Uuid;
@@ -127,7 +127,7 @@ impl Leases {
     }
 
     /// Makes a reservation of a lease: its computer keeps the address for good. One that does already
-    /// keeps it.
+    /// keeps it; false is beside it then, since nothing was made.
     ///
     /// # Errors
     /// [`Error::NotFound`] without such a lease; [`Error::Conflict`] when it rests, or another address
@@ -137,7 +137,7 @@ impl Leases {
         by: &By,
         address: &str,
         scope: Option<&str>,
-    ) -> Result<ReservationView> {
+    ) -> Result<(ReservationView, bool)> {
         let (scope, lease) = self.inner.require_lease(address, scope)?;
         if lease.state == LeaseState::Declined {
             return Err(Error::conflict(
@@ -153,7 +153,7 @@ impl Leases {
             b.reservations.values().find(same).cloned()
         });
         if let Some(known) = known {
-            return Ok(self.inner.reservation_view(&known));
+            return Ok((self.inner.reservation_view(&known), false));
         }
         let record = ReservationRecord {
             id: ReservationId(Uuid::now_v7()),
@@ -165,7 +165,17 @@ impl Leases {
             created_at: now(),
             revision: 1,
         };
-        self.reserve(by, "lease.keep", record).await
+        let made = self.reserve(by, "lease.keep", record).await?;
+        Ok((made, true))
+    }
+
+    /// A lease by its address, with the scope's name where several scopes have that.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] without such a lease, [`Error::Invalid`] when several are meant.
+    pub(crate) fn lease_view(&self, address: &str, scope: Option<&str>) -> Result<LeaseView> {
+        let (scope, lease) = self.inner.require_lease(address, scope)?;
+        Ok(scope.view(&lease, now()))
     }
 
     /// Forgets a lease that has ended, or one that rests: its address may be given to any computer.

@@ -67,6 +67,22 @@ pub(super) fn ranges(
     Ok(())
 }
 
+/// Ranges share no address with each other, nor with `own`, that of the boot network's setting.
+pub(super) fn disjoint(ranges: &[AddressRange], own: Option<AddressRange>) -> Result<()> {
+    let meet = |a: &AddressRange, b: &AddressRange| a.first <= b.last && b.first <= a.last;
+    for (i, range) in ranges.iter().enumerate() {
+        if let Some(own) = own.filter(|own| meet(range, own)) {
+            let rule = format!("{range} shares addresses with {own} of the boot network's setting");
+            return Err(invalid("ranges", rule));
+        }
+        if let Some(other) = ranges[..i].iter().find(|other| meet(range, other)) {
+            let rule = format!("{range} shares addresses with {other}; write them as one");
+            return Err(invalid("ranges", rule));
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn router(router: Ipv4Addr, subnet: Subnet) -> Result<()> {
     if host_of(router, subnet) {
         return Ok(());
@@ -104,9 +120,9 @@ pub(super) fn domain(domain: &str) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn lease_seconds(seconds: u32) -> Result<()> {
+pub(super) fn lease_seconds(seconds: u32) -> Result<u32> {
     if LEASE_SECONDS.contains(&seconds) {
-        return Ok(());
+        return Ok(seconds);
     }
     Err(invalid(
         "lease_seconds",

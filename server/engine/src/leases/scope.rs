@@ -144,7 +144,7 @@ impl Scope {
         self.with_pool(|pool| pool.address_of(mac, now))
     }
 
-    fn view(&self, lease: &Lease, now: Timestamp) -> LeaseView {
+    pub(super) fn view(&self, lease: &Lease, now: Timestamp) -> LeaseView {
         let client = self.clients.find_mac(lease.mac);
         LeaseView {
             address: lease.address,

@@ -175,6 +175,7 @@ async fn an_edit_holds_at_once_and_drops_no_lease() {
         (600, Some("lab.example"))
     );
     assert_eq!(plan.options_for(MAC, &[]), [(42, vec![10, 77, 0, 3])]);
+    assert_eq!(view.own_lease_seconds, Some(600));
     let offer = |n| {
         let mac = MacAddr([2, 0, 0, 0, 1, n]);
         scope.with_pool(|p| p.offer(mac, None, now()))
@@ -227,6 +228,14 @@ async fn a_settings_field_is_not_a_scopes_and_what_can_not_be_is_refused() {
         (
             json!({"exclusions": [{"first": "10.77.0.9", "last": "10.77.0.1"}]}),
             "swap them",
+        ),
+        (
+            json!({"ranges": [{"first": "10.77.0.150", "last": "10.77.0.210"}]}),
+            "of the boot network's setting",
+        ),
+        (
+            json!({"ranges": [{"first": "10.77.0.20", "last": "10.77.0.29"}, {"first": "10.77.0.29", "last": "10.77.0.30"}]}),
+            "write them as one",
         ),
         (json!({"domain": "a b"}), "write a domain"),
         (json!({"lease_seconds": 59}), "a lease lasts from 60"),
@@ -416,13 +425,18 @@ async fn a_lease_is_kept_for_good_or_forgotten() {
     let scope = leases.open_scope("br0", own(range())).expect("valid");
     let lease = claim(&scope, MAC, 150);
     scope.commit(vec![lease]).await.expect("durable");
-    let kept = leases
+    let (kept, is_new) = leases
         .keep_lease(by(), "10.77.0.150", None)
         .await
         .expect("kept");
     assert_eq!((kept.mac, kept.scope.as_str()), (MAC, "br0"));
+    assert!(is_new);
+    let shown = leases.lease_view("10.77.0.150", None).expect("there");
+    assert!(shown.mac == MAC && shown.is_reserved);
+    assert!(leases.lease_view("10.77.0.151", None).is_err());
     let again = leases.keep_lease(by(), "10.77.0.150", Some("br0")).await;
-    assert_eq!(again.expect("kept already").id, kept.id);
+    let (again, is_new) = again.expect("kept already");
+    assert!(again.id == kept.id && !is_new, "nothing was made");
     assert!(leases.list()[0].is_reserved);
     let lives = leases.forget_lease(by(), "10.77.0.150", None).await;
     assert!(text(lives.expect_err("it lives")).starts_with("NSB-LEASE-002"));

@@ -9,6 +9,13 @@ pub struct Choice {
     pub path: String,
     /// A shim whose next stage lies beside it: what Secure Boot takes.
     pub signed: bool,
+    /// Whether it ends in GRUB, not in iPXE.
+    pub is_grub: bool,
+}
+
+/// Whether firmware of that architecture code loads by HTTP (IANA's registry, as [`platform`]).
+pub fn by_http(arch: u16) -> bool {
+    matches!(arch, 15..=20)
 }
 
 /// The platform of an architecture code (RFC 4578, as IANA's registry and the field have it). The
@@ -40,6 +47,7 @@ pub fn choose(
         whole.then(|| Choice {
             path,
             signed: beside.is_some(),
+            is_grub: c.is_grub,
         })
     })
 }
@@ -55,6 +63,7 @@ struct Candidate {
     file: String,
     /// What the file itself loads next: without it the file is of no use.
     beside: Option<String>,
+    is_grub: bool,
 }
 
 /// A folder of a set; the empty one is the set itself.
@@ -93,6 +102,7 @@ fn bios(kind: LoaderKind) -> Vec<Candidate> {
         folder: Folder(folder),
         file: (*name).into(),
         beside: None,
+        is_grub: false,
     };
     let folders = || [""].into_iter().chain(BIOS_FOLDERS);
     let in_each = |name| folders().map(move |folder| plain(folder, name));
@@ -139,6 +149,7 @@ fn efi(of: &Efi, kinds: [LoaderKind; 2]) -> Vec<Candidate> {
     let mut add = |folder, file: String, beside: Option<String>| {
         all.push(Candidate {
             folder,
+            is_grub: file.starts_with("shim") || file.starts_with("grub"),
             file,
             beside,
         });

@@ -14,7 +14,7 @@ mod tests;
 #[cfg(test)]
 mod tricks;
 
-pub use choose::{Choice, platform};
+pub use choose::{Choice, by_http, platform};
 pub(crate) use name::check_set_name;
 pub use name::is_optional;
 pub use set::{BUILT_IN, DEBIAN, DEBIAN_SIGNED, Set};
@@ -31,7 +31,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant, SystemTime},
 };
-use types::{LoaderKind, LoaderSetView, LoaderSource};
+use types::{LoaderKind, LoaderPlatform, LoaderSetView, LoaderSource};
 
 /// After a miss the distribution's packages are looked for again, not more often than this.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -114,7 +114,8 @@ impl Loaders {
 
     /// The name under which a machine is to ask for its loader, below the TFTP root and `/f/`; None when
     /// there is none for its architecture (option 93). `set` is what was chosen for the machine. A set that
-    /// is not there, or has nothing for it, leaves it to the default set, and that to Debian's.
+    /// is not there, or has nothing for it, leaves it to the default set, and that to Debian's. By HTTP no set's GRUB
+    /// is given: Debian's signed one can't go on from there.
     pub fn loader(&self, set: Option<&str>, kind: LoaderKind, arch: u16) -> Option<String> {
         let platform = platform(arch)?;
         let found = || {
@@ -122,6 +123,9 @@ impl Loaders {
             let order = [set, Some(default.as_str()), Some(DEBIAN)];
             order.into_iter().flatten().find_map(|name| {
                 let choice = self.inner.set(name)?.choice(platform, kind)?;
+                if choice.is_grub && by_http(arch) {
+                    return None;
+                }
                 // The name that a machine knows since before there were sets; a file of that name that
                 // lies loose in the folder goes before the distribution's.
                 let plain = name == DEBIAN && default == DEBIAN;
@@ -135,6 +139,17 @@ impl Loaders {
             // The package may have been installed meanwhile.
             self.inner.look_again().then(found).flatten()
         })
+    }
+
+    /// The set whose GRUB a 64-bit UEFI PC starts by PXE, when `set` was chosen for it; None when it is iPXE.
+    pub fn grub_of(&self, set: Option<&str>, kind: LoaderKind) -> Option<String> {
+        let default = (self.inner.default)();
+        let order = [set, Some(default.as_str()), Some(DEBIAN)];
+        let found = order.into_iter().flatten().find_map(|name| {
+            let choice = self.inner.set(name)?.choice(LoaderPlatform::X64, kind)?;
+            Some((name, choice))
+        });
+        found.and_then(|(name, choice)| choice.is_grub.then(|| name.to_owned()))
     }
 
     /// The file that a machine asks for, however it writes the name: with backslashes, doubled or
@@ -178,6 +193,35 @@ impl Loaders {
         self.look().await?;
         let found = self.inner.set(name);
         found.ok_or_else(|| Error::not_found(Area::Loader, name))
+    }
+
+    /// The set that something is to have must be there; also one that was put there by hand just now.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for another, with the sets that there are.
+    pub(crate) async fn require_choice(
+        &self,
+        area: Area,
+        field: &'static str,
+        name: &str,
+    ) -> Result<()> {
+        check_set_name(name).map_err(|why| Error::invalid(area, field, why))?;
+        self.look().await?;
+        if self.has_set(name) {
+            return Ok(());
+        }
+        let there = self.names();
+        let there = match there.is_empty() {
+            true => "there is none at all".into(),
+            false => format!("there are {}", there.join(", ")),
+        };
+        let why = format!("there is no loader set {name:?}; {there}");
+        Err(Error::invalid(area, field, why))
+    }
+
+    /// The names of the sets, as they were when they were last looked for.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.inner.all().iter().map(|s| s.name.clone()).collect()
     }
 
     /// Every set, by name; without its files.
@@ -264,7 +308,11 @@ impl Loaders {
         .await
     }
 
-    async fn look(&self) -> Result<()> {
+    /// Looks for the sets that there are now.
+    ///
+    /// # Errors
+    /// When the work broke off.
+    pub(crate) async fn look(&self) -> Result<()> {
         let inner = self.inner.clone();
         blocking(move || {
             inner.look();

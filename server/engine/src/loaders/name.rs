@@ -3,7 +3,7 @@
 use std::path::{Component, Path};
 
 /// Longer names are nobody's.
-const MAX_NAME: usize = 512;
+pub(super) const MAX_NAME: usize = 512;
 
 /// The name as a relative path of plain components; None when it can't be one. Backslashes, leading
 /// and doubled slashes and a trailing 0xFF are how some firmware writes it.

@@ -80,8 +80,8 @@ pub struct Set {
     pub files: BTreeMap<String, PathBuf>,
 }
 
-/// Deeper folders are nobody's.
-const DEPTH: usize = 8;
+/// Parts of the longest path in a set; deeper folders are nobody's.
+pub(super) const DEPTH: usize = 8;
 
 impl Set {
     /// The set in a folder of that name below `own`.

@@ -1,7 +1,7 @@
 //! Sets on their way in and out. Both happen beside the sets, in folders that nobody is served, and end
 //! with one rename: a set is there whole or not at all.
 
-use super::{archive, choose};
+use super::{archive, choose, set::DEPTH};
 use crate::{Error, Result, make_private_dir};
 use bytes::{Buf, Bytes};
 use std::{
@@ -61,8 +61,12 @@ pub(super) fn stage(own: &Path, pieces: Pieces) -> Result<Staged> {
     let folder = own.join(format!("{COMING}{}", Uuid::now_v7().simple()));
     make_private_dir(&folder)?;
     let staged = Staged { folder };
-    archive::unpack(pieces, &staged.folder)?;
-    Ok(staged)
+    let deepest = archive::unpack(pieces, &staged.folder)?;
+    let around = usize::from(staged.root()? != staged.folder);
+    match deepest - around > DEPTH {
+        true => Err(archive::too_deep("a file of it")),
+        false => Ok(staged),
+    }
 }
 
 impl Staged {

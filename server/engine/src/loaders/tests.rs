@@ -147,7 +147,21 @@ fn a_machine_is_told_a_name_that_is_found() {
     stage.install_signed();
     let signed = Some("debian-signed/shimx64.efi");
     assert_eq!(told(Some("debian-signed"), Snponly, 7).as_deref(), signed);
+    // GRUB that was loaded by HTTP goes nowhere.
+    for arch in [16, 17] {
+        assert_eq!(
+            told(Some("debian-signed"), Snponly, arch).as_deref(),
+            Some("snponly.efi")
+        );
+    }
+    let grub = |set| stage.loaders.grub_of(set, Snponly);
+    assert_eq!(
+        grub(Some("debian-signed")).as_deref(),
+        Some("debian-signed")
+    );
+    assert_eq!(grub(Some("ipxe-1.0")), None);
     stage.default_is("debian-signed");
+    assert_eq!(grub(None).as_deref(), Some("debian-signed"));
     assert_eq!(told(None, Ipxe, 9).as_deref(), signed);
     assert_eq!(
         told(None, Snponly, 0).as_deref(),
@@ -239,7 +253,9 @@ async fn an_archive_becomes_a_set_with_one_entry_of_the_audit_log() {
         panic!("nothing was lost");
     };
     let told = changes[0].event();
-    assert!(matches!(told, types::Event::LoadersChanged { set } if set == "ipxe-2.0.0"));
+    assert!(
+        matches!(told, types::Event::LoadersChanged { set, sets } if set == "ipxe-2.0.0" && sets.contains(set))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,9 +263,12 @@ async fn an_archive_that_is_refused_leaves_nothing() {
     let (dir, engine) = engine();
     let admin = engine.as_itself("test");
     let good = archive(&[("ipxe.efi", b"x")]);
+    // With one folder around everything it would fit.
+    let too_deep = archive(&[("1/2/3/4/5/6/7/8/x", b"x"), ("y", b"y")]);
     for (name, bytes, says) in [
         ("a", &good[..600], "tar archive"),
         ("a", &b"no archive".repeat(99)[..], "tar archive"),
+        ("a", &too_deep[..], "folders"),
         ("..", &good[..], "begins with a letter"),
         ("a/b", &good[..], "letters a-z"),
         ("debian", &good[..], "already"),
@@ -266,7 +285,7 @@ async fn an_archive_that_is_refused_leaves_nothing() {
     upload(&admin, "b", &good).await.unwrap();
     let refusals = admin.audit(Default::default(), None, 20).await.unwrap();
     let refused = refusals.iter().filter(|e| e.result != "ok");
-    assert_eq!(refused.count(), 7, "each is written down");
+    assert_eq!(refused.count(), 8, "each is written down");
     assert_eq!(engine.loaders().find(b"a/b").map(|f| f.len), None);
     // The one that was dropped goes when its thread hears of it.
     while names_in(&dir) != ["a", "b"] {
@@ -309,4 +328,89 @@ async fn a_set_in_use_stays() {
     assert!(names_in(&dir).is_empty() && !engine.loaders().has_set("ipxe-2"));
     let newest = &admin.audit(Default::default(), None, 1).await.unwrap()[0];
     assert_eq!((&*newest.action, &*newest.result), ("loader.remove", "ok"));
+}
+
+fn of_set<T: serde::de::DeserializeOwned>(set: &str) -> T {
+    serde_json::from_value(serde_json::json!({ "loader_set": set })).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_set_that_is_there_can_be_chosen_and_explain_says_when_it_is_gone() {
+    let (dir, engine) = engine();
+    let admin = engine.as_itself("test");
+    upload(&admin, "ipxe-2", &archive(&[("ipxe.efi", b"x")]))
+        .await
+        .unwrap();
+    let new = serde_json::json!({ "name": "pc-1", "mac": "02:00:00:00:00:01" });
+    let new = serde_json::from_value(new).unwrap();
+    admin.create_client(new).await.unwrap();
+    let group = |set: &str| types::CreateGroupParams {
+        name: "row-1".into(),
+        boot_entry: None,
+        loader_set: Some(set.into()),
+        loader: None,
+    };
+    admin.create_group(group("")).await.unwrap();
+    for (set, says) in [("ipxe-3", "there are "), ("../x", "letters a-z")] {
+        let client = admin.update_client("pc-1", None, of_set(set)).await;
+        let clients = admin
+            .update_clients(&["pc-1".into()], 1, of_set(set))
+            .await
+            .map(drop);
+        let changed = admin.update_group("row-1", None, of_set(set)).await;
+        let made = admin.create_group(group(set)).await;
+        for refused in [client.map(drop), clients, changed.map(drop), made.map(drop)] {
+            let Err(Error::Invalid { message, field, .. }) = refused else {
+                panic!("{set} was taken: {refused:?}");
+            };
+            assert!(message.contains(says), "{message}");
+            assert_eq!(field, "loader_set");
+            assert!(set == "../x" || message.contains("ipxe-2"), "{message}");
+        }
+    }
+    admin
+        .update_client("pc-1", None, of_set("ipxe-2"))
+        .await
+        .unwrap();
+    let chosen = admin.boot_choice("pc-1").await.unwrap().loader_set;
+    assert_eq!(chosen.value, "ipxe-2");
+    // The door refuses that; whoever has the disk does not ask it.
+    fs::remove_dir_all(dir.path().join("loaders/ipxe-2")).unwrap();
+    let gone = admin.boot_choice("pc-1").await.unwrap().loader_set;
+    assert_eq!(
+        (gone.value.as_str(), gone.from),
+        ("", types::RuleLevel::BuiltIn)
+    );
+    let own = &gone.steps[0];
+    assert_eq!(own.value.as_deref(), Some("ipxe-2"));
+    assert!(own.why.contains("the next choice holds"), "{}", own.why);
+    // A form that was opened for something else sends it as it was.
+    let same = admin.update_client("pc-1", None, of_set("ipxe-2")).await;
+    assert!(same.is_ok(), "{same:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_says_that_grub_starts_no_image() {
+    let (_dir, engine) = engine();
+    let admin = engine.as_itself("test");
+    let files: &[(&str, &[u8])] = &[("shimx64.efi", b"shim"), ("grubx64.efi", b"grub")];
+    upload(&admin, "signed-1", &archive(files)).await.unwrap();
+    let new = serde_json::json!({ "name": "pc-1", "mac": "02:00:00:00:00:01" });
+    let new = serde_json::from_value(new).unwrap();
+    admin.create_client(new).await.unwrap();
+    let outcome = async || admin.boot_choice("pc-1").await.unwrap().outcome;
+    assert_eq!(outcome().await, "Nothing: it has no image.");
+    admin
+        .update_client("pc-1", None, of_set("signed-1"))
+        .await
+        .unwrap();
+    let said = outcome().await;
+    assert!(
+        said.starts_with("By UEFI PXE nothing: the loader set signed-1 gives it GRUB"),
+        "{said}"
+    );
+    let local = serde_json::json!({ "boot_entry": "local" });
+    let local = serde_json::from_value(local).unwrap();
+    admin.update_client("pc-1", None, local).await.unwrap();
+    assert_eq!(outcome().await, "It starts from the disk in the computer.");
 }

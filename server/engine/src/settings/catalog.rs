@@ -21,7 +21,7 @@ pub struct Values {
     pub boot_entry: String,
     /// The loader set of clients that say nothing themselves; empty for the built-in one.
     pub loader_set: String,
-    /// The iPXE build of that set; None for what fits the firmware.
+    /// The iPXE build of that set; None for the usual one, snponly.
     pub loader: Option<LoaderKind>,
     /// Whether DHCP answers repeat option 61.
     pub echo_client_id: bool,
@@ -138,7 +138,7 @@ pub(super) const CATALOG: &[Known] = &[
         key: "clients.loader",
         default: "auto",
         about: "Which iPXE build of the loader set computers get: snponly uses the firmware's driver of \
-                the network card, ipxe brings its own, auto is what fits the firmware.",
+                the network card (undionly on a BIOS), ipxe brings its own, auto is snponly today.",
         kind: || SettingKind::Choice {
             options: vec!["auto".into(), "snponly".into(), "ipxe".into()],
         },

@@ -2,9 +2,9 @@
 
 use super::{Row, bytes, fields, or_dash, scope::listed};
 use types::{
-    BootNetworkView, BootState, BootView, ClientState, ClientView, DhcpMode, Hop, HopState,
-    ImageState, ImageView, InterfaceView, LabView, LeaseState, LeaseView, OverlayMode,
-    SystemInfoView,
+    BootChoiceView, BootNetworkView, BootState, BootView, ClientState, ClientView, DhcpMode,
+    EntryKind, Hop, HopState, ImageState, ImageView, InterfaceView, LabView, LeaseState, LeaseView,
+    OverlayMode, SystemInfoView,
 };
 
 impl Row for ClientView {
@@ -212,7 +212,8 @@ fn network(n: &BootNetworkView) -> String {
 }
 
 /// The diagnosis of a client's last boot, or of what stands in the way of its first one.
-pub fn why(client: &ClientView, networks: &[BootNetworkView]) -> String {
+/// `choice` is what it boots next.
+pub fn why(client: &ClientView, networks: &[BootNetworkView], choice: &BootChoiceView) -> String {
     let mut out = format!("{} ({}): {}\n", client.name, client.mac, state(client));
     let Some(boot) = &client.last_boot else {
         out += "It has not been seen booting.\n";
@@ -222,11 +223,10 @@ pub fn why(client: &ClientView, networks: &[BootNetworkView]) -> String {
         for broken in networks.iter().filter(|n| n.error.is_some()) {
             out += &format!("The boot network {}.\n", network(broken));
         }
-        if client.image_id.is_none() {
-            out += &format!(
-                "It has no image: nsboot client set {} --image NAME.\n",
-                client.name
-            );
+        out += &format!("{}\n", choice.outcome);
+        // Not every boot entry needs one.
+        if choice.kind == EntryKind::Image && client.image_id.is_none() {
+            out += &format!("nsboot client set {} --image NAME\n", client.name);
         }
         return out + "Then turn it on and let it start from the network.\n";
     };
@@ -307,7 +307,8 @@ fn boot_state(boot: &BootView) -> String {
         }
         BootState::Booting => format!("at {hop}"),
         BootState::Superseded => format!("restarted at {hop}"),
-        BootState::HandedOver => match boot.notes.last() {
+        // What was seen after that, such as a file that the next loader fetches, is of no account.
+        BootState::HandedOver => match boot.notes.iter().rfind(|n| n.hop == Hop::Ipxe) {
             Some(note) => note.text.to_lowercase(),
             None => "handed over".into(),
         },
@@ -348,5 +349,57 @@ fn mode(mode: OverlayMode) -> &'static str {
     match mode {
         OverlayMode::Reset => "reset",
         OverlayMode::Keep => "keep",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_it_was_handed_over_to_is_said_whatever_was_seen_after_that() {
+        let note = |hop, text| json!({"at": "2026-11-21T07:00:00Z", "hop": hop, "text": text});
+        let boot: BootView = serde_json::from_value(json!({
+            "id": uuid::Uuid::nil(), "mac": "52:54:00:00:00:07", "address": null, "client_id": null,
+            "state": "handed_over", "started_at": "2026-11-21T07:00:00Z", "ended_at": null, "hops": [],
+            "cause": null, "facts": null, "notes": [
+                note("ipxe", "Script served"), note("ipxe", "Goes on with the kernel of rescue"),
+                note("loader", "vmlinuz fetched"), note("dhcp", "ACK 10.77.0.5"),
+            ],
+        }))
+        .expect("a boot");
+        assert_eq!(boot_state(&boot), "goes on with the kernel of rescue");
+    }
+
+    #[test]
+    fn only_a_computer_that_starts_its_image_is_told_that_it_has_none() {
+        let client: ClientView = serde_json::from_value(json!({
+            "id": uuid::Uuid::nil(), "name": "pc-07", "mac": "52:54:00:00:00:07", "state": "adopted",
+            "image_id": null, "image_name": null, "mode": "reset", "group_id": null, "group_name": null,
+            "boot_entry_id": null, "boot_entry_name": null, "one_shot_id": null, "one_shot_name": null,
+            "loader_set": null, "loader": null, "is_virtual": false, "address": null, "overlay_bytes": 0,
+            "disk_in_use": false, "created_at": "2026-11-21T07:00:00Z", "revision": 1, "last_boot": null,
+        }))
+        .expect("a computer");
+        let rule = json!({"value": "", "from": "client", "steps": []});
+        let told = |kind: &str, outcome: &str| {
+            let choice = json!({
+                "client_id": client.id, "client_name": "pc-07", "state": "adopted", "outcome": outcome,
+                "kind": kind, "entry": rule, "image_name": null, "loader_set": rule, "loader": rule,
+            });
+            why(
+                &client,
+                &[],
+                &serde_json::from_value(choice).expect("a choice"),
+            )
+        };
+        let local = told("local", "It starts from the disk in the computer.");
+        assert!(local.contains("from the disk in the computer") && !local.contains("--image"));
+        let image = told("image", "Nothing: it has no image.");
+        assert!(
+            image.contains("no image.\nnsboot client set pc-07 --image NAME\n"),
+            "{image}"
+        );
     }
 }

@@ -101,7 +101,7 @@ pub fn choice(c: &BootChoiceView) -> String {
 
 fn chain(what: &str, e: &Explanation) -> String {
     let value = match e.value.as_str() {
-        "" => "(what fits the firmware)",
+        "" => "(the usual one)",
         value => value,
     };
     let mut out = format!("{what}: {value}\n");

@@ -181,6 +181,7 @@ mod tests {
                 firmware: vec![],
                 leases: vec![],
                 scopes: vec![],
+                loader_sets: vec![],
                 reservations: vec![],
                 networks: vec![],
                 boots: vec![],

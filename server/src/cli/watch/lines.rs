@@ -8,28 +8,63 @@ use render::{Columns, Row};
 use std::collections::{HashMap, HashSet};
 use types::{
     AuditView, BootEntryView, BootNetworkView, BootView, ClientView, Event, FirmwareView,
-    GroupView, ImageView, JobView, LeaseView, MacAddr, ServerFrame, Snapshot, Subject, Topic,
-    Topics,
+    GroupView, ImageView, JobView, LeaseView, MacAddr, ReservationView, ScopeView, ServerFrame,
+    Snapshot, Subject, Topic, Topics,
 };
 
-/// Prints what is there of this topic and then each change, until the command is stopped or nobody
+/// What is watched: a topic, or one noun of a topic that has several.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Noun {
+    Of(Topic),
+    Scopes,
+    Reservations,
+    LoaderSets,
+}
+
+impl From<Topic> for Noun {
+    fn from(topic: Topic) -> Self {
+        Noun::Of(topic)
+    }
+}
+
+impl Noun {
+    fn topic(self) -> Topic {
+        match self {
+            Noun::Of(topic) => topic,
+            Noun::Scopes => Topic::Networks,
+            Noun::Reservations => Topic::Leases,
+            Noun::LoaderSets => Topic::Loaders,
+        }
+    }
+
+    fn is_about(self, event: &Event) -> bool {
+        match self {
+            Noun::Of(_) | Noun::LoaderSets => true,
+            Noun::Scopes => matches!(event.subject(), Subject::Scope(_)),
+            Noun::Reservations => matches!(event.subject(), Subject::Reservation(_)),
+        }
+    }
+}
+
+/// Prints what is there of this noun and then each change, until the command is stopped or nobody
 /// reads it.
 ///
 /// # Errors
 /// When no server answers at first, it refuses, or the output can't be written.
-pub fn run(topic: Topic, console: &Console) -> Result<(), CliError> {
-    on_this_thread(follow(topic, console))
+pub fn run(noun: impl Into<Noun>, console: &Console) -> Result<(), CliError> {
+    on_this_thread(follow(noun.into(), console))
 }
 
-async fn follow(topic: Topic, console: &Console) -> Result<(), CliError> {
-    let topics: Topics = topic.name().parse().unwrap_or_default();
+async fn follow(noun: Noun, console: &Console) -> Result<(), CliError> {
+    let topics: Topics = noun.topic().name().parse().unwrap_or_default();
     let mut watch = Watch::open(&console.server, topics).await?;
-    let mut known = Known::new(topic);
+    let mut known = Known::new(noun.topic());
     let mut columns = None;
     loop {
-        let told = known.take(watch.next().await?);
+        let mut told = known.take(watch.next().await?);
+        told.retain(|t| noun.is_about(&t.event));
         let text = match console.output() {
-            Output::Table => rows(topic, &told, &mut columns),
+            Output::Table => rows(noun, &told, &mut columns),
             output => lines_of(output, &changes(&told)),
         };
         if !show(&text)? {
@@ -49,23 +84,29 @@ fn changes(told: &[Told]) -> Vec<Event> {
 }
 
 /// Rows below those before, in the same columns; the head above the first ones.
-fn rows(topic: Topic, told: &[Told], columns: &mut Option<Columns>) -> String {
-    let rows: Vec<_> = told.iter().filter_map(row).collect();
+fn rows(noun: Noun, told: &[Told], columns: &mut Option<Columns>) -> String {
+    let rows: Vec<_> = told.iter().filter_map(|t| row(noun, t)).collect();
     let (mut fitted, first) = match columns.take() {
         Some(columns) => (columns, false),
-        None => (Columns::under(head(topic)), true),
+        None => (Columns::under(head(noun)), true),
     };
     rows.iter().for_each(|row| fitted.fit(row));
     let lines: String = rows.iter().map(|row| fitted.line(row)).collect();
     let text = match first {
-        true => fitted.line(head(topic)) + &lines,
+        true => fitted.line(head(noun)) + &lines,
         false => lines,
     };
     *columns = Some(fitted);
     render::harmless(&text)
 }
 
-fn head(topic: Topic) -> &'static [&'static str] {
+fn head(noun: Noun) -> &'static [&'static str] {
+    let topic = match noun {
+        Noun::Of(topic) => topic,
+        Noun::Scopes => return ScopeView::HEAD,
+        Noun::Reservations => return ReservationView::HEAD,
+        Noun::LoaderSets => return &["NAME", "STATE"],
+    };
     match topic {
         Topic::Clients => ClientView::HEAD,
         Topic::Images => ImageView::HEAD,
@@ -81,7 +122,7 @@ fn head(topic: Topic) -> &'static [&'static str] {
     }
 }
 
-fn row(told: &Told) -> Option<Vec<String>> {
+fn row(noun: Noun, told: &Told) -> Option<Vec<String>> {
     let cells = |event: &Event| match event {
         Event::ClientChanged { client } => Some(client.cells()),
         Event::ImageChanged { image } => Some(image.cells()),
@@ -89,7 +130,15 @@ fn row(told: &Told) -> Option<Vec<String>> {
         Event::GroupChanged { group } => Some(group.cells()),
         Event::FirmwareChanged { firmware } => Some(firmware.cells()),
         Event::LeaseChanged { lease } => Some(lease.cells()),
-        // Scopes and reservations have columns of their own; with -o json they are told, too.
+        // Beside networks and leases they have no columns of their own; with -o json they are told, too.
+        Event::ScopeChanged { scope } if noun == Noun::Scopes => Some(scope.cells()),
+        Event::ReservationChanged { reservation } if noun == Noun::Reservations => {
+            Some(reservation.cells())
+        }
+        Event::LoadersChanged { set, .. } if noun == Noun::LoaderSets => {
+            let state = if keeps(event) { "there" } else { "removed" };
+            Some(vec![set.clone(), state.into()])
+        }
         Event::NetworkChanged { network } => Some(network.cells()),
         Event::BootChanged { boot } => Some(boot.cells()),
         Event::JobChanged { job } => Some(job.cells()),
@@ -172,6 +221,10 @@ impl Known {
                 Event::ScopeChanged { scope } => Event::ScopeRemoved {
                     name: scope.name.clone(),
                 },
+                Event::LoadersChanged { set, .. } => Event::LoadersChanged {
+                    set: set.clone(),
+                    sets: now.iter().filter_map(set_of).collect(),
+                },
                 _ => return None,
             };
             let was = Some(was);
@@ -187,8 +240,24 @@ impl Known {
             true => self.things.insert(thing, event.clone()),
             false => self.things.remove(&thing),
         };
-        let told = was.as_ref() != Some(&event);
+        let told = !was.as_ref().is_some_and(|was| same(was, &event));
         told.then_some(Told { event, was })
+    }
+}
+
+/// The loader set that came, or is there.
+fn set_of(event: &Event) -> Option<String> {
+    match event {
+        Event::LoadersChanged { set, .. } if keeps(event) => Some(set.clone()),
+        _ => None,
+    }
+}
+
+/// Whether nothing is new. A set never changes: which others there are beside it is their news.
+fn same(was: &Event, now: &Event) -> bool {
+    match (set_of(was), set_of(now)) {
+        (Some(was), Some(now)) => was == now,
+        _ => was == now,
     }
 }
 
@@ -205,9 +274,8 @@ fn keeps(event: &Event) -> bool {
         | Event::ScopeRemoved { .. }
         | Event::NetworkRemoved { .. } => false,
         Event::JobChanged { job } => !job.state.is_over(),
-        Event::AuditAdded { .. } | Event::SettingsChanged { .. } | Event::LoadersChanged { .. } => {
-            false
-        }
+        Event::LoadersChanged { set, sets } => sets.contains(set),
+        Event::AuditAdded { .. } | Event::SettingsChanged { .. } => false,
         Event::ClientChanged { .. }
         | Event::ImageChanged { .. }
         | Event::BootEntryChanged { .. }
@@ -246,8 +314,16 @@ fn state(topic: Topic, s: Snapshot) -> Vec<Event> {
         }
         Topic::Boots => each(s.boots, |boot| Event::BootChanged { boot }),
         Topic::Jobs => each(s.jobs, |job| Event::JobChanged { job }),
+        Topic::Loaders => {
+            let sets = &s.loader_sets;
+            let there = |set: &String| Event::LoadersChanged {
+                set: set.clone(),
+                sets: sets.clone(),
+            };
+            sets.iter().map(there).collect()
+        }
         // The state of these is read by REST.
-        Topic::Audit | Topic::Settings | Topic::Loaders => Vec::new(),
+        Topic::Audit | Topic::Settings => Vec::new(),
     }
 }
 
@@ -301,7 +377,7 @@ mod tests {
     /// The text of each frame in turn.
     fn told(topic: Topic, frames: Vec<ServerFrame>) -> Vec<String> {
         let (mut known, mut columns) = (Known::new(topic), None);
-        let text = |f| rows(topic, &known.take(f), &mut columns);
+        let text = |f| rows(topic.into(), &known.take(f), &mut columns);
         frames.into_iter().map(text).collect()
     }
 
@@ -332,7 +408,10 @@ mod tests {
         let mut columns = None;
         let mut take = |f| {
             let told = known.take(f);
-            (rows(Topic::Images, &told, &mut columns), changes(&told))
+            (
+                rows(Topic::Images.into(), &told, &mut columns),
+                changes(&told),
+            )
         };
         take(frame(
             json!({"images": [image("a"), image("bb"), image("ccc")]}),
@@ -350,6 +429,36 @@ mod tests {
             "{text}"
         );
         assert!(matches!(events[..], [Event::ImageRemoved { .. }]));
+    }
+
+    #[test]
+    fn loader_sets_come_and_go_and_each_is_told_once() {
+        let (mut known, mut columns) = (Known::new(Topic::Loaders), None);
+        let mut take = |f| rows(Noun::LoaderSets, &known.take(f), &mut columns);
+        let changed = |set: &str, sets: &[&str]| {
+            delta(json!({"type": "loaders_changed", "set": set, "sets": sets}))
+        };
+        let there = take(frame(json!({"loader_sets": ["debian"]})));
+        assert!(there.ends_with("debian  there\n"), "{there:?}");
+        let came = take(changed("ipxe-2", &["debian", "ipxe-2"]));
+        assert!(
+            came.starts_with("ipxe-2") && came.ends_with("there\n"),
+            "{came:?}"
+        );
+        assert_eq!(
+            take(frame(json!({"loader_sets": ["debian", "ipxe-2"]}))),
+            ""
+        );
+        let went = take(changed("ipxe-2", &["debian"]));
+        assert!(
+            went.starts_with("ipxe-2") && went.ends_with("removed\n"),
+            "{went:?}"
+        );
+        let unseen = take(frame(json!({"loader_sets": []})));
+        assert!(
+            unseen.starts_with("debian") && unseen.ends_with("removed\n"),
+            "{unseen:?}"
+        );
     }
 
     #[test]

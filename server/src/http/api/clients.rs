@@ -46,7 +46,7 @@ async fn boot_choice(
     As(viewer): As<Viewer>,
     Path(client): Path<String>,
 ) -> ApiResult<Json<BootChoiceView>> {
-    Ok(Json(viewer.boot_choice(&client)?))
+    Ok(Json(viewer.boot_choice(&client).await?))
 }
 
 /// The same change to several computers, as a job with a result for each.

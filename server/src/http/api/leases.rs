@@ -1,6 +1,6 @@
 //! `/api/v1/leases`. `{address}` is an IPv4 address.
 
-use super::reservations::created;
+use super::reservations::placed;
 use crate::http::{
     AppState,
     auth::As,
@@ -18,8 +18,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list))
+        .routes(routes!(show, forget))
         .routes(routes!(keep))
-        .routes(routes!(forget))
 }
 
 /// Addresses that were handed out.
@@ -44,17 +44,33 @@ struct Which {
     scope: Option<String>,
 }
 
-/// Reserve the address for the computer that has it. Done twice it is the same reservation.
+/// One lease.
+#[utoipa::path(get, path = "/leases/{address}", tag = "leases", params(("address" = String, Path), Which),
+    responses((status = 200, body = LeaseView)), security(("bearer" = ["viewer"])))]
+async fn show(
+    As(viewer): As<Viewer>,
+    Path(address): Path<String>,
+    Query(which): Query<Which>,
+) -> ApiResult<Json<LeaseView>> {
+    Ok(Json(viewer.lease(&address, which.scope.as_deref())?))
+}
+
+/// Reserve the address for the computer that has it. Done twice it is the same reservation (200).
 #[utoipa::path(post, path = "/leases/{address}/actions/keep", tag = "leases",
     params(("address" = String, Path), Which),
-    responses((status = 201, body = ReservationView)), security(("bearer" = ["operator"])))]
+    responses((status = 201, body = ReservationView), (status = 200, body = ReservationView)), security(("bearer" = ["operator"])))]
 async fn keep(
     As(operator): As<Operator>,
     Path(address): Path<String>,
     Query(which): Query<Which>,
 ) -> ApiResult<Response> {
     let kept = operator.keep_lease(&address, which.scope.as_deref());
-    Ok(created(kept.await?))
+    let (reservation, is_new) = kept.await?;
+    let status = match is_new {
+        true => StatusCode::CREATED,
+        false => StatusCode::OK,
+    };
+    Ok(placed(status, reservation))
 }
 
 /// Forget a lease that has ended, or one whose address rests because somebody else was found to use it:

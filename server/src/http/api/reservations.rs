@@ -41,13 +41,13 @@ async fn create(
     Body(params): Body<CreateReservationParams>,
 ) -> ApiResult<Response> {
     let reservation = operator.create_reservation(params).await?;
-    Ok(created(reservation))
+    Ok(placed(StatusCode::CREATED, reservation))
 }
 
-/// A new reservation, with where it is.
-pub(super) fn created(reservation: ReservationView) -> Response {
+/// A reservation, with where it is.
+pub(super) fn placed(status: StatusCode, reservation: ReservationView) -> Response {
     let place = format!("/api/v1/reservations/{}", reservation.id);
-    Tagged(StatusCode::CREATED, reservation.revision, reservation).at(&place)
+    Tagged(status, reservation.revision, reservation).at(&place)
 }
 
 /// One reservation.

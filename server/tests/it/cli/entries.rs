@@ -161,3 +161,64 @@ fn what_a_computer_boots_next_is_set_explained_and_taken_back() {
         (&"adopted".into(), &"row-1".into())
     );
 }
+
+#[test]
+fn what_is_taken_away_and_what_is_removed_can_name_the_revision() {
+    let server = Server::start();
+    let run = |words: &str| server.run(&words.split(' ').collect::<Vec<_>>());
+    ok(&run(
+        "boot-entry add inst --kind kernel --kernel debian/linux --initrd a.gz",
+    ));
+    failed(&run("boot-entry set inst --no-initrd --initrd b.gz"), 2, "");
+    ok(&run("boot-entry set inst --no-initrd"));
+    let shown = json(&run("boot-entry show inst -o json"));
+    assert_eq!(shown["initrds"], serde_json::json!([]));
+    ok(&run("group add row-1"));
+    failed(&run("boot-entry rm inst --if-match 1"), 5, "NSB-ENTRY-003");
+    failed(&run("group rm row-1 --if-match 9"), 5, "NSB-GROUP-003");
+    ok(&run("group rm row-1 --if-match 1"));
+    ok(&run("boot-entry rm inst --if-match 2"));
+}
+
+#[test]
+fn a_computer_is_added_with_what_it_boots_and_a_mistyped_set_is_refused() {
+    let server = Server::start();
+    std::fs::create_dir(server.data().join("loaders/ipxe-2")).expect("a set");
+    let run = |words: &str| server.run(&words.split(' ').collect::<Vec<_>>());
+    ok(&run("group add row-1"));
+    let add = "client add 52:54:00:00:00:01 --name pc-1 --group row-1 --boot-entry local";
+    failed(&run(&format!("{add} --loader-set ipxe-3")), 1, "ipxe-2");
+    failed(&run("client show pc-1"), 4, "NSB-CLIENT-004");
+    ok(&run(&format!("{add} --loader-set ipxe-2 --loader ipxe")));
+    let shown = json(&run("client show pc-1 -o json"));
+    let said = ["group_name", "boot_entry_name", "loader_set", "loader"].map(|k| &shown[k]);
+    assert_eq!(said, ["row-1", "local", "ipxe-2", "ipxe"]);
+    let why = ok(&run("client why pc-1"));
+    assert!(
+        why.contains("from the disk in the computer") && !why.contains("--image"),
+        "{why}"
+    );
+    failed(&run("group set row-1 --loader-set debain"), 1, "ipxe-2");
+}
+
+#[test]
+fn a_boot_network_keeps_what_is_not_named() {
+    let server = Server::start();
+    let run = |words: &str| server.run(&words.split(' ').collect::<Vec<_>>());
+    failed(&run("network set nsb-none1"), 1, "range");
+    ok(&run(
+        "network set nsb-none1 --mode proxy --router 10.9.9.254 --dns 9.9.9.9",
+    ));
+    ok(&run("setting confirm 1"));
+    ok(&run("network set nsb-none1 --dns 1.1.1.1"));
+    ok(&run("setting confirm 2"));
+    let value = |key: &str| {
+        let shown = json(&run("setting show boot.nsb-none1 -o json"));
+        shown["value"][key].clone()
+    };
+    assert_eq!(value("mode"), "proxy");
+    assert_eq!(value("router"), "10.9.9.254");
+    assert_eq!(value("dns"), "1.1.1.1");
+    ok(&server.run(&["network", "set", "nsb-none1", "--router", ""]));
+    assert!(value("router").is_null());
+}

@@ -49,6 +49,15 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
         "/boot-entries/{entry}",
         &["boot-entry", "rm", "tool"],
     ),
+    ("GET", "/firmware", &["firmware", "ls"]),
+    ("POST", "/firmware", &["firmware", "add", "a01"]),
+    ("GET", "/firmware/{firmware}", &["firmware", "show", "a01"]),
+    (
+        "PATCH",
+        "/firmware/{firmware}",
+        &["firmware", "pin", "a01", "--delay", "500"],
+    ),
+    ("DELETE", "/firmware/{firmware}", &["firmware", "rm", "a01"]),
     ("GET", "/groups", &["group", "ls"]),
     ("POST", "/groups", &["group", "add", "row-1"]),
     ("GET", "/groups/{group}", &["group", "show", "row-1"]),
@@ -126,6 +135,7 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
         &["lab", "down", "--name", "v1"],
     ),
     ("GET", "/leases", &["lease", "ls"]),
+    ("GET", "/leases/{address}", &["lease", "show", "10.77.0.5"]),
     (
         "DELETE",
         "/leases/{address}",

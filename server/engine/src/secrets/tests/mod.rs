@@ -56,12 +56,7 @@ impl House {
 }
 
 fn params(n: u8) -> CreateClientParams {
-    CreateClientParams {
-        name: format!("pc-{n}"),
-        mac: MacAddr([0x52, 0x54, 0, 0, 0, n]),
-        image: None,
-        mode: OverlayMode::Reset,
-    }
+    CreateClientParams::new(format!("pc-{n}"), MacAddr([0x52, 0x54, 0, 0, 0, n]))
 }
 
 async fn add(engine: &Engine, count: u8) -> Vec<(ClientId, String)> {
