@@ -371,12 +371,7 @@ async fn a_groups_options_go_before_its_scopes_and_behind_its_computers() {
     };
     admin.create_group(group).await.expect("made");
     let mac = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 1]);
-    let client = types::CreateClientParams {
-        name: "pc-1".into(),
-        mac,
-        image: None,
-        mode: types::OverlayMode::Reset,
-    };
+    let client = types::CreateClientParams::new("pc-1", mac);
     admin.create_client(client).await.expect("made");
     let says = |n, code| offered(&dhcp, n).option(code).map(|v| v.to_vec());
     assert_eq!(says(1, NTP), Some(vec![10, 77, 0, 3]), "in no group yet");

@@ -188,10 +188,8 @@ mod tests {
         .unwrap();
         let itself = engine.as_itself("test");
         let new = CreateClientParams {
-            name: "pc-1".into(),
-            mac: MacAddr([2, 0, 0, 0, 0, 1]),
-            image: None,
             mode: OverlayMode::Keep,
+            ..CreateClientParams::new("pc-1", MacAddr([2, 0, 0, 0, 0, 1]))
         };
         let id = itself.create_client(new).await.unwrap().id;
         let disks = engine.boots().inner.disks.clone();
