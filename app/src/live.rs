@@ -4,9 +4,9 @@
 use crate::start::Start;
 use leptos::prelude::*;
 use types::{
-    AuditView, BootEntryView, BootNetworkView, BootView, ClientId, ClientView, Event, GroupView,
-    ImageId, ImageView, JobId, JobView, LeaseView, ReservationView, ScopeView, ServerFrame,
-    Snapshot, Timestamp, TrialView,
+    AuditView, BootEntryView, BootNetworkView, BootView, ClientId, ClientView, Event, FirmwareView,
+    GroupView, ImageId, ImageView, JobId, JobView, LeaseView, ReservationView, ScopeView,
+    ServerFrame, Snapshot, Timestamp, TrialView,
 };
 
 #[cfg(feature = "hydrate")]
@@ -44,6 +44,7 @@ pub struct Live {
     pub images: RwSignal<Vec<ImageRow>>,
     pub entries: RwSignal<Vec<BootEntryView>>,
     pub groups: RwSignal<Vec<GroupView>>,
+    pub firmware: RwSignal<Vec<FirmwareView>>,
     pub leases: RwSignal<Vec<LeaseView>>,
     pub reservations: RwSignal<Vec<ReservationView>>,
     pub networks: RwSignal<Vec<BootNetworkView>>,
@@ -83,6 +84,7 @@ impl Live {
             images: RwSignal::new(Vec::new()),
             entries: RwSignal::new(Vec::new()),
             groups: RwSignal::new(Vec::new()),
+            firmware: RwSignal::new(Vec::new()),
             leases: RwSignal::new(Vec::new()),
             reservations: RwSignal::new(Vec::new()),
             networks: RwSignal::new(Vec::new()),
@@ -159,6 +161,7 @@ impl Live {
         merge(self.running, snapshot.jobs, |j| j.id);
         self.entries.set(snapshot.boot_entries);
         self.groups.set(snapshot.groups);
+        self.firmware.set(snapshot.firmware);
         self.leases.set(snapshot.leases);
         self.reservations.set(snapshot.reservations);
         self.networks.set(snapshot.networks);
@@ -177,6 +180,8 @@ impl Live {
             Event::BootEntryChanged { entry } => put(self.entries, entry, |e| e.id),
             Event::BootEntryRemoved { id } => self.entries.update(|all| all.retain(|e| e.id != id)),
             Event::GroupChanged { group } => put(self.groups, group, |g| g.id),
+            Event::FirmwareChanged { firmware } => put(self.firmware, firmware, |f| f.id),
+            Event::FirmwareRemoved { id } => self.firmware.update(|all| all.retain(|f| f.id != id)),
             Event::GroupRemoved { id } => self.groups.update(|all| all.retain(|g| g.id != id)),
             Event::LeaseChanged { lease } => {
                 put(self.leases, lease, |l| (l.address, l.scope.clone()))

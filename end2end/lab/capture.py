@@ -18,7 +18,7 @@ def frames(path):
         at += 16 + length
 
 
-def _dhcp_type(payload):
+def dhcp_type(payload):
     """The value of DHCP option 53, or None."""
     at = 240
     while at + 1 < len(payload) and payload[at] != 255:
@@ -52,7 +52,18 @@ def dhcp(path):
         if {source_port, target_port} & {67, 4011} and len(payload) > 240:
             address = str(ipaddress.IPv4Address(payload[16:20]))
             file = payload[108:236].partition(b"\0")[0].decode(errors="replace")
-            yield Dhcp(source, _dhcp_type(payload), address, payload[28:34].hex(":"), file)
+            yield Dhcp(source, dhcp_type(payload), address, payload[28:34].hex(":"), file)
+
+
+def segments(path, text):
+    """The places in their streams of TCP segments that hold `text`; one that was sent again counts once."""
+    places = set()
+    for _, frame in frames(path):
+        if frame[12:14] == b"\x08\x00" and frame[23] == 6 and text in frame:
+            header = 14 + (frame[14] & 15) * 4
+            # Addresses, ports and sequence number.
+            places.add((frame[26:34], frame[header:header + 8]))
+    return places
 
 
 def hops(path, mac, since):
@@ -69,7 +80,7 @@ def hops(path, mac, since):
         source, target = struct.unpack_from(">HH", frame, header)
         protocol = frame[23]
         if protocol == 17 and {source, target} == {67, 68}:
-            kind = {1: "discover", 5: "ack"}.get(_dhcp_type(frame[header + 8:]))
+            kind = {1: "discover", 5: "ack"}.get(dhcp_type(frame[header + 8:]))
             if kind:
                 seen.setdefault(kind, when)
         elif protocol == 6:

@@ -53,6 +53,8 @@ class Lab:
         self.data = self.dir / "data"
         self.machines, self.others, self.server = [], [], None
         self.inside, self.router = False, None
+        # What ours hands out.
+        self.range, self.cables = "10.77.0.100-10.77.0.199", []
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -63,7 +65,7 @@ class Lab:
 
     def _write_config(self):
         """Beside a foreign DHCP server ours hands out no addresses."""
-        dhcp = 'mode = "proxy"' if self.router else 'mode = "full"\nrange = "10.77.0.100-10.77.0.199"'
+        dhcp = 'mode = "proxy"' if self.router else f'mode = "full"\nrange = "{self.range}"'
         (self.dir / "nsboot.toml").write_text(f"""[http]
 listen = "127.0.0.1:{self.port}"
 [[boot]]
@@ -73,6 +75,25 @@ namespace = "{self.namespace}"
 [clients]
 unknown = "discover"
 """)
+
+    def widen(self):
+        """Room for some ten thousand computers; call it before the server starts."""
+        self.range = "10.77.16.0-10.77.239.255"
+        self._ip("-n", self.namespace, "addr", "add", f"{SERVER}/16", "dev", "br0")
+        self._ip("-n", self.namespace, "addr", "del", f"{SERVER}/24", "dev", "br0")
+
+    def cable(self, name, mac, address=None):
+        """A namespace that ends with the test and whose card `eth0` is at the bridge; its name."""
+        other = f"{self.namespace}-{name}"
+        self._ip("netns", "add", other)
+        self.cables.append(other)
+        near = f"v{name}"
+        self._ip("-n", self.namespace, "link", "add", near, "type", "veth", "peer", "name", "eth0", "netns", other)
+        self._ip("-n", self.namespace, "link", "set", near, "master", "br0", "up")
+        self._ip("-n", other, "link", "set", "eth0", "address", mac, "up")
+        if address:
+            self._ip("-n", other, "addr", "add", address, "dev", "eth0")
+        return other
 
     def foreign_dhcp(self):
         """A router on the bridge, with a MAC and a namespace of its own, whose DHCP hands out ROUTER_RANGE and knows
@@ -203,10 +224,10 @@ unknown = "discover"
         self.machines.append(machine)
         return machine
 
-    def capture(self):
-        """Records the bridge from now on; `frames()` reads what there is."""
+    def capture(self, length=600):
+        """Records the first `length` bytes of each frame on the bridge from now on; `frames()` reads what there is."""
         path = self.dir / "capture.pcap"
-        tcpdump = self.spawn(["tcpdump", "-i", "br0", "-U", "-n", "-s", "600", "-Z", "root", "-w", path], "tcpdump.log")
+        tcpdump = self.spawn(["tcpdump", "-i", "br0", "-U", "-n", "-s", length, "-Z", "root", "-w", path], "tcpdump.log")
         self.others.append(tcpdump)
         until("tcpdump", 10, lambda: "listening on" in self.log("tcpdump.log"))
         return path
@@ -222,7 +243,7 @@ unknown = "discover"
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
-        for namespace in filter(None, [self.router, self.namespace]):
+        for namespace in filter(None, [*self.cables, self.router, self.namespace]):
             self._ip("netns", "del", namespace)
         if keep:
             print(f"logs are in {self.dir}")
@@ -262,6 +283,7 @@ FIRMWARE = {"bios": _bios, "uefi": _uefi, "uefi-http": _uefi_http, "uefi-secure"
 
 class Machine:
     """A computer: QEMU by emulation. Its firmware, one of FIRMWARE, may be another at each power-on."""
+    program = "qemu-system-x86_64"
 
     def __init__(self, lab, name, mac, firmware, nic):
         self.lab, self.name, self.mac, self.process, self.serial = lab, name, mac, None, None
@@ -275,7 +297,7 @@ class Machine:
     def power_on(self):
         assert not self.process or self.process.poll() is not None
         self.process = self.lab.spawn(
-            ["qemu-system-x86_64", "-accel", "tcg", "-m", "1024", "-nodefaults", "-display", "none", *FIRMWARE[self.firmware](self),
+            [self.program, "-accel", "tcg", "-m", "1024", "-nodefaults", "-display", "none", *FIRMWARE[self.firmware](self),
              "-uuid", f"00000000-0000-4000-8000-{self.mac.replace(':', '')}",
              "-netdev", f"tap,id=n0,ifname={self.tap},script=no,downscript=no",
              "-chardev", f"socket,id=s0,path={self.name}.sock,server=on,wait=off,logappend=on,"

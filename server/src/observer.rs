@@ -1,7 +1,7 @@
 //! Tells the boots what iSCSI sessions and TFTP transfers do.
 
 use crate::log::CONTEXT;
-use daemons::tftp::{Rendered, Signals};
+use daemons::tftp::{Limits, Rendered, Signals};
 use engine::{
     Engine,
     boot::{Plane, Signal, Who, identity::client_of},
@@ -65,6 +65,19 @@ impl Signals for BootObserver {
 
     fn context(&self, who: Who) -> Span {
         self.around(who)
+    }
+
+    fn limits(&self, peer: Ipv4Addr) -> Limits {
+        let quirks = self.0.boots().quirks(Who::Address(peer));
+        let usual = Limits::default();
+        Limits {
+            block: quirks.block_size.map_or(usual.block, u64::from),
+            window: if quirks.pace.is_some() {
+                1
+            } else {
+                usual.window
+            },
+        }
     }
 
     fn rendered<'a>(&'a self, file: &'a [u8], peer: Ipv4Addr, at: Timestamp) -> Rendered<'a> {

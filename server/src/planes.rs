@@ -4,7 +4,7 @@
 use crate::{
     http::{
         boot,
-        listener::{self, Socket},
+        listener::{self, Pace as PaceOf, Socket},
     },
     observer::BootObserver,
     tasks::{Pace, TaskHandle, Tasks},
@@ -16,11 +16,14 @@ use daemons::{
     net::{Interface, NetError, NetThread},
     tftp::Tftp,
 };
-use engine::{BootNetworkConfig, Engine, boot::Plane};
+use engine::{
+    BootNetworkConfig, Engine,
+    boot::{Plane, Who},
+};
 use std::{
     collections::HashMap,
     io,
-    net::SocketAddrV4,
+    net::{IpAddr, SocketAddrV4},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -211,9 +214,8 @@ async fn run(
         Err(error) => tracing::info!(%error, "iPXE will wait 16 s for an IPv6 router"),
     }
     let router = boot::router(engine.clone(), plane);
-    parts.add("HTTP", |end| {
-        endless(listener::serve(Socket::Tcp(files), router, end))
-    });
+    let files = Socket::Paced(files, pace(engine));
+    parts.add("HTTP", |end| endless(listener::serve(files, router, end)));
     parts.add("The interface", |end| watch(net, interface.clone(), end));
     engine.networks().set(view(network, Some(&interface), None));
     tracing::info!(
@@ -223,6 +225,18 @@ async fn run(
         "boot plane runs"
     );
     parts.first_to_end(stop).await
+}
+
+/// Some cards hang when they are sent to as fast as we can.
+fn pace(engine: &Engine) -> PaceOf {
+    let boots = engine.boots().clone();
+    Box::new(move |peer| match peer.ip().to_canonical() {
+        IpAddr::V4(address) => {
+            let kib = boots.quirks(Who::Address(address)).pace?;
+            Some(kib.saturating_mul(1024))
+        }
+        IpAddr::V6(_) => None,
+    })
 }
 
 /// What runs for one plane. One part that ends takes the others down, to be made anew.

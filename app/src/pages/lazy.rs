@@ -2,8 +2,9 @@
 //! `cargo leptos build --split` puts each into a WASM file of its own.
 
 use super::{
-    account::Account, activity::Activity, boot::Boot, computer::Computer, floor::Floor,
-    images::Images, loaders::Loaders, network::Network, settings::Settings, users::Users,
+    account::Account, activity::Activity, boot::Boot, computer::Computer, firmware::Firmware,
+    floor::Floor, images::Images, loaders::Loaders, network::Network, settings::Settings,
+    users::Users,
 };
 use leptos::prelude::*;
 use leptos_router::{LazyRoute, lazy_route};
@@ -40,6 +41,18 @@ impl LazyRoute for BootPage {
     }
     fn view(_this: Self) -> AnyView {
         view! { <Boot/> }.into_any()
+    }
+}
+
+pub struct FirmwarePage;
+
+#[lazy_route]
+impl LazyRoute for FirmwarePage {
+    fn data() -> Self {
+        FirmwarePage
+    }
+    fn view(_this: Self) -> AnyView {
+        view! { <Firmware/> }.into_any()
     }
 }
 

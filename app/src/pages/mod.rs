@@ -5,6 +5,7 @@ mod activity;
 mod boot;
 mod computer;
 mod door;
+mod firmware;
 mod floor;
 mod frame;
 mod images;
@@ -17,8 +18,8 @@ mod users;
 use crate::{i18n::*, live::Live, start::Start};
 use frame::{Frame, Missing};
 use lazy::{
-    AccountPage, ActivityPage, BootPage, ComputerPage, FloorPage, ImagesPage, LoadersPage,
-    NetworkPage, SettingsPage, UsersPage,
+    AccountPage, ActivityPage, BootPage, ComputerPage, FirmwarePage, FloorPage, ImagesPage,
+    LoadersPage, NetworkPage, SettingsPage, UsersPage,
 };
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
@@ -44,6 +45,7 @@ pub(crate) fn navigation(i18n: I18n, role: Role) -> Vec<(Place, &'static str)> {
         (Place::Page("/boot"), tu_string!(i18n, nav.boot)),
         (Place::Page("/images"), tu_string!(i18n, nav.images)),
         (Place::Page("/loaders"), tu_string!(i18n, nav.loaders)),
+        (Place::Page("/firmware"), tu_string!(i18n, nav.firmware)),
         (Place::Later, tu_string!(i18n, nav.services)),
         (Place::Later, tu_string!(i18n, nav.builds)),
         (Place::Later, tu_string!(i18n, nav.nodes)),
@@ -89,6 +91,7 @@ pub fn App(#[prop(optional)] hydrated: Option<ArcRwSignal<bool>>) -> impl IntoVi
                         <Route path=path!("/boot") view={Lazy::<BootPage>::new()}/>
                         <Route path=path!("/images") view={Lazy::<ImagesPage>::new()}/>
                         <Route path=path!("/loaders") view={Lazy::<LoadersPage>::new()}/>
+                        <Route path=path!("/firmware") view={Lazy::<FirmwarePage>::new()}/>
                         <Route path=path!("/network") view={Lazy::<NetworkPage>::new()}/>
                         <Route path=path!("/activity") view={Lazy::<ActivityPage>::new()}/>
                         <Route path=path!("/users") view={Lazy::<UsersPage>::new()}/>

@@ -147,6 +147,8 @@ pub enum RuleLevel {
     Global,
     /// What holds when nobody says anything.
     BuiltIn,
+    /// What is pinned for its firmware, or known to work there.
+    Firmware,
 }
 
 /// One rule that was considered.

@@ -2,8 +2,8 @@
 
 use crate::{
     AuditView, BootEntryId, BootEntryView, BootId, BootNetworkView, BootView, ClientId, ClientView,
-    GroupId, GroupView, ImageId, ImageView, JobId, JobView, LeaseView, ReservationId,
-    ReservationView, ScopeView, Topic, Topics, TrialView,
+    FirmwareId, FirmwareView, GroupId, GroupView, ImageId, ImageView, JobId, JobView, LeaseView,
+    ReservationId, ReservationView, ScopeView, Topic, Topics, TrialView,
 };
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -40,6 +40,12 @@ pub enum Event {
     },
     GroupRemoved {
         id: GroupId,
+    },
+    FirmwareChanged {
+        firmware: FirmwareView,
+    },
+    FirmwareRemoved {
+        id: FirmwareId,
     },
     LeaseChanged {
         lease: LeaseView,
@@ -104,6 +110,7 @@ pub enum Subject {
     Image(ImageId),
     BootEntry(BootEntryId),
     Group(GroupId),
+    Firmware(FirmwareId),
     /// An address of a scope.
     Lease(Ipv4Addr, String),
     Reservation(ReservationId),
@@ -129,6 +136,7 @@ impl Event {
             Event::ImageChanged { .. } | Event::ImageRemoved { .. } => Topic::Images,
             Event::BootEntryChanged { .. } | Event::BootEntryRemoved { .. } => Topic::BootEntries,
             Event::GroupChanged { .. } | Event::GroupRemoved { .. } => Topic::Groups,
+            Event::FirmwareChanged { .. } | Event::FirmwareRemoved { .. } => Topic::Firmware,
             Event::LeaseChanged { .. }
             | Event::LeaseRemoved { .. }
             | Event::ReservationChanged { .. }
@@ -156,6 +164,8 @@ impl Event {
             Event::BootEntryRemoved { id } => Subject::BootEntry(*id),
             Event::GroupChanged { group } => Subject::Group(group.id),
             Event::GroupRemoved { id } => Subject::Group(*id),
+            Event::FirmwareChanged { firmware } => Subject::Firmware(firmware.id),
+            Event::FirmwareRemoved { id } => Subject::Firmware(*id),
             Event::LeaseChanged { lease } => Subject::Lease(lease.address, lease.scope.clone()),
             Event::LeaseRemoved { scope, address } => Subject::Lease(*address, scope.clone()),
             Event::ReservationChanged { reservation } => Subject::Reservation(reservation.id),
@@ -190,6 +200,8 @@ pub struct Snapshot {
     pub boot_entries: Vec<BootEntryView>,
     #[serde(default)]
     pub groups: Vec<GroupView>,
+    #[serde(default)]
+    pub firmware: Vec<FirmwareView>,
     pub leases: Vec<LeaseView>,
     /// Of the topic `leases`.
     #[serde(default)]

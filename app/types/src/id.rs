@@ -48,4 +48,6 @@ ids! {
     BootEntryId,
     /// A group of clients that share settings.
     GroupId,
+    /// A kind of firmware, or one computer's own ways.
+    FirmwareId,
 }

@@ -47,6 +47,7 @@ topics! {
     Jobs "jobs" Viewer true,
     Settings "settings" Viewer true,
     Loaders "loaders" Viewer true,
+    Firmware "firmware" Viewer true,
     Audit "audit" Admin false,
 }
 

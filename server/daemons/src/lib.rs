@@ -9,3 +9,5 @@ pub mod ndp;
 pub mod net;
 mod sys;
 pub mod tftp;
+
+pub use sys::pace;

@@ -110,6 +110,7 @@ impl BootAdvisor for Witness {
         Advice {
             file: BootFile::None,
             form: Form::None,
+            delay: std::time::Duration::ZERO,
         }
     }
     fn host_name(&self, _: MacAddr) -> Option<String> {

@@ -16,6 +16,8 @@ pub enum Area {
     BootEntry,
     /// A group of computers.
     Group,
+    /// A kind of firmware.
+    Firmware,
     /// A boot.
     Boot,
     /// A lease.
@@ -61,6 +63,7 @@ impl Area {
         Area::Image,
         Area::BootEntry,
         Area::Group,
+        Area::Firmware,
         Area::Boot,
         Area::Lease,
         Area::Scope,
@@ -88,6 +91,7 @@ impl Area {
             Area::Image => "IMAGE",
             Area::BootEntry => "ENTRY",
             Area::Group => "GROUP",
+            Area::Firmware => "FIRMWARE",
             Area::Boot => "BOOT",
             Area::Lease => "LEASE",
             Area::Scope => "SCOPE",
@@ -116,6 +120,7 @@ impl Area {
             Area::Image => "image",
             Area::BootEntry => "boot entry",
             Area::Group => "group",
+            Area::Firmware => "firmware",
             Area::Boot => "boot",
             Area::Lease => "lease",
             Area::Scope => "scope",

@@ -10,6 +10,7 @@ pub mod entries;
 mod error;
 mod events;
 pub mod export;
+pub mod firmware;
 pub mod groups;
 pub mod idempotency;
 pub mod images;
@@ -32,6 +33,7 @@ pub use door::{Admin, Caller, Operator, Viewer};
 pub use entries::BootEntries;
 pub use error::{Area, Error, Result};
 pub use events::{Change, EventBus, Next, Reader};
+pub use firmware::Firmwares;
 pub use groups::Groups;
 pub use idempotency::Idempotency;
 pub use images::Images;
@@ -93,6 +95,7 @@ struct Parts {
     leases: Leases,
     storage: Arc<dyn StorageBackend>,
     loaders: Loaders,
+    firmware: Firmwares,
     exports: export::Exports,
     boots: Boots,
     lab: Lab,
@@ -179,6 +182,12 @@ impl Engine {
             clients.clone(),
         )?;
         let loaders = Loaders::open(&config.data_dir, settings.clone())?;
+        let firmware = Firmwares::open(
+            store.clone(),
+            events.clone(),
+            audit.clone(),
+            clients.clone(),
+        )?;
         let exports = export::Exports::counting(counters.clone());
         let boots = Boots::open(boot::Needs {
             store: store.clone(),
@@ -189,6 +198,7 @@ impl Engine {
             clients: clients.clone(),
             leases: leases.clone(),
             loaders: loaders.clone(),
+            firmware: firmware.clone(),
             storage: storage.clone(),
             exports: exports.clone(),
             counters: counters.clone(),
@@ -219,6 +229,7 @@ impl Engine {
                 leases,
                 storage,
                 loaders,
+                firmware,
                 exports,
                 boots,
                 lab,
@@ -309,6 +320,10 @@ impl Engine {
     /// The files that firmware loads.
     pub fn loaders(&self) -> &Loaders {
         &self.parts.loaders
+    }
+    /// How each kind of firmware boots.
+    pub fn firmware(&self) -> &Firmwares {
+        &self.parts.firmware
     }
     /// The disks that are offered, and who uses them.
     pub fn exports(&self) -> &export::Exports {

@@ -12,6 +12,7 @@ mod console;
 mod credentials;
 mod describe;
 mod error;
+mod firmware;
 mod group;
 mod image;
 mod interrupt;
@@ -121,6 +122,9 @@ pub enum Command {
     /// Computers that share settings
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// How each kind of firmware boots
+    #[command(subcommand)]
+    Firmware(firmware::FirmwareCommand),
     /// Boots, hop by hop
     #[command(subcommand)]
     Boot(boot::BootCommand),
@@ -227,6 +231,7 @@ fn dispatch(command: Command, reach: &Reach, manner: &Manner) -> Result<(), CliE
         Command::Image(c) => image::run(c, &console),
         Command::Client(c) => client::run(c, &console),
         Command::BootEntry(c) => boot_entry::run(c, &console),
+        Command::Firmware(c) => firmware::run(c, &console),
         Command::Group(c) => group::run(c, &console),
         Command::Boot(c) => boot::run(c, &console),
         Command::Lease(c) => lease::run(c, &console),

@@ -18,7 +18,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener},
+    net::{TcpListener, TcpStream, UnixListener},
     sync::Notify,
 };
 use tokio_util::sync::CancellationToken;
@@ -39,22 +39,38 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Where connections come from.
 pub enum Socket {
     Tcp(TcpListener),
+    /// As `Tcp`, with a bound on how fast each peer is sent to.
+    Paced(TcpListener, Pace),
     Unix(UnixListener),
 }
+
+/// How fast a peer is to be sent to, bytes/s; None as fast as it goes.
+pub type Pace = Box<dyn Fn(SocketAddr) -> Option<u32> + Send + Sync>;
 
 impl Socket {
     async fn accept(&self) -> io::Result<(Box<dyn Stream>, Option<SocketAddr>)> {
         match self {
             Socket::Tcp(l) => {
-                let (stream, peer) = l.accept().await?;
-                stream.set_nodelay(true)?;
-                // One that takes nothing any more must not hold its seat for ever.
-                socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(STUCK))?;
+                let (stream, peer) = prepared(l.accept().await?)?;
+                Ok((Box::new(stream), Some(peer)))
+            }
+            Socket::Paced(l, pace) => {
+                let (stream, peer) = prepared(l.accept().await?)?;
+                if let Some(rate) = pace(peer) {
+                    daemons::pace(&stream, rate)?;
+                }
                 Ok((Box::new(stream), Some(peer)))
             }
             Socket::Unix(l) => Ok((Box::new(l.accept().await?.0), None)),
         }
     }
+}
+
+fn prepared((stream, peer): (TcpStream, SocketAddr)) -> io::Result<(TcpStream, SocketAddr)> {
+    stream.set_nodelay(true)?;
+    // One that takes nothing any more must not hold its seat for ever.
+    socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(STUCK))?;
+    Ok((stream, peer))
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 use types::{
-    BootEntryId, BootId, ClientId, GroupId, ImageId, JobId, MacAddr, ReservationId, SessionId,
-    TokenId, UserId,
+    BootEntryId, BootId, ClientId, FirmwareId, GroupId, ImageId, JobId, MacAddr, ReservationId,
+    SessionId, TokenId, UserId,
 };
 
 /// A key, or the beginning of one, as bytes.
@@ -38,6 +38,7 @@ id_keys!(
     JobId,
     BootEntryId,
     GroupId,
+    FirmwareId,
     ReservationId
 );
 

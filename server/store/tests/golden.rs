@@ -33,6 +33,7 @@ fn every_record_has_the_bytes_it_always_had() {
     check("client", &samples::client());
     check("boot_entry", &samples::boot_entry());
     check("group", &samples::group());
+    check("firmware", &samples::firmware());
     check("image", &samples::image());
     check("lease", &samples::lease());
     check("scope", &samples::scope());
@@ -123,6 +124,7 @@ fn each_kind_has_its_own_number_and_table() {
         of::<store::ClientRecord>(),
         of::<store::BootEntryRecord>(),
         of::<store::GroupRecord>(),
+        of::<store::FirmwareRecord>(),
         of::<store::ImageRecord>(),
         of::<store::LeaseRecord>(),
         of::<store::ScopeRecord>(),

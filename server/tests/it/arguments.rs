@@ -90,6 +90,7 @@ fn state(server: &Server, session: &Session<'_>) -> (Vec<Vec<Value>>, BTreeSet<P
         "images",
         "boot-entries",
         "groups",
+        "firmware",
         "leases",
         "networks",
         "scopes",
@@ -204,6 +205,17 @@ const FIELDS: &[Field] = &[
     }),
     ("group in a path", |s, v| {
         let path = format!("/api/v1/groups/{}", encoded(v));
+        s.send("DELETE", &path, &[], b"")
+    }),
+    ("computer of a pin", |s, v| {
+        s.json("POST", "/api/v1/firmware", json!({"client": v}))
+    }),
+    ("form of a pin", |s, v| {
+        let body = json!({"client": "a01", "quirks": {"form": v}});
+        s.json("POST", "/api/v1/firmware", body)
+    }),
+    ("firmware in a path", |s, v| {
+        let path = format!("/api/v1/firmware/{}", encoded(v));
         s.send("DELETE", &path, &[], b"")
     }),
     ("name of a virtual computer", |s, v| {

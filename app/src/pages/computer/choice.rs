@@ -83,6 +83,7 @@ fn level(i18n: I18n, level: RuleLevel) -> &'static str {
         RuleLevel::Group => tu_string!(i18n, choice.group),
         RuleLevel::Global => tu_string!(i18n, choice.global),
         RuleLevel::BuiltIn => tu_string!(i18n, choice.built_in),
+        RuleLevel::Firmware => tu_string!(i18n, choice.firmware),
     }
 }
 

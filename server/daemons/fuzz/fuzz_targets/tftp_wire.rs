@@ -2,7 +2,7 @@
 #![no_main]
 
 use daemons::tftp::{
-    session::{Transfer, agree},
+    session::{Limits, Transfer, agree},
     wire::Packet,
 };
 use libfuzzer_sys::fuzz_target;
@@ -20,7 +20,7 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     let _ = Packet::decode(&request.encode());
-    let agreed = agree(request, 4000);
+    let agreed = agree(request, 4000, Limits::default());
     assert!((8..=1468).contains(&agreed.blksize) && (1..=64).contains(&agreed.window));
     let (mut transfer, _) = Transfer::begin(vec![0u8; 4000].into(), agreed);
     for answer in answers.chunks(4) {

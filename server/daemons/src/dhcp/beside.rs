@@ -2,7 +2,7 @@
 
 use super::{
     boots::EngineBoots,
-    port::{Boots, Port, Room, Sockets},
+    port::{Boots, MAX_WAITING, Port, Room, Sockets},
     proxy,
     reply::Settings,
     session::{Arrival, Decision, Outcome},
@@ -11,6 +11,7 @@ use super::{
 use crate::net::{NetError, NetThread, datagram::Datagram};
 use engine::{BootNetworkConfig, Engine, boot::Plane};
 use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use types::DhcpMode;
 
@@ -30,7 +31,7 @@ enum Service {
 
 /// One port that answers with boot information and keeps no leases.
 pub struct Beside {
-    port: Port<Sockets>,
+    port: Arc<Port<Sockets>>,
     service: Service,
 }
 
@@ -84,13 +85,14 @@ impl Beside {
             Service::BootServer => PXE_PORT,
         };
         Ok(Beside {
-            port: Port {
+            port: Arc::new(Port {
                 name: network.scope(),
                 settings: Settings::bare(interface.address, interface.prefix_len),
                 boots,
                 outlet: Sockets::open(net, &interface, port)?,
                 counters: engine.counters().clone(),
-            },
+                waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+            }),
             service,
         })
     }

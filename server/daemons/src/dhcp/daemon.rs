@@ -7,7 +7,7 @@
 use super::{
     boots::EngineBoots,
     dispatch::{Batch, Dispatch},
-    port::{Boots, Port, Room, Sockets},
+    port::{Boots, MAX_WAITING, Port, Room, Sockets},
     probe::Prober,
     reply::Settings,
 };
@@ -18,7 +18,7 @@ use engine::{
     leases::{OwnNetwork, Scope},
 };
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
-use tokio::{task::JoinSet, time::MissedTickBehavior};
+use tokio::{sync::Semaphore, task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use types::{AddressRange, DhcpMode};
 
@@ -116,13 +116,14 @@ impl Dhcp {
         let prober = prober(net, &interface, scope.clone())?;
         Ok(Some(Dhcp {
             dispatch: Arc::new(Dispatch {
-                port: Port {
+                port: Arc::new(Port {
                     name: network.scope(),
                     settings,
                     boots,
                     outlet,
                     counters: engine.counters().clone(),
-                },
+                    waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+                }),
                 scope,
                 leases: engine.leases().clone(),
             }),

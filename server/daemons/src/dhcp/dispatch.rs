@@ -28,7 +28,7 @@ impl Batch {
 
 /// Everything about DHCP in full mode on one boot network but its loop.
 pub(super) struct Dispatch<O> {
-    pub port: Port<O>,
+    pub port: Arc<Port<O>>,
     /// The network's own scope.
     pub scope: Arc<Scope>,
     /// Those of relayed subnets among them.

@@ -2,7 +2,7 @@
 //! packets that leave, in one order.
 
 use super::super::{
-    port::Boots,
+    port::{Boots, MAX_WAITING},
     reply::{Destination, Settings},
     session::BootAdvisor,
     wire::{MessageType, Packet, code, tests::sample},
@@ -15,6 +15,7 @@ use engine::{
 };
 use std::{io, net::Ipv4Addr, path::Path};
 use store::recorder::{Op, Recorder};
+use tokio::sync::Semaphore;
 use types::AddressRange;
 
 const US: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
@@ -25,6 +26,7 @@ impl BootAdvisor for NoBoots {
         Advice {
             file: BootFile::None,
             form: Form::None,
+            delay: std::time::Duration::ZERO,
         }
     }
     fn host_name(&self, _: MacAddr) -> Option<String> {
@@ -74,13 +76,14 @@ fn scope(engine: &Engine) -> Arc<Scope> {
 
 fn dispatch(engine: &Engine, disk: &Recorder) -> Arc<Dispatch<Noting>> {
     Arc::new(Dispatch {
-        port: Port {
+        port: Arc::new(Port {
             name: "br0".into(),
             settings: Settings::bare(US, 24),
             boots: Arc::new(NoBoots),
             outlet: Noting(disk.clone()),
             counters: engine.counters().clone(),
-        },
+            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+        }),
         scope: scope(engine),
         leases: engine.leases().clone(),
     })

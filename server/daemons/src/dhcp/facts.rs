@@ -1,6 +1,6 @@
 //! What a packet says about the machine that sent it: firmware, architecture, UUID, names.
 
-use super::wire::{Packet, code};
+use super::wire::{MessageType, Packet, code};
 use engine::boot::{Features, Firmware, Machine};
 use engine::leases::Asker;
 use types::MacAddr;
@@ -18,7 +18,19 @@ pub fn machine(packet: &Packet) -> Option<Machine> {
         arch,
         uuid: uuid(packet),
         ipxe: features(packet),
+        vendor_class: vendor_class(packet),
+        is_discover: packet.message_type() == Some(MessageType::Discover),
     })
+}
+
+/// Longer than any that firmware sends; the rest tells nothing apart.
+const MAX_VENDOR_CLASS: usize = 64;
+
+/// Option 60, what can be read of it.
+fn vendor_class(packet: &Packet) -> String {
+    let class = packet.option(code::VENDOR_CLASS).unwrap_or_default();
+    let class = class.iter().filter(|b| b.is_ascii_graphic() || **b == b' ');
+    class.take(MAX_VENDOR_CLASS).map(|b| *b as char).collect()
 }
 
 /// Who asks for a lease.

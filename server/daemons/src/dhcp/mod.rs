@@ -1,6 +1,8 @@
 //! DHCP (RFC 2131): in full mode on each boot network its own scope, and those of subnets behind relays;
 //! in proxy mode boot information beside another server (PXE 2.1); in both the boot server on port 4011.
 
+#[cfg(test)]
+mod answers_tests;
 mod beside;
 mod boots;
 mod daemon;

@@ -5,7 +5,7 @@ use super::*;
 use dhcproto::{Decodable, Encodable, v4};
 
 /// What dhcproto makes of an answer, written by dhcproto, says the same to us.
-fn agrees(answer: &Packet) {
+pub(crate) fn agrees(answer: &Packet) {
     let bytes = answer.encode_padded();
     assert!(bytes.len() >= 300, "{} bytes: {answer:?}", bytes.len());
     let theirs = v4::Message::from_bytes(&bytes).expect("well formed");

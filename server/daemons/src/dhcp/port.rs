@@ -16,13 +16,16 @@ use std::{
     net::{Ipv4Addr, SocketAddrV4},
     sync::Arc,
 };
-use tokio::{io::Interest, net::UdpSocket};
+use tokio::{io::Interest, net::UdpSocket, sync::Semaphore};
 use types::{MacAddr, Timestamp};
 
 /// Packets taken before the runtime gets a turn and the batch's leases are stored.
 const BATCH: usize = 64;
 /// Larger than any DHCP packet on Ethernet, jumbo frames included.
 const BUFFER: usize = 9216;
+
+/// Answers of one port that may be held back at a time.
+pub(super) const MAX_WAITING: usize = 1024;
 
 /// What DHCP asks of, and tells, the boots. Calls must not block.
 pub trait Boots: BootAdvisor + Send + Sync + 'static {
@@ -46,6 +49,8 @@ pub(super) struct Port<O> {
     pub boots: Arc<dyn Boots>,
     pub outlet: O,
     pub counters: Arc<Counters>,
+    /// Seats for answers that are held back.
+    pub waiting: Arc<Semaphore>,
 }
 
 impl<O: Outlet> Port<O> {
@@ -76,7 +81,24 @@ impl<O: Outlet> Port<O> {
         Some(mac)
     }
 
-    pub fn send(&self, mac: MacAddr, answer: Answer) {
+    /// Sends an answer, or holds it back as long as it says. Call it inside a tokio runtime.
+    pub fn send(self: &Arc<Self>, mac: MacAddr, answer: Answer) {
+        if answer.delay.is_zero() {
+            return self.send_now(mac, answer);
+        }
+        let Ok(seat) = self.waiting.clone().try_acquire_owned() else {
+            tracing::debug!(%mac, "too many answers wait already; the computer will ask again");
+            return;
+        };
+        let this = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(answer.delay).await;
+            this.send_now(mac, answer);
+            drop(seat);
+        });
+    }
+
+    fn send_now(&self, mac: MacAddr, answer: Answer) {
         let bytes = answer.packet.encode_padded();
         if let Err(error) = self.outlet.transmit(&bytes, answer.to) {
             // Datagrams may get lost on any cable: the client asks again.
@@ -178,5 +200,75 @@ impl Default for Room {
             buffer: vec![0; BUFFER],
             control: datagram::Control::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dhcp::wire::tests::sample;
+    use engine::boot::{Advice, Machine};
+    use std::{sync::Mutex, time::Duration};
+    use tokio::time::Instant;
+
+    struct NoBoots;
+    impl BootAdvisor for NoBoots {
+        fn advise(&self, _: &Machine) -> Advice {
+            unreachable!("nothing is decided here")
+        }
+        fn host_name(&self, _: MacAddr) -> Option<String> {
+            None
+        }
+    }
+    impl Boots for NoBoots {
+        fn signal(&self, _: Who, _: Timestamp, _: Signal) {}
+        fn overheard(&self, _: MacAddr, _: Ipv4Addr) {}
+    }
+
+    /// When packets left.
+    #[derive(Default)]
+    struct Left(Mutex<Vec<Instant>>);
+    impl Outlet for Left {
+        fn transmit(&self, _: &[u8], _: Destination) -> io::Result<()> {
+            self.0.lock().expect("whole").push(Instant::now());
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_held_back_as_long_as_it_says_and_only_so_many() {
+        let port = Arc::new(Port {
+            name: "br0".into(),
+            settings: Settings::bare(Ipv4Addr::new(10, 77, 0, 1), 24),
+            boots: Arc::new(NoBoots),
+            outlet: Left::default(),
+            counters: Arc::default(),
+            waiting: Arc::new(Semaphore::new(2)),
+        });
+        let mac = MacAddr([2, 0, 0, 0, 0, 1]);
+        let begun = Instant::now();
+        for millis in [0, 1000, 1000, 1000] {
+            let answer = Answer {
+                packet: sample(),
+                to: Destination::Broadcast,
+                sent: None,
+                delay: Duration::from_millis(millis),
+            };
+            port.send(mac, answer);
+        }
+        let left = || {
+            let all = port.outlet.0.lock().expect("whole");
+            all.iter()
+                .map(|at| (*at - begun).as_millis())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(left(), [0]);
+        let seats = port.waiting.acquire_many(2).await.expect("never closed");
+        assert_eq!(
+            left(),
+            [0, 1000, 1000],
+            "two seats, so the third was dropped"
+        );
+        drop(seats);
     }
 }

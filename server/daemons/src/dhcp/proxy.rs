@@ -8,7 +8,10 @@ use super::{
     wire::{MessageType, Packet, code},
 };
 use engine::boot::{Advice, BootFile, Firmware, Form, Machine, Signal};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::{
+    net::{Ipv4Addr, SocketAddrV4},
+    time::Duration,
+};
 
 /// Decides about a packet that came to port 67 where another server hands out the addresses.
 pub fn decide(arrival: Arrival<'_>, settings: &Settings, advisor: &dyn BootAdvisor) -> Decision {
@@ -67,6 +70,7 @@ fn discover(
         packet: p,
         to: destination(arrival.packet, machine.mac, Ipv4Addr::UNSPECIFIED),
         sent: Some(Signal::ProxyOffer),
+        delay: advice.delay,
     };
     (seen, Outcome::Answer(Box::new(answer)))
 }
@@ -90,6 +94,7 @@ pub fn boot_server(
         Firmware::Other => Advice {
             file: BootFile::None,
             form: Form::None,
+            delay: Duration::ZERO,
         },
         _ => advisor.advise(&machine),
     };
@@ -109,6 +114,7 @@ pub fn boot_server(
         packet: p,
         to: Destination::Port(source),
         sent: Some(sent),
+        delay: Duration::ZERO,
     };
     Decision {
         machine: Some(machine),

@@ -23,6 +23,7 @@ impl BootAdvisor for Advisor {
             Some(27) => Advice {
                 file: BootFile::None,
                 form: Form::None,
+                delay: std::time::Duration::ZERO,
             },
             _ => advice(machine.firmware, true),
         }

@@ -8,7 +8,10 @@ use engine::{
     boot::{Advice, Signal},
     leases::{Plan, options::OptionBytes},
 };
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::{
+    net::{Ipv4Addr, SocketAddrV4},
+    time::Duration,
+};
 use types::{MacAddr, Subnet};
 
 /// What the answers to one computer say.
@@ -93,6 +96,8 @@ pub struct Answer {
     pub packet: Packet,
     pub to: Destination,
     pub sent: Option<Signal>,
+    /// How long it is held back.
+    pub delay: Duration,
 }
 
 /// Who is answered, and with what besides the address.

@@ -9,7 +9,7 @@ use engine::{
     boot::{Advice, Firmware, Machine, Signal},
     leases::{Claim, Lease, Pool},
 };
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 use types::{Cause, MacAddr, Timestamp};
 
 /// What the engine knows about a machine.
@@ -150,8 +150,13 @@ impl Case<'_> {
             return Outcome::Silent(NO_FREE_ADDRESS);
         };
         let seconds = self.settings.seconds(packet.u32(code::LEASE_TIME));
-        let answer = self.asked().lease(MessageType::Offer, address, seconds);
-        self.answer(answer, address, Signal::Offer { address })
+        let asked = self.asked();
+        let delay = asked.boot.as_ref().map_or(Duration::ZERO, |b| b.delay);
+        let answer = asked.lease(MessageType::Offer, address, seconds);
+        match self.answer(answer, address, Signal::Offer { address }) {
+            Outcome::Answer(answer) => Outcome::Answer(Box::new(Answer { delay, ..*answer })),
+            other => other,
+        }
     }
 
     /// Which of the four states the client is in: RFC 2131 section 4.3.2 and table 4.
@@ -241,6 +246,7 @@ impl Case<'_> {
             packet: self.asked().inform(),
             to: destination(packet, self.machine.mac, Ipv4Addr::UNSPECIFIED),
             sent: None,
+            delay: Duration::ZERO,
         };
         Outcome::Answer(Box::new(answer))
     }
@@ -282,6 +288,7 @@ impl Case<'_> {
             to: nak_destination(request),
             // An operating system with an old lease is not a boot that stops.
             sent: self.is_booting().then_some(sent),
+            delay: Duration::ZERO,
         }))
     }
 
@@ -290,6 +297,7 @@ impl Case<'_> {
             packet,
             to: destination(self.arrival.packet, self.machine.mac, yours),
             sent: Some(sent).filter(|s| self.is_booting() || !matches!(s, Signal::Offer { .. })),
+            delay: Duration::ZERO,
         }))
     }
 

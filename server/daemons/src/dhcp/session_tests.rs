@@ -32,6 +32,7 @@ pub(crate) fn advice(firmware: Firmware, is_proxy: bool) -> Advice {
             Firmware::Other => BootFile::None,
         },
         form: choices(firmware, is_proxy)[0],
+        delay: std::time::Duration::ZERO,
     }
 }
 
@@ -657,4 +658,6 @@ fn a_relay_may_name_us_otherwise() {
 }
 
 #[path = "oracle_tests.rs"]
-mod oracle;
+pub(crate) mod oracle;
+#[path = "signals_tests.rs"]
+mod signals;

@@ -154,6 +154,16 @@ fn file_names_always_end_in_a_nul() {
 }
 
 #[test]
+fn server_names_always_end_in_a_nul() {
+    let mut p = sample();
+    for (len, kept) in [(0, 0), (62, 62), (63, 63), (64, 63), (200, 63)] {
+        p.set_sname(&"s".repeat(len));
+        assert!(p.sname[..kept].iter().all(|b| *b == b's'), "{len}");
+        assert!(p.sname[kept..].iter().all(|b| *b == 0), "{len}");
+    }
+}
+
+#[test]
 fn only_ethernet_addresses_of_one_computer_count() {
     let mut p = sample();
     assert_eq!(

@@ -3,7 +3,7 @@
 
 use super::{
     live::{Heard, Live},
-    session::{self, Step, Transfer},
+    session::{self, Limits, Step, Transfer},
     wire::{self, Mode, Packet, Request, code},
 };
 use crate::net::{NetError, NetThread};
@@ -11,6 +11,7 @@ use engine::{
     Counters, Loaders,
     boot::{Signal, Who},
     counters::Counter,
+    firmware::Failure,
     loaders::{LoaderFile, is_optional},
 };
 use std::{
@@ -41,6 +42,10 @@ pub trait Signals: Send + Sync + 'static {
     /// What is to be around the log lines of a transfer to that computer.
     fn context(&self, _: Who) -> Span {
         Span::none()
+    }
+    /// What the computer at that address can take.
+    fn limits(&self, _: Ipv4Addr) -> Limits {
+        Limits::default()
     }
     /// A text that is made for whoever asks, when there is no file of that name.
     fn rendered<'a>(&'a self, _file: &'a [u8], _peer: Ipv4Addr, _at: Timestamp) -> Rendered<'a> {
@@ -221,13 +226,17 @@ async fn transfer(
         }
         let reason =
             "there is no such file; put it into the folder loaders of the data directory".into();
-        shared
-            .signals
-            .signal(who, at, Signal::LoaderFailed { file: name, reason });
+        let missing = Signal::LoaderFailed {
+            file: name,
+            reason,
+            blame: None,
+        };
+        shared.signals.signal(who, at, missing);
         return Ok(Ended::NotFound);
     };
     let bytes = data.len() as u64;
-    let (transfer, first) = Transfer::begin(data, session::agree(request, bytes));
+    let limits = shared.signals.limits(*peer.ip());
+    let (transfer, first) = Transfer::begin(data, session::agree(request, bytes, limits));
     // At the first block, not at the end: while a transfer hangs, the boot waits at its loader.
     let mut untold = true;
     let mut asked = || {
@@ -239,15 +248,23 @@ async fn transfer(
     let sent = &shared.counters.tftp.sent_bytes;
     let outcome = match drive(&socket, transfer, first, heard, &mut asked, sent).await {
         Ok(Step::Probed) => return Ok(Ended::Probed),
-        Ok(Step::Failed(reason)) => Err(reason),
+        Ok(Step::Failed(reason)) => Err((reason, Some(Failure::BrokeOff))),
+        Ok(Step::Left(reason)) => Err((reason, None)),
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("the network gave an error: {error}")),
+        Err(error) => Err((format!("the network gave an error: {error}"), None)),
     };
     asked();
     let file = file.clone();
     let (signal, ended) = match outcome {
         Ok(()) => (Signal::LoaderDone { file, bytes }, Ended::Done),
-        Err(reason) => (Signal::LoaderFailed { file, reason }, Ended::Failed),
+        Err((reason, blame)) => {
+            let failed = Signal::LoaderFailed {
+                file,
+                reason,
+                blame,
+            };
+            (failed, Ended::Failed)
+        }
     };
     shared.signals.signal(who, engine::now(), signal);
     Ok(ended)
@@ -275,7 +292,7 @@ async fn drive(
                 send_blocks(socket, &transfer, &mut out, sent_bytes).await
             }
             Step::Wait => Ok(()),
-            Step::Done | Step::Probed | Step::Failed(_) => return Ok(step),
+            Step::Done | Step::Probed | Step::Failed(_) | Step::Left(_) => return Ok(step),
         };
         if step != Step::Wait {
             // A packet that says nothing new must not put the repeat off.

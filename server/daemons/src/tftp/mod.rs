@@ -8,3 +8,4 @@ mod tests;
 pub mod wire;
 
 pub use daemon::{Rendered, Signals, Tftp};
+pub use session::Limits;

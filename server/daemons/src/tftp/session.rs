@@ -26,8 +26,27 @@ pub struct Agreed {
     pub answers: Vec<(&'static str, u64)>,
 }
 
-/// Agrees to options. A value that is no number, or out of its RFC's bounds, counts as not asked for.
-pub fn agree(request: &Request, file_len: u64) -> Agreed {
+/// What a computer can take, below what it asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// The largest block, bytes.
+    pub block: u64,
+    /// The most blocks before an ACK is awaited.
+    pub window: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            block: MAX_BLKSIZE,
+            window: MAX_WINDOW,
+        }
+    }
+}
+
+/// Agrees to options, within the limits. A value that is no number, or out of its RFC's bounds, counts as
+/// not asked for.
+pub fn agree(request: &Request, file_len: u64, limits: Limits) -> Agreed {
     let mut agreed = Agreed {
         blksize: DEFAULT_BLKSIZE,
         window: 1,
@@ -40,11 +59,11 @@ pub fn agree(request: &Request, file_len: u64) -> Agreed {
         };
         let answer = match name.as_str() {
             "blksize" if (8..=65464).contains(&asked) => {
-                agreed.blksize = asked.min(MAX_BLKSIZE);
+                agreed.blksize = asked.min(MAX_BLKSIZE).min(limits.block);
                 ("blksize", agreed.blksize)
             }
             "windowsize" if (1..=65535).contains(&asked) => {
-                agreed.window = asked.min(MAX_WINDOW);
+                agreed.window = asked.min(MAX_WINDOW).min(limits.window);
                 ("windowsize", agreed.window)
             }
             // More is left out of the answer: a client that is gone must not hold its place for hours.
@@ -77,6 +96,8 @@ pub enum Step {
     Probed,
     /// It is over, for this reason.
     Failed(String),
+    /// Nobody hears us any more; it may have been restarted.
+    Left(String),
 }
 
 /// A transfer under way. Blocks are numbered from 1 without wrapping.
@@ -187,7 +208,7 @@ impl Transfer {
             return Step::Done;
         }
         let bytes = (self.acked * self.agreed.blksize).min(self.data.len() as u64);
-        Step::Failed(format!(
+        Step::Left(format!(
             "the computer stopped listening after {bytes} of {} bytes; it may have been restarted",
             self.data.len()
         ))

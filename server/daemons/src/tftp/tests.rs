@@ -1,7 +1,7 @@
 //! Packets as firmware sends them, transfers over a bad line, and bytes that are no packets.
 
 use super::{
-    session::{Step, Transfer, agree},
+    session::{Limits, Step, Transfer, agree},
     wire::{self, Mode, Packet, Request},
 };
 use proptest::prelude::*;
@@ -21,7 +21,7 @@ fn read(options: &[(&str, &str)]) -> Request {
 
 /// What a client receives when one in so many packets, either way, is lost.
 fn receive(data: &[u8], options: &[(&str, &str)], lose_every: usize) -> Vec<u8> {
-    let agreed = agree(&read(options), data.len() as u64);
+    let agreed = agree(&read(options), data.len() as u64, Limits::default());
     let (blksize, window) = (agreed.blksize as usize, agreed.window);
     let (mut t, mut step) = Transfer::begin(data.into(), agreed);
     let (mut got, mut next, mut in_window, mut state) =
@@ -149,14 +149,21 @@ fn options_are_answered_only_when_asked_and_never_raised() {
             vec![("blksize", 600)],
         ),
     ] {
-        assert_eq!(agree(&read(&asked), 5000).answers, answers, "{asked:?}");
+        assert_eq!(
+            agree(&read(&asked), 5000, Limits::default()).answers,
+            answers,
+            "{asked:?}"
+        );
     }
 }
 
 #[test]
 fn a_size_probe_is_no_failure_and_duplicates_make_no_storm() {
     let begin = |options: &[(&str, &str)]| {
-        Transfer::begin(pattern(5000).into(), agree(&read(options), 5000))
+        Transfer::begin(
+            pattern(5000).into(),
+            agree(&read(options), 5000, Limits::default()),
+        )
     };
     let (mut t, step) = begin(&[("tsize", "0")]);
     assert_eq!(step, Step::OptionAck);
@@ -193,14 +200,18 @@ fn a_size_probe_is_no_failure_and_duplicates_make_no_storm() {
 fn a_closed_port_means_something_else_at_each_stage() {
     let data = pattern(1200);
     let begin = |options: &[(&str, &str)]| {
-        Transfer::begin(data.as_slice().into(), agree(&read(options), 1200)).0
+        Transfer::begin(
+            data.as_slice().into(),
+            agree(&read(options), 1200, Limits::default()),
+        )
+        .0
     };
     assert_eq!(begin(&[("tsize", "0")]).closed(), Step::Probed);
     let mut t = begin(&[]);
     assert_eq!(t.closed(), Step::Probed, "nothing was taken yet");
     t.packet(&Packet::Ack(1));
     assert!(
-        matches!(t.closed(), Step::Failed(why) if why.contains("512 of 1200")),
+        matches!(t.closed(), Step::Left(why) if why.contains("512 of 1200")),
         "a machine that went off half way is no probe"
     );
     t.packet(&Packet::Ack(2));
@@ -268,7 +279,7 @@ fn a_quarter_of_a_million_broken_packets_break_nothing() {
     };
     let (mut transfer, _) = Transfer::begin(
         Arc::from(pattern(4000)),
-        agree(&read(&[("windowsize", "4")]), 4000),
+        agree(&read(&[("windowsize", "4")]), 4000, Limits::default()),
     );
     for _ in 0..250_000 {
         let mut bytes = seeds[roll(seeds.len())].clone();
@@ -285,7 +296,7 @@ fn a_quarter_of_a_million_broken_packets_break_nothing() {
         }
         if let Ok(packet) = Packet::decode(&bytes) {
             if let Packet::Read(request) = &packet {
-                let agreed = agree(request, 4000);
+                let agreed = agree(request, 4000, Limits::default());
                 assert!((8..=1468).contains(&agreed.blksize) && (1..=64).contains(&agreed.window));
             }
             transfer.packet(&packet);
@@ -309,4 +320,18 @@ fn captured_packets_read_as_expected() {
         format!("{:?}\n", Packet::decode(bytes).expect("a TFTP packet"))
     });
     assert!(seen >= 3, "only {seen} captures found");
+}
+
+#[test]
+fn a_computer_that_can_take_less_is_agreed_less() {
+    let asked = read(&[("blksize", "1468"), ("windowsize", "16")]);
+    let limits = Limits {
+        block: 1024,
+        window: 1,
+    };
+    let agreed = agree(&asked, 5000, limits);
+    assert_eq!(agreed.answers, [("blksize", 1024), ("windowsize", 1)]);
+    // It never gets more than it asked for.
+    let asked = read(&[("blksize", "600")]);
+    assert_eq!(agree(&asked, 5000, limits).answers, [("blksize", 600)]);
 }

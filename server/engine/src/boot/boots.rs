@@ -2,12 +2,13 @@
 
 use super::{
     Signal, Who, causes, choice::Chain, disks::Disks, identity, next::UsedOneShots, script::Plane,
-    tally, timeline::Timeline,
+    tally, tickets::Tickets, timeline::Timeline,
 };
 use crate::{
     BootEntries, Clients, Counters, Error, EventBus, Groups, Leases, Loaders, Result, Settings,
     StorageBackend,
     export::{Exports, SessionInfo},
+    firmware::{Failure, Firmwares, Outcome},
     now,
 };
 use std::{
@@ -18,7 +19,7 @@ use std::{
 };
 use store::{BootKey, BootRecord, Read, ReadTx, Store};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
-use types::{BootId, BootState, BootView, Event, MacAddr, ReadyFacts, Timestamp};
+use types::{BootId, BootState, BootView, Event, MacAddr, Quirks, ReadyFacts, Timestamp};
 
 /// Boots kept of one computer.
 const KEPT: usize = 50;
@@ -39,6 +40,7 @@ pub(crate) struct Needs {
     pub clients: Clients,
     pub leases: Leases,
     pub loaders: Loaders,
+    pub firmware: Firmwares,
     pub storage: Arc<dyn StorageBackend>,
     pub exports: Exports,
     pub counters: Arc<Counters>,
@@ -57,6 +59,7 @@ pub(super) struct Inner {
     chain: Chain,
     pub(super) disks: Disks,
     pub(super) used_one_shots: UsedOneShots,
+    pub(super) tickets: Tickets,
     queue: mpsc::Sender<Seen>,
     /// The other end of the queue, held by who folds.
     signals: tokio::sync::Mutex<mpsc::Receiver<Seen>>,
@@ -89,6 +92,7 @@ impl Boots {
             chain: Chain::default(),
             disks,
             used_one_shots: UsedOneShots::default(),
+            tickets: Tickets::default(),
             queue,
             signals: tokio::sync::Mutex::new(signals),
         });
@@ -114,7 +118,7 @@ impl Boots {
                 signal = signals.recv() => signal,
                 () = &mut stop => return,
             };
-            self.inner.take_in(first, &mut signals).await;
+            self.inner.take_in(first, &mut signals, now()).await;
         }
     }
 
@@ -134,6 +138,7 @@ impl Boots {
             // Here, not in the queue: the machine's next DISCOVER must find it done.
             self.inner.chain.arrived(mac, at);
         }
+        self.inner.tell_firmware(who, at, &signal);
         if self.inner.queue.try_send((who, at, signal)).is_err() {
             tracing::warn!("too many boot signals at once; one was dropped");
         }
@@ -224,6 +229,19 @@ impl Boots {
     /// The newest boot of a computer.
     pub fn newest(&self, mac: MacAddr) -> Option<BootView> {
         lock(&self.inner.newest).get(&mac).map(|t| t.view.clone())
+    }
+
+    /// Looks for silence as at that moment.
+    #[cfg(test)]
+    pub(crate) async fn look_at(&self, at: Timestamp) {
+        let mut signals = self.inner.signals.lock().await;
+        self.inner.take_in(None, &mut signals, at).await;
+    }
+
+    /// How it is to get its files.
+    pub fn quirks(&self, who: Who) -> Quirks {
+        let mac = self.inner.mac_of(who);
+        mac.map_or_else(Quirks::default, |mac| self.needs().firmware.quirks(mac))
     }
 
     /// Which boot this one is in, or was in last; for log lines.
@@ -336,6 +354,34 @@ impl Inner {
             .join_disk_in_use(move |id| exports.in_use(&identity::target(id)));
     }
 
+    /// What a signal says of the way that its firmware boots: at once, since the next packet may be
+    /// the next try.
+    fn tell_firmware(&self, who: Who, at: Timestamp, signal: &Signal) {
+        let firmware = &self.needs.firmware;
+        match signal {
+            Signal::Ack { .. }
+            | Signal::TookOther { .. }
+            | Signal::BootServer { .. }
+            | Signal::LoaderAsked { .. } => {
+                if let Some(mac) = self.mac_of(who) {
+                    firmware.heeded(mac);
+                }
+            }
+            Signal::LoaderFailed {
+                blame: Some(failure),
+                ..
+            } => {
+                let failed = |mac| Some((mac, firmware.failed(mac, *failure)?));
+                if let Some((mac, quirks)) = self.mac_of(who).and_then(failed) {
+                    let next = (Who::Mac(mac), at, Signal::NextWay { quirks });
+                    // A note; whoever floods the queue goes without.
+                    let _ = self.queue.try_send(next);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Takes in one signal; the computer whose boots changed, and boots to be stored.
     fn take(
         &self,
@@ -343,6 +389,7 @@ impl Inner {
         at: Timestamp,
         signal: Signal,
         changed: &mut HashMap<BootId, BootView>,
+        outcomes: &mut Vec<Outcome>,
     ) -> Option<MacAddr> {
         let mac = self.mac_of(who)?;
         let client_id = self.needs.clients.find_mac(mac).map(|c| c.id);
@@ -365,6 +412,10 @@ impl Inner {
         let timeline = newest.get_mut(&mac)?;
         timeline.view.client_id = client_id.or(timeline.view.client_id);
         let before = timeline.view.state;
+        if timeline.first_proof(&signal) {
+            let worked = true;
+            outcomes.push(Outcome { mac, at, worked });
+        }
         if !timeline.apply(at, signal) && !over {
             return None;
         }
@@ -374,15 +425,21 @@ impl Inner {
     }
 
     /// Takes in a signal and what waits behind it; without one, looks for boots that are silent.
-    async fn take_in(&self, first: Option<Seen>, signals: &mut mpsc::Receiver<Seen>) {
+    async fn take_in(
+        &self,
+        first: Option<Seen>,
+        signals: &mut mpsc::Receiver<Seen>,
+        at: Timestamp,
+    ) {
         let (mut changed, mut macs) = (HashMap::new(), HashSet::new());
+        let mut outcomes = Vec::new();
         match first {
-            None => macs.extend(self.look_for_silence(now(), &mut changed)),
+            None => macs.extend(self.look_for_silence(at, &mut changed, &mut outcomes)),
             Some(first) => {
                 let waiting = std::iter::from_fn(|| signals.try_recv().ok());
                 for (who, at, signal) in std::iter::once(first).chain(waiting).take(BATCH) {
                     if is_kept(self, who, &signal).await {
-                        macs.extend(self.take(who, at, signal, &mut changed));
+                        macs.extend(self.take(who, at, signal, &mut changed, &mut outcomes));
                     }
                 }
             }
@@ -391,6 +448,9 @@ impl Inner {
             self.publish(&macs, &changed);
             self.keep(changed).await;
         }
+        if let Err(error) = self.needs.firmware.learn(outcomes).await {
+            tracing::error!(%error, "what was learned of firmware could not be stored");
+        }
     }
 
     /// The computers whose boots were just found stopped.
@@ -398,10 +458,12 @@ impl Inner {
         &self,
         at: Timestamp,
         changed: &mut HashMap<BootId, BootView>,
+        outcomes: &mut Vec<Outcome>,
     ) -> Vec<MacAddr> {
         let mut stopped = Vec::new();
         for (mac, timeline) in lock(&self.newest).iter_mut() {
             if timeline.check_stalled(at) {
+                outcomes.extend(self.blame_firmware(*mac, timeline, at));
                 tally::count(
                     &self.needs.counters.boots,
                     BootState::Booting,
@@ -412,6 +474,16 @@ impl Inner {
             }
         }
         stopped
+    }
+
+    /// Where a boot stopped that its firmware may be to blame for, the next one goes another way.
+    fn blame_firmware(&self, mac: MacAddr, boot: &mut Timeline, at: Timestamp) -> Option<Outcome> {
+        let failure: Failure = boot.blame()?;
+        if let Some(quirks) = self.needs.firmware.failed(mac, failure) {
+            boot.apply(at, Signal::NextWay { quirks });
+        }
+        let worked = false;
+        Some(Outcome { mac, at, worked })
     }
 
     fn publish(&self, macs: &HashSet<MacAddr>, changed: &HashMap<BootId, BootView>) {

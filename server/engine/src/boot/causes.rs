@@ -115,6 +115,15 @@ pub fn not_written(why: &str) -> Cause {
     )
 }
 
+/// What its script told it to load began to come, and no more was seen.
+pub fn fetch_stalled(file: &str) -> Cause {
+    cause(
+        "fetch_stalled",
+        format!("It began to load {file} and did not get to its end"),
+        "Restart it: files then come slower, which helps cards that choke on a fast server. Check its memory, too: it must hold what it loads.",
+    )
+}
+
 /// A login to its disk was refused.
 pub fn disk_refused(why: &str) -> Cause {
     cause(

@@ -1,12 +1,16 @@
 //! What a machine is to load next: a loader that suits its firmware, or, once iPXE runs, its script.
 
 use super::{
-    Advice, BootFile, Boots, Firmware, Form, Machine, Signal, Who, causes, choices, script::Plane,
+    Advice, BootFile, Boots, Firmware, Form, Machine, Signal, Who, causes, form, script::Plane,
 };
-use crate::now;
+use crate::{
+    firmware::{Means, Way},
+    now,
+};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use types::{LoaderKind, MacAddr, Timestamp};
 
@@ -42,29 +46,46 @@ impl Chain {
         }
     }
 
-    /// Whether an iPXE that asks now is to load ours first.
-    fn first_ours(&self, machine: &Machine, at: Timestamp) -> bool {
+    /// Whether an iPXE that asks now is to load ours first; `led`: its kind boots better so.
+    fn first_ours(&self, machine: &Machine, led: bool, at: Timestamp) -> bool {
         if lock(&self.wanted).contains(&machine.mac) {
             return true;
         }
         let had_it = lock(&self.done)
             .get(&machine.mac)
             .is_some_and(|then| then.seconds_to(at) <= ONCE_SECONDS);
-        !machine.ipxe.suffice() && !had_it
+        (led || !machine.ipxe.suffice()) && !had_it
     }
 }
 
 impl Boots {
     /// What this machine is to load next, and how it is told; `plane` is where it asks.
     pub fn decide(&self, machine: &Machine, plane: &Plane) -> Advice {
-        let usual = |firmware| choices(firmware, !plane.assigns_addresses)[0];
+        if machine.firmware == Firmware::Other {
+            return Advice {
+                file: BootFile::None,
+                form: Form::None,
+                delay: Duration::ZERO,
+            };
+        }
+        let at = now();
+        let is_proxy = !plane.assigns_addresses;
+        let Way { quirks, pinned } = self.way(machine, is_proxy, at);
+        let form = form(machine.firmware, is_proxy, quirks.form);
+        let delay = Duration::from_millis(quirks.delay_ms.unwrap_or(0).into());
+        if !quirks.is_usual() {
+            let way = Signal::Way { quirks, pinned };
+            self.signal(Who::Mac(machine.mac), at, way);
+        }
         let loader = self.loader(machine);
+        let is_led = quirks.loader.is_some();
         let is_script = machine.firmware == Firmware::Ipxe
-            && !(self.chain().first_ours(machine, now()) && loader.is_some());
+            && !(self.chain().first_ours(machine, is_led, at) && loader.is_some());
         if is_script {
             return Advice {
                 file: BootFile::Url(plane.script_url(machine.mac)),
-                form: usual(Firmware::Ipxe),
+                form,
+                delay,
             };
         }
         let file = match (machine.firmware, loader) {
@@ -76,25 +97,35 @@ impl Boots {
         };
         let form = match file {
             BootFile::None => Form::None,
-            _ => usual(machine.firmware),
+            _ => form,
         };
-        if file == BootFile::None && machine.firmware != Firmware::Other {
+        if file == BootFile::None {
             let cause = causes::no_loader(machine.arch);
-            self.signal(Who::Mac(machine.mac), now(), Signal::NoLoader { cause });
+            self.signal(Who::Mac(machine.mac), at, Signal::NoLoader { cause });
         }
-        Advice { file, form }
+        Advice { file, form, delay }
+    }
+
+    /// How its firmware wants to be booted, as far as that is known.
+    fn way(&self, machine: &Machine, is_proxy: bool, at: Timestamp) -> Way {
+        let means = Means {
+            firmware: machine.firmware,
+            is_proxy,
+            chosen_loader: self.chosen_loader(machine.mac),
+        };
+        let firmware = &self.needs().firmware;
+        let class = &machine.vendor_class;
+        firmware.way(machine.mac, class, means, machine.is_discover, at)
     }
 
     /// The loader of a machine: of the set and kind that its client, group or all are to have.
     fn loader(&self, machine: &Machine) -> Option<String> {
         let needs = self.needs();
-        if machine.firmware == Firmware::Other {
-            return None;
-        }
         let client = needs.clients.find_mac(machine.mac);
         let chosen = client.and_then(|client| self.choice(&client).ok());
         let (set, kind) = chosen.map_or((None, None), |c| (c.loader_set, c.loader));
-        let kind = kind.unwrap_or(LoaderKind::Snponly);
+        let learned = || needs.firmware.loader(machine.mac).map(|(kind, _)| kind);
+        let kind = kind.or_else(learned).unwrap_or(LoaderKind::Snponly);
         let arch = machine.arch.unwrap_or(0);
         needs.loaders.loader(set.as_deref(), kind, arch)
     }
@@ -123,21 +154,33 @@ mod tests {
             arch: Some(0),
             uuid: None,
             ipxe: Features { http, iscsi },
+            vendor_class: "PXEClient:Arch:00000:UNDI:002001".into(),
+            is_discover: true,
         }
     }
 
     #[test]
     fn an_old_ipxe_loads_ours_once_and_not_in_a_circle() {
         let chain = Chain::default();
-        assert!(!chain.first_ours(&rom(true, true), AT));
+        assert!(!chain.first_ours(&rom(true, true), false, AT));
         for lacking in [rom(false, true), rom(true, false), rom(false, false)] {
-            assert!(chain.first_ours(&lacking, AT), "{lacking:?}");
+            assert!(chain.first_ours(&lacking, false, AT), "{lacking:?}");
         }
         chain.arrived(rom(false, false).mac, AT);
         // What we sent lacks it, too: its script will say so.
-        assert!(!chain.first_ours(&rom(false, false), AT.plus_seconds(20)));
+        assert!(!chain.first_ours(&rom(false, false), false, AT.plus_seconds(20)));
         // The next boot of its ROM.
-        assert!(chain.first_ours(&rom(false, false), AT.plus_seconds(600)));
+        assert!(chain.first_ours(&rom(false, false), false, AT.plus_seconds(600)));
+    }
+
+    #[test]
+    fn an_ipxe_that_boots_better_through_ours_is_led_there_once() {
+        let chain = Chain::default();
+        let able = rom(true, true);
+        assert!(chain.first_ours(&able, true, AT));
+        chain.arrived(able.mac, AT);
+        assert!(!chain.first_ours(&able, true, AT.plus_seconds(20)));
+        assert!(chain.first_ours(&able, true, AT.plus_seconds(600)));
     }
 
     #[test]
@@ -145,9 +188,9 @@ mod tests {
         let chain = Chain::default();
         let able = rom(true, true);
         chain.want(able.mac);
-        assert!(chain.first_ours(&able, AT));
-        assert!(chain.first_ours(&able, AT), "it asks again");
+        assert!(chain.first_ours(&able, false, AT));
+        assert!(chain.first_ours(&able, false, AT), "it asks again");
         chain.arrived(able.mac, AT);
-        assert!(!chain.first_ours(&able, AT));
+        assert!(!chain.first_ours(&able, false, AT));
     }
 }

@@ -2,6 +2,7 @@
 //! of is in `daemons/dhcp/forms.rs`; why they differ is told in `docs/boot.md`.
 
 use super::Firmware;
+use types::OfferForm;
 
 /// The form of the boot information in an OFFER or ACK.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -22,6 +23,25 @@ pub enum Form {
     IpxeProxy,
     /// Option 43 with the boot menu that a Raspberry Pi looks for.
     RaspberryPi,
+}
+
+impl Form {
+    /// As it is chosen; None for one that its kind of machine has no other of.
+    pub fn choosable(self) -> Option<OfferForm> {
+        match self {
+            Form::Plain => Some(OfferForm::Plain),
+            Form::LoadNow => Some(OfferForm::LoadNow),
+            Form::AskBootServer => Some(OfferForm::AskBootServer),
+            _ => None,
+        }
+    }
+}
+
+/// The form for this firmware: the one that was chosen, if it is of use there, else the usual one.
+pub fn form(firmware: Firmware, is_proxy: bool, chosen: Option<OfferForm>) -> Form {
+    let all = choices(firmware, is_proxy);
+    let is_chosen = |form: &&Form| chosen.is_some() && form.choosable() == chosen;
+    *all.iter().find(is_chosen).unwrap_or(&all[0])
 }
 
 /// The forms to try with this firmware, the usual one first. `is_proxy`: another server hands out the
@@ -67,6 +87,18 @@ mod tests {
         // Whoever answers without option 43 must answer on port 4011, too; a file goes with 43 only.
         assert_eq!(choices(Firmware::UefiPxe, true)[0], Form::AskBootServer);
         assert_eq!(choices(Firmware::BiosPxe, true)[0], Form::LoadNow);
+        assert_eq!(
+            form(Firmware::UefiPxe, true, Some(OfferForm::Plain)),
+            Form::AskBootServer
+        );
+        assert_eq!(
+            form(Firmware::UefiPxe, true, Some(OfferForm::LoadNow)),
+            Form::LoadNow
+        );
+        assert_eq!(
+            form(Firmware::Ipxe, false, Some(OfferForm::Plain)),
+            Form::Ipxe
+        );
         assert_eq!(
             choices(Firmware::Other, false),
             choices(Firmware::Other, true)

@@ -18,14 +18,18 @@ use types::{EntryKind, MacAddr};
 const CONFIG: &str = "grub/grub.cfg";
 /// Where a machine asks whose address is not from us.
 const BY_MAC: &str = "grub/by-mac/";
+/// Where what it is to do is, once it has proved that it is where it says.
+const BY_TICKET: &str = "grub/by-ticket/";
 
 /// Whose configuration is asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Asked {
     /// Of whoever asks.
     Own,
     /// Of this machine.
     Of(MacAddr),
+    /// Of whom this ticket was given to.
+    Ticket(String),
 }
 
 /// Whether this is the name of a configuration. Those that GRUB tries before it, with an address in
@@ -34,6 +38,9 @@ pub(super) fn asked(file: &[u8]) -> Option<Asked> {
     let file = std::str::from_utf8(file).ok()?.trim_start_matches('/');
     if file == CONFIG {
         return Some(Asked::Own);
+    }
+    if let Some(ticket) = file.strip_prefix(BY_TICKET) {
+        return Some(Asked::Ticket(ticket.strip_suffix(".cfg")?.into()));
     }
     let mac = file.strip_prefix(BY_MAC)?.strip_suffix(".cfg")?;
     mac.parse().ok().filter(MacAddr::is_unicast).map(Asked::Of)
@@ -45,6 +52,11 @@ pub(super) fn ask_by_mac(plane: &Plane) -> String {
         "source (tftp,{})/{BY_MAC}$net_default_mac.cfg\n",
         plane.server
     )
+}
+
+/// Sends the machine to what it is to do.
+pub(super) fn ask_with(plane: &Plane, ticket: &str) -> String {
+    format!("source (tftp,{})/{BY_TICKET}{ticket}.cfg\n", plane.server)
 }
 
 /// Whether GRUB can start it.

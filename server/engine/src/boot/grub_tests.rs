@@ -32,6 +32,8 @@ fn its_configuration_is_told_by_its_name_and_what_it_tries_before_is_not_there()
         ("/grub/by-mac/52-54-00-12-34-56.cfg", Some(Asked::Of(mac))),
         ("grub/grub.cfg-01-52-54-00-12-34-56", None),
         ("grub/grub.cfg-0A4D0064", None),
+        ("/grub/by-ticket/abc.cfg", Some(Asked::Ticket("abc".into()))),
+        ("grub/by-ticket/abc", None),
         ("grub/by-mac/.cfg", None),
         ("grub/by-mac/ff:ff:ff:ff:ff:ff.cfg", None),
         ("grub/by-mac/../../etc/passwd", None),

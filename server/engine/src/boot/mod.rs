@@ -11,18 +11,20 @@ mod next;
 mod rules;
 pub mod script;
 mod tally;
+mod tickets;
 mod timeline;
 #[cfg(test)]
 mod timeline_tests;
 
 pub use boots::Boots;
 pub(crate) use boots::Needs;
-pub use forms::{Form, choices};
+pub use forms::{Form, choices, form};
 pub use rules::Choice;
 pub use script::Plane;
 
-use std::net::Ipv4Addr;
-use types::{Cause, Hop, MacAddr, ReadyFacts};
+use crate::firmware::Failure;
+use std::{net::Ipv4Addr, time::Duration};
+use types::{Cause, Hop, MacAddr, Quirks, ReadyFacts};
 
 /// What is asking for an address, read from the options of its packet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -52,6 +54,10 @@ pub struct Machine {
     pub uuid: Option<[u8; 16]>,
     /// What its iPXE can do, by the feature bits in option 175.
     pub ipxe: Features,
+    /// Option 60, readable characters only. With the Ethernet prefix it tells one firmware from another.
+    pub vendor_class: String,
+    /// It asks for offers.
+    pub is_discover: bool,
 }
 
 /// What iPXE says of itself in option 175 (<https://ipxe.org/howto/dhcpd>). All false without it.
@@ -86,6 +92,8 @@ pub enum BootFile {
 pub struct Advice {
     pub file: BootFile,
     pub form: Form,
+    /// How long an OFFER is held back.
+    pub delay: Duration,
 }
 
 /// Something a daemon saw. Times are taken where the packet is, not where the signal is handled.
@@ -135,6 +143,17 @@ pub enum Signal {
     LoaderFailed {
         file: String,
         reason: String,
+        /// Set where its firmware may be to blame.
+        blame: Option<Failure>,
+    },
+    /// It is answered in another way than usual.
+    Way {
+        quirks: Quirks,
+        pinned: bool,
+    },
+    /// What is tried next with it.
+    NextWay {
+        quirks: Quirks,
     },
     /// The iPXE script was asked for and served.
     Script,

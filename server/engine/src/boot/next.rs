@@ -80,6 +80,9 @@ impl Boots {
     /// What GRUB is to do on the machine at this address, when `file` is the name of its configuration;
     /// else as [`Boots::script`]. None when it is another file, or nobody knows whose address it is.
     ///
+    /// A request over UDP may come from anybody who writes that address on it. So the first answer only
+    /// names a second file, which nobody else can guess; what that one says begins the boot.
+    ///
     /// # Errors
     /// As [`Boots::script`].
     pub async fn grub_config(
@@ -108,11 +111,23 @@ impl Boots {
                 self.inner.recognise(mac, peer, plane)?;
                 mac
             }
+            Some(grub::Asked::Ticket(ticket)) => {
+                match self.inner.tickets.whose(&ticket, peer, at) {
+                    Some(mac) => return self.grub_boot(mac, plane, at).await.map(Some),
+                    None => return Ok(None),
+                }
+            }
         };
-        Ok(Some(match self.next(mac, at, Loader::Grub).await? {
+        let ticket = self.inner.tickets.issue(mac, peer, at)?;
+        Ok(Some(grub::ask_with(plane, &ticket)))
+    }
+
+    /// What GRUB is to do on that machine, made ready.
+    async fn grub_boot(&self, mac: MacAddr, plane: &Plane, at: Timestamp) -> Result<String> {
+        Ok(match self.next(mac, at, Loader::Grub).await? {
             Ok(next) => grub::of(plane, mac, &next),
             Err(cause) => grub::explain(plane, mac, &[cause.title, cause.hint]),
-        }))
+        })
     }
 
     /// Chooses, makes ready, and writes down that a one-shot is used up. The cause when nothing is to
@@ -218,9 +233,23 @@ impl Boots {
             loader: v.loader,
         });
         let has_set = |name: &str| needs.loaders.has_set(name);
-        let group = group.as_deref();
-        rules::choose(client, group, &global, one_shot, &needs.entries, &has_set)
-            .ok_or_else(|| Error::Internal("the built-in boot entry is gone".into()))
+        let (group, firmware) = (group.as_deref(), needs.firmware.loader(client.mac));
+        let entries = &needs.entries;
+        rules::choose(
+            client, group, &global, one_shot, firmware, entries, &has_set,
+        )
+        .ok_or_else(|| Error::Internal("the built-in boot entry is gone".into()))
+    }
+
+    /// The loader that an administrator chose for this machine, at whatever place.
+    pub(super) fn chosen_loader(&self, mac: MacAddr) -> Option<LoaderKind> {
+        let needs = &self.inner.needs;
+        let client = needs.clients.find_mac(mac);
+        let group = client.as_ref().and_then(|c| needs.groups.get(c.group_id?));
+        client
+            .and_then(|c| c.loader)
+            .or_else(|| group?.loader)
+            .or_else(|| needs.settings.with(|v| v.loader))
     }
 
     /// The one-shot that holds for this boot: one that waits, or the one that it was just given.

@@ -62,6 +62,18 @@ async fn ask(engine: &Engine, at: Timestamp) -> String {
     script.await.unwrap()
 }
 
+/// What GRUB reads under that name, and the file that it names.
+async fn grub(engine: &Engine, name: &str) -> String {
+    let boots = engine.boots();
+    let first = boots.grub_config(name.as_bytes(), PEER, &PLANE, crate::now());
+    let first = first.await.unwrap().unwrap();
+    let named = first
+        .strip_prefix("source (tftp,10.77.0.1)/")
+        .expect(&first);
+    let second = boots.grub_config(named.trim().as_bytes(), PEER, &PLANE, crate::now());
+    second.await.unwrap().unwrap()
+}
+
 /// The machine begins to boot.
 async fn turn_on(engine: &Engine) {
     let firmware = crate::boot::Firmware::BiosPxe;
@@ -146,8 +158,7 @@ async fn a_script_that_is_refused_uses_nothing_up() {
     set(&engine, None, Some("once")).await;
     let name = format!("grub/by-mac/{MAC}.cfg");
     let boots = engine.boots();
-    let config = boots.grub_config(name.as_bytes(), PEER, &PLANE, crate::now());
-    let config = config.await.unwrap().unwrap();
+    let config = grub(&engine, &name).await;
     assert!(config.contains("needs iPXE"), "{config}");
     assert_eq!(waiting(&engine).as_deref(), Some("once"));
     // Nor may another machine ask, where the address tells who asks.
@@ -157,12 +168,37 @@ async fn a_script_that_is_refused_uses_nothing_up() {
     assert_eq!(waiting(&engine).as_deref(), Some("once"));
     // What it can start, it uses up.
     set(&engine, None, Some("tool")).await;
-    let config = boots.grub_config(name.as_bytes(), PEER, &PLANE, crate::now());
-    let config = config.await.unwrap().unwrap();
+    let config = grub(&engine, &name).await;
     assert!(
         config.contains("linux (tftp,10.77.0.1)/tool/linux"),
         "{config}"
     );
+    assert_eq!(waiting(&engine), None);
+}
+
+/// A request over UDP has the address that its sender wrote on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forged_request_for_a_configuration_uses_nothing_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = stage(&dir).await;
+    set(&engine, None, Some("tool")).await;
+    let boots = engine.boots();
+    let name = format!("grub/by-mac/{MAC}.cfg");
+    let answer = boots.grub_config(name.as_bytes(), PEER, &PLANE, crate::now());
+    let answer = answer.await.unwrap().unwrap();
+    // It went to the computer; whoever forged the question can only guess.
+    for ticket in ["", "x", "../", &"A".repeat(24)] {
+        let name = format!("grub/by-ticket/{ticket}.cfg");
+        let guessed = boots.grub_config(name.as_bytes(), PEER, &PLANE, crate::now());
+        assert!(guessed.await.unwrap().is_none());
+    }
+    let named = answer.trim().rsplit_once("/grub/").expect(&answer).1;
+    let named = format!("grub/{named}");
+    let elsewhere = Ipv4Addr::new(10, 77, 0, 200);
+    let stolen = boots.grub_config(named.as_bytes(), elsewhere, &PLANE, crate::now());
+    assert!(stolen.await.unwrap().is_none());
+    assert_eq!(waiting(&engine).as_deref(), Some("tool"));
+    assert!(grub(&engine, &name).await.contains("tool/linux"));
     assert_eq!(waiting(&engine), None);
 }
 

@@ -34,6 +34,9 @@ pub(super) struct Global {
     pub loader: Option<LoaderKind>,
 }
 
+/// The iPXE build that its firmware is to have, and whether an administrator said so.
+pub(super) type FirmwareLoader = Option<(LoaderKind, bool)>;
+
 /// What a client boots, and why.
 #[derive(Clone, Debug)]
 pub struct Choice {
@@ -60,6 +63,7 @@ pub(super) fn choose(
     group: Option<&GroupRecord>,
     global: &Global,
     one_shot: Option<BootEntryId>,
+    firmware: FirmwareLoader,
     entries: &dyn Entries,
     has_set: &dyn Fn(&str) -> bool,
 ) -> Option<Choice> {
@@ -105,12 +109,17 @@ pub(super) fn choose(
     ];
     let nobody = "nobody chose; the set debian, of this box's packages";
     let (loader_set, loader_set_why) = first(rules, nobody, String::clone);
-    let rules = vec![
+    let mut rules = vec![
         Rule::new(RuleLevel::Client, client.loader),
         Rule::new(RuleLevel::Group, group.and_then(|g| g.loader)),
         Rule::new(RuleLevel::Global, global.loader),
     ];
     let nobody = "nobody chose; snponly, which is undionly on a BIOS";
+    if let Some((kind, is_pinned)) = firmware {
+        // What was only learned holds where nobody chose.
+        let place = if is_pinned { 1 } else { rules.len() };
+        rules.insert(place, Rule::new(RuleLevel::Firmware, Some(kind)));
+    }
     let (loader, loader_why) = first(rules, nobody, LoaderKind::to_string);
     Some(Choice {
         entry: entry?,
@@ -180,6 +189,7 @@ fn decided(level: RuleLevel) -> &'static str {
         RuleLevel::Group => "is what its group says",
         RuleLevel::Global => "is the setting for all computers",
         RuleLevel::BuiltIn => "holds when nobody chose",
+        RuleLevel::Firmware => "is what its firmware boots with, on the page Firmware",
     }
 }
 
@@ -191,6 +201,7 @@ fn word(level: RuleLevel) -> &'static str {
         RuleLevel::Group => "its group's",
         RuleLevel::Global => "the setting for all",
         RuleLevel::BuiltIn => "the built-in one",
+        RuleLevel::Firmware => "its firmware's",
     }
 }
 

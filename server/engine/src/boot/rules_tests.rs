@@ -90,6 +90,7 @@ fn the_first_that_says_something_wins_in_all_32_combinations() {
             group.as_ref(),
             &global,
             says(1, 3),
+            None,
             &known(),
             &|_| true,
         )
@@ -119,6 +120,7 @@ fn what_there_is_not_is_passed_over_and_said() {
         None,
         &global("gone"),
         None,
+        None,
         &known(),
         &|_| true,
     )
@@ -147,7 +149,7 @@ fn a_loader_is_the_clients_then_the_groups_then_the_one_for_all_then_the_firmwar
         ..global("")
     };
     let of = |c: &ClientRecord, g: Option<&GroupRecord>, all: &Global| {
-        let choice = choose(c, g, all, None, &known(), &|_| true).unwrap();
+        let choice = choose(c, g, all, None, None, &known(), &|_| true).unwrap();
         (choice.loader_set, choice.loader, choice.loader_why)
     };
     let (set, loader, why) = of(&own, None, &global(""));
@@ -184,7 +186,7 @@ fn a_loader_set_that_is_gone_leaves_it_to_the_next_choice_and_says_so() {
     own.loader_set = Some("removed".into());
     let in_group = group(None);
     let there = |name: &str| name != "removed";
-    let with = |group| choose(&own, group, &global(""), None, &known(), &there).unwrap();
+    let with = |group| choose(&own, group, &global(""), None, None, &known(), &there).unwrap();
     let choice = with(Some(&in_group));
     assert_eq!(choice.loader_set.as_deref(), Some("of-the-group"));
     let first = &choice.loader_set_why.steps[0];
@@ -199,4 +201,35 @@ fn a_loader_set_that_is_gone_leaves_it_to_the_next_choice_and_says_so() {
     let alone = with(None);
     assert_eq!(alone.loader_set, None);
     assert_eq!(alone.loader_set_why.from, RuleLevel::BuiltIn);
+}
+
+#[test]
+fn what_is_pinned_for_its_firmware_goes_before_its_group_and_what_was_learned_after_all() {
+    let (own, in_group, all) = (client(None), group(None), global(""));
+    let pinned = Some((LoaderKind::Ipxe, true));
+    let choice = choose(&own, Some(&in_group), &all, None, pinned, &known(), &|_| {
+        true
+    })
+    .unwrap();
+    assert_eq!(choice.loader, Some(LoaderKind::Ipxe));
+    assert_eq!(choice.loader_why.from, RuleLevel::Firmware);
+    let learned = Some((LoaderKind::Ipxe, false));
+    let choice = choose(
+        &own,
+        Some(&in_group),
+        &all,
+        None,
+        learned,
+        &known(),
+        &|_| true,
+    )
+    .unwrap();
+    assert_eq!(choice.loader, Some(LoaderKind::Snponly));
+    let choice = choose(&own, None, &all, None, learned, &known(), &|_| true).unwrap();
+    assert_eq!(choice.loader, Some(LoaderKind::Ipxe));
+    assert_eq!(choice.loader_why.from, RuleLevel::Firmware);
+    let mut own = own;
+    own.loader = Some(LoaderKind::Snponly);
+    let choice = choose(&own, None, &all, None, pinned, &known(), &|_| true).unwrap();
+    assert_eq!(choice.loader_why.from, RuleLevel::Client);
 }

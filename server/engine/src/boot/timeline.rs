@@ -1,10 +1,11 @@
 //! Folds what daemons saw into one boot. Pure: a boot, a moment and a signal in, the boot changed.
 
 use super::{Firmware, Signal, causes};
+use crate::firmware::Failure;
 use std::net::Ipv4Addr;
 use types::{
     BootId, BootNote, BootState, BootView, Cause, ClientId, Hop, HopState, HopView, MacAddr,
-    Timestamp,
+    Quirks, Timestamp,
 };
 use uuid::Uuid;
 
@@ -25,6 +26,10 @@ pub struct Timeline {
     other_server: Option<Ipv4Addr>,
     /// Why there is nothing for it to load.
     no_loader: Option<Cause>,
+    /// What its loader or script is fetching.
+    fetching: Option<String>,
+    /// It was told that its firmware came through.
+    is_proved: bool,
 }
 
 impl From<BootView> for Timeline {
@@ -35,6 +40,8 @@ impl From<BootView> for Timeline {
             is_proxy: false,
             other_server: None,
             no_loader: None,
+            fetching: None,
+            is_proved: false,
         }
     }
 }
@@ -139,8 +146,12 @@ impl Timeline {
                 return false;
             }
             // What a loader or a script goes on to fetch.
-            Signal::LoaderAsked { .. } if self.reached(Hop::Ipxe) => return false,
+            Signal::LoaderAsked { file } if self.reached(Hop::Ipxe) => {
+                self.fetching = Some(file);
+                return false;
+            }
             Signal::LoaderDone { file, bytes } if self.reached(Hop::Ipxe) => {
+                self.fetching.take_if(|f| *f == file);
                 let hop = self.waiting_at();
                 self.note(at, hop, format!("{file} fetched, {bytes} bytes"));
             }
@@ -156,7 +167,12 @@ impl Timeline {
                     format!("Loader {file} fetched, {bytes} bytes"),
                 );
             }
-            Signal::LoaderFailed { file, reason } => self.note(
+            Signal::Way { quirks, pinned } => return self.note_way(at, quirks, pinned),
+            Signal::NextWay { quirks } => {
+                let hop = self.waiting_at();
+                self.note(at, hop, format!("Next it is tried with: {quirks}"));
+            }
+            Signal::LoaderFailed { file, reason, .. } => self.note(
                 at,
                 Hop::Loader,
                 format!("Loader {file} broke off: {reason}"),
@@ -199,8 +215,45 @@ impl Timeline {
         true
     }
 
+    /// Whether this signal is the first of this boot that proves that the firmware came through.
+    pub fn first_proof(&mut self, signal: &Signal) -> bool {
+        let is_proof = matches!(
+            signal,
+            Signal::Script | Signal::HandedOver { .. } | Signal::Refused { .. }
+        );
+        is_proof && !std::mem::replace(&mut self.is_proved, true)
+    }
+
+    /// How its firmware may be to blame for where this boot stopped.
+    pub fn blame(&self) -> Option<Failure> {
+        let arrived = self.view.hops[Self::index(Hop::Loader)].state == HopState::Done;
+        match self.view.cause.as_ref()?.code.as_str() {
+            "no_request" | "proxy_ignored" => Some(Failure::NotHeeded),
+            "loader_stalled" | "fetch_stalled" => Some(Failure::BrokeOff),
+            "no_script" if arrived => Some(Failure::NotStarted),
+            "no_script" => Some(Failure::NotHeeded),
+            _ => None,
+        }
+    }
+
+    /// It is answered otherwise than usual: said once a boot, as long as it is the same.
+    fn note_way(&mut self, at: Timestamp, quirks: Quirks, pinned: bool) -> bool {
+        let why = if pinned { "pinned" } else { "tried or learned" };
+        let text = format!("Answered as its firmware wants it ({why}): {quirks}");
+        let is_told = self.view.notes.iter().rev().any(|n| n.text == text);
+        if is_told || self.view.state != BootState::Booting {
+            return false;
+        }
+        let hop = self.waiting_at();
+        self.note(at, hop, text);
+        true
+    }
+
     /// The cause of a silence at this hop.
     fn why_silent(&self, hop: Hop) -> Cause {
+        if let Some(file) = self.fetching.as_ref().filter(|_| hop == Hop::Disk) {
+            return causes::fetch_stalled(file);
+        }
         if hop > Hop::Ipxe || hop == Hop::Loader {
             return causes::stalled(hop);
         }

@@ -6,6 +6,7 @@
 
 mod admin;
 mod entries;
+mod firmware;
 mod import;
 mod loaders;
 mod operator;

@@ -188,6 +188,7 @@ impl Viewer {
             images: Vec::new(),
             boot_entries: Vec::new(),
             groups: Vec::new(),
+            firmware: Vec::new(),
             leases: Vec::new(),
             reservations: Vec::new(),
             networks: Vec::new(),
@@ -203,6 +204,7 @@ impl Viewer {
                 Topic::Images => snapshot.images = self.images(),
                 Topic::BootEntries => snapshot.boot_entries = self.boot_entries(),
                 Topic::Groups => snapshot.groups = self.groups(),
+                Topic::Firmware => snapshot.firmware = self.firmware(),
                 Topic::Leases => {
                     snapshot.leases = self.leases();
                     snapshot.reservations = self.reservations();

@@ -123,5 +123,6 @@ fn level(level: RuleLevel) -> &'static str {
         RuleLevel::Group => "group",
         RuleLevel::Global => "all",
         RuleLevel::BuiltIn => "built in",
+        RuleLevel::Firmware => "firmware",
     }
 }

@@ -3,6 +3,7 @@
 mod boot;
 mod control;
 mod entries;
+mod firmware;
 mod loaders;
 mod scope;
 mod settings;
@@ -10,6 +11,7 @@ mod settings;
 pub use boot::*;
 pub use control::*;
 pub use entries::*;
+pub use firmware::*;
 pub use loaders::*;
 pub use scope::*;
 pub use settings::*;

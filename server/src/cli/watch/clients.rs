@@ -178,6 +178,7 @@ mod tests {
                 images: vec![],
                 boot_entries: vec![],
                 groups: vec![],
+                firmware: vec![],
                 leases: vec![],
                 scopes: vec![],
                 loader_sets: vec![],

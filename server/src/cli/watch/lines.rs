@@ -7,9 +7,9 @@ use super::{
 use render::{Columns, Row};
 use std::collections::{HashMap, HashSet};
 use types::{
-    AuditView, BootEntryView, BootNetworkView, BootView, ClientView, Event, GroupView, ImageView,
-    JobView, LeaseView, MacAddr, ReservationView, ScopeView, ServerFrame, Snapshot, Subject, Topic,
-    Topics,
+    AuditView, BootEntryView, BootNetworkView, BootView, ClientView, Event, FirmwareView,
+    GroupView, ImageView, JobView, LeaseView, MacAddr, ReservationView, ScopeView, ServerFrame,
+    Snapshot, Subject, Topic, Topics,
 };
 
 /// What is watched: a topic, or one noun of a topic that has several.
@@ -112,6 +112,7 @@ fn head(noun: Noun) -> &'static [&'static str] {
         Topic::Images => ImageView::HEAD,
         Topic::BootEntries => BootEntryView::HEAD,
         Topic::Groups => GroupView::HEAD,
+        Topic::Firmware => FirmwareView::HEAD,
         Topic::Leases => LeaseView::HEAD,
         Topic::Networks => BootNetworkView::HEAD,
         Topic::Boots => BootView::HEAD,
@@ -127,6 +128,7 @@ fn row(noun: Noun, told: &Told) -> Option<Vec<String>> {
         Event::ImageChanged { image } => Some(image.cells()),
         Event::BootEntryChanged { entry } => Some(entry.cells()),
         Event::GroupChanged { group } => Some(group.cells()),
+        Event::FirmwareChanged { firmware } => Some(firmware.cells()),
         Event::LeaseChanged { lease } => Some(lease.cells()),
         // Beside networks and leases they have no columns of their own; with -o json they are told, too.
         Event::ScopeChanged { scope } if noun == Noun::Scopes => Some(scope.cells()),
@@ -204,6 +206,7 @@ impl Known {
                 Event::ImageChanged { image } => Event::ImageRemoved { id: image.id },
                 Event::BootEntryChanged { entry } => Event::BootEntryRemoved { id: entry.id },
                 Event::GroupChanged { group } => Event::GroupRemoved { id: group.id },
+                Event::FirmwareChanged { firmware } => Event::FirmwareRemoved { id: firmware.id },
                 Event::NetworkChanged { network } => Event::NetworkRemoved {
                     interface: network.interface.clone(),
                     namespace: network.namespace.clone(),
@@ -265,6 +268,7 @@ fn keeps(event: &Event) -> bool {
         | Event::ImageRemoved { .. }
         | Event::BootEntryRemoved { .. }
         | Event::GroupRemoved { .. }
+        | Event::FirmwareRemoved { .. }
         | Event::LeaseRemoved { .. }
         | Event::ReservationRemoved { .. }
         | Event::ScopeRemoved { .. }
@@ -276,6 +280,7 @@ fn keeps(event: &Event) -> bool {
         | Event::ImageChanged { .. }
         | Event::BootEntryChanged { .. }
         | Event::GroupChanged { .. }
+        | Event::FirmwareChanged { .. }
         | Event::LeaseChanged { .. }
         | Event::ReservationChanged { .. }
         | Event::ScopeChanged { .. }
@@ -294,6 +299,7 @@ fn state(topic: Topic, s: Snapshot) -> Vec<Event> {
         Topic::Images => each(s.images, |image| Event::ImageChanged { image }),
         Topic::BootEntries => each(s.boot_entries, |entry| Event::BootEntryChanged { entry }),
         Topic::Groups => each(s.groups, |group| Event::GroupChanged { group }),
+        Topic::Firmware => each(s.firmware, |firmware| Event::FirmwareChanged { firmware }),
         Topic::Leases => {
             let mut all = each(s.leases, |lease| Event::LeaseChanged { lease });
             all.extend(each(s.reservations, |reservation| {

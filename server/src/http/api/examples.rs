@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn items_of_lists_are_written_with_every_field() {
         let items = bare_all!(
-            ApiTokenView BootEntryView BootNetworkView BootView ClientView GroupView ImageView JobView LeaseView LoaderSetView
+            ApiTokenView BootEntryView BootNetworkView BootView ClientView FirmwareView GroupView ImageView JobView LeaseView LoaderSetView
             ReservationView ScopeView SessionView SettingsRevisionView TaskView UserView
         );
         for (name, fields) in &items {
@@ -95,7 +95,7 @@ mod tests {
     fn each_is_what_it_is_an_example_of() {
         let read = read_all!(
             ApiTokenView AuditView BootChoiceView BootEntryView BootNetworkView BootView CreateBootEntryParams
-            CreateGroupParams GroupView UpdateBootEntryParams UpdateGroupParams ChangePasswordParams ClientView
+            CreateFirmwareParams FirmwareView PinParams CreateGroupParams GroupView UpdateBootEntryParams UpdateGroupParams ChangePasswordParams ClientView
             ConfirmSettingsParams SettingsPreviewView SettingsRevisionView SettingsView UpdateSettingsParams
             CreateClientParams CreateReservationParams CreateScopeParams CreateTokenParams CreateUserParams EndedView ImageView JobView
             LabBootParams LabView LeaseView LoaderSetView LogLevelView LoginParams MeView NewTokenView Problem

@@ -8,6 +8,7 @@ pub mod boots;
 pub mod clients;
 mod description;
 mod examples;
+pub mod firmware;
 pub mod groups;
 pub mod images;
 pub mod jobs;
@@ -36,6 +37,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(boot_entries::routes())
         .merge(boots::routes())
         .merge(clients::routes())
+        .merge(firmware::routes())
         .merge(groups::routes())
         .merge(images::routes())
         .merge(jobs::routes())

@@ -59,6 +59,28 @@ pub fn group() -> GroupRecord {
     }
 }
 
+pub fn firmware() -> FirmwareRecord {
+    FirmwareRecord {
+        id: FirmwareId(id(12)),
+        kind: FirmwareKind::Model {
+            oui: [0x52, 0x54, 0],
+            vendor_class: "PXEClient:Arch:00007:UNDI:003016".into(),
+        },
+        form: Some(OfferForm::LoadNow),
+        loader: Some(LoaderKind::Ipxe),
+        block_size: Some(1024),
+        delay_ms: Some(1000),
+        pace: Some(2048),
+        pinned: true,
+        worked: 7,
+        failed: 2,
+        failed_since: 1,
+        last_worked_at: Some(AT),
+        last_failed_at: None,
+        revision: 3,
+    }
+}
+
 pub fn image() -> ImageRecord {
     ImageRecord {
         id: ImageId(id(2)),

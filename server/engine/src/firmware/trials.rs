@@ -1,0 +1,166 @@
+//! What is being tried with each computer now: kept in memory, since it is worth nothing later.
+
+use super::ladder::{self, Failure, Means};
+use crate::boot::Firmware;
+use std::collections::HashMap;
+use store::FirmwareKind;
+use types::{MacAddr, Quirks, Timestamp};
+
+/// Computers that are remembered; beyond, the ones that were silent the longest are forgotten.
+const MAX: usize = 4096;
+/// An iPXE that asks within so many seconds after its firmware was brought by it.
+const CHAIN_SECONDS: f64 = 180.0;
+/// PXE waits four seconds for offers before it asks again (PXE 2.1 section 3.1); what comes sooner is a
+/// copy of the same question.
+const ASKS_AGAIN_SECONDS: f64 = 2.5;
+/// Offers that a machine may leave unanswered before it is answered otherwise.
+const UNHEEDED: u32 = 2;
+
+/// How one computer boots now.
+struct Trial {
+    kind: FirmwareKind,
+    means: Means,
+    /// None: as its firmware is known to boot.
+    own: Option<Quirks>,
+    /// The way that was last given out.
+    given: Quirks,
+    /// The newest way was given out. One that was not can't have failed.
+    used: bool,
+    /// DISCOVERs since something followed an offer, and when the last one came.
+    unheeded: u32,
+    discovered_at: Option<Timestamp>,
+    seen_at: Timestamp,
+}
+
+impl Trial {
+    /// Whether a DISCOVER at that moment is the last one once more.
+    fn is_copy(&self, at: Timestamp) -> bool {
+        self.discovered_at
+            .is_some_and(|then| then.seconds_to(at) < ASKS_AGAIN_SECONDS)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Trials {
+    all: HashMap<MacAddr, Trial>,
+}
+
+impl Trials {
+    /// Whether it is the iPXE that a computer's firmware was sent for: the same boot goes on.
+    pub fn is_chained(&self, mac: MacAddr, firmware: Firmware, at: Timestamp) -> bool {
+        let is_recent = |t: &Trial| {
+            t.means.firmware != Firmware::Ipxe && t.seen_at.seconds_to(at) <= CHAIN_SECONDS
+        };
+        firmware == Firmware::Ipxe && self.all.get(&mac).is_some_and(is_recent)
+    }
+
+    /// The way of a computer of that kind that asks now; `known` is how that kind boots.
+    pub fn begin(
+        &mut self,
+        mac: MacAddr,
+        kind: FirmwareKind,
+        means: Means,
+        known: Quirks,
+        at: Timestamp,
+    ) -> Quirks {
+        if let Some(trial) = self.all.get_mut(&mac) {
+            if trial.kind == kind && trial.means.firmware == means.firmware {
+                trial.means = means;
+                trial.used = true;
+                trial.seen_at = at;
+                trial.given = trial.own.unwrap_or(known);
+                return trial.given;
+            }
+        }
+        self.make_room(mac);
+        let trial = Trial {
+            kind,
+            means,
+            own: None,
+            given: known,
+            used: true,
+            unheeded: 0,
+            discovered_at: None,
+            seen_at: at,
+        };
+        self.all.insert(mac, trial);
+        known
+    }
+
+    /// The way that a computer was last given; `known` tells how its kind boots.
+    pub fn current(&self, mac: MacAddr, known: impl FnOnce(&FirmwareKind) -> Quirks) -> Quirks {
+        let trial = self.all.get(&mac);
+        trial.map_or_else(Quirks::default, |t| t.own.unwrap_or_else(|| known(&t.kind)))
+    }
+
+    /// The way that it last went.
+    pub fn given(&self, mac: MacAddr) -> Option<Quirks> {
+        self.all.get(&mac).map(|t| t.given)
+    }
+
+    /// Its kind of firmware.
+    pub fn kind(&self, mac: MacAddr) -> Option<&FirmwareKind> {
+        self.all.get(&mac).map(|t| &t.kind)
+    }
+
+    /// Whether it asks for offers again because it left those before unanswered.
+    pub fn asks_again(&self, mac: MacAddr, at: Timestamp) -> bool {
+        let trial = self.all.get(&mac);
+        trial.is_some_and(|t| t.unheeded >= UNHEEDED && !t.is_copy(at))
+    }
+
+    /// It asks for offers.
+    pub fn discovered(&mut self, mac: MacAddr, at: Timestamp) {
+        // iPXE asks again every second while it waits for a proxy.
+        let trial = self.all.get_mut(&mac);
+        if let Some(t) = trial.filter(|t| t.means.firmware != Firmware::Ipxe && !t.is_copy(at)) {
+            t.discovered_at = Some(at);
+            t.unheeded += 1;
+        }
+    }
+
+    /// It went on after an offer.
+    pub fn heeded(&mut self, mac: MacAddr) {
+        if let Some(trial) = self.all.get_mut(&mac) {
+            trial.unheeded = 0;
+        }
+    }
+
+    /// The way failed; the next one, unless that has not been given out yet.
+    pub fn failed(
+        &mut self,
+        mac: MacAddr,
+        failure: Failure,
+        known: impl FnOnce(&FirmwareKind) -> Quirks,
+    ) -> Option<Quirks> {
+        let trial = self.all.get_mut(&mac).filter(|t| t.used)?;
+        let tried = trial.own.unwrap_or_else(|| known(&trial.kind));
+        let next = ladder::next(tried, failure, trial.means);
+        trial.own = Some(next);
+        trial.used = false;
+        trial.unheeded = 0;
+        Some(next)
+    }
+
+    /// A file goes out to it in that way.
+    pub fn used(&mut self, mac: MacAddr, way: Quirks) {
+        if let Some(trial) = self.all.get_mut(&mac) {
+            trial.used = true;
+            trial.given = way;
+        }
+    }
+
+    fn make_room(&mut self, mac: MacAddr) {
+        if self.all.len() < MAX || self.all.contains_key(&mac) {
+            return;
+        }
+        let oldest = self.all.iter().min_by_key(|(_, t)| t.seen_at);
+        if let Some(mac) = oldest.map(|(mac, _)| *mac) {
+            self.all.remove(&mac);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "trials_tests.rs"]
+mod tests;
