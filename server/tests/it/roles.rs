@@ -330,7 +330,9 @@ fn the_description_says_the_same_role_and_answer_for_each() {
         }
         let responses = operation["responses"].as_object().expect("responses");
         let good: Vec<_> = responses.keys().filter(|s| s.starts_with('2')).collect();
-        assert_eq!(good.len(), 1, "{method} {path}");
+        // Who keeps an address twice makes nothing the second time.
+        let ways = if path.ends_with("/keep") { 2 } else { 1 };
+        assert_eq!(good.len(), ways, "{method} {path}");
         assert!(responses.contains_key("default"), "{method} {path}");
         assert!(
             operation["summary"].as_str().is_some_and(|s| !s.is_empty()),

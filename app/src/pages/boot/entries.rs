@@ -221,13 +221,11 @@ pub fn AddEntry() -> impl IntoView {
                     <ActionForm action=kernel attr:class="grid gap-4">
                         <input type="hidden" name="kind" value="kernel"/>
                         <input type="hidden" name="script" value=""/>
-                        {move || {
-                            kernels.track();
-                            view! {
-                                <Name id="new-kernel".into() value=String::new()/>
-                                <KernelFields id="new".into() entry=None/>
-                            }
-                        }}
+                        // By a key: the same elements would be kept, and with them what was typed.
+                        <For each=move || [kernels.get()] key=|n| *n let:_>
+                            <Name id="new-kernel".into() value=String::new()/>
+                            <KernelFields id="new".into() entry=None/>
+                        </For>
                         <Problems fault=fault(kernel)/>
                         <div><button class="btn btn-primary">{t!(i18n, bootpage.add_button)}</button></div>
                     </ActionForm>
@@ -242,13 +240,10 @@ pub fn AddEntry() -> impl IntoView {
                         <input type="hidden" name="initrds" value=""/>
                         <input type="hidden" name="command_line" value=""/>
                         <input type="hidden" name="attach" value="no"/>
-                        {move || {
-                            scripts.track();
-                            view! {
-                                <Name id="new-script-name".into() value=String::new()/>
-                                <Script id="new-script".into() value=String::new()/>
-                            }
-                        }}
+                        <For each=move || [scripts.get()] key=|n| *n let:_>
+                            <Name id="new-script-name".into() value=String::new()/>
+                            <Script id="new-script".into() value=String::new()/>
+                        </For>
                         <Problems fault=fault(script)/>
                         <div><button class="btn btn-primary">{t!(i18n, bootpage.add_button)}</button></div>
                     </ActionForm>

@@ -155,10 +155,10 @@ pub fn AddGroup() -> impl IntoView {
                 <summary class="btn">{t!(i18n, bootpage.add_group)}</summary>
                 <div class="body panel p-4 w-[26rem] max-w-full">
                     <ActionForm action attr:class="grid gap-4">
-                        {move || {
-                            made.track();
-                            view! { <Fields id="new-group".into() group=None/> }
-                        }}
+                        // By a key: the same elements would be kept, and with them what was typed.
+                        <For each=move || [made.get()] key=|n| *n let:_>
+                            <Fields id="new-group".into() group=None/>
+                        </For>
                         <Problems fault=Signal::derive(move || value.get().and_then(Result::err))/>
                         <div><button class="btn btn-primary">{t!(i18n, bootpage.add_group_button)}</button></div>
                     </ActionForm>

@@ -6,8 +6,8 @@ use crate::{
 };
 use std::{net::Ipv4Addr, time::Duration};
 use types::{
-    CreateClientParams, CreateFirmwareParams, DhcpMode, FirmwareView, Hop, MacAddr, OverlayMode,
-    PinParams, Quirks, Timestamp,
+    CreateClientParams, CreateFirmwareParams, DhcpMode, FirmwareView, Hop, MacAddr, PinParams,
+    Quirks, Timestamp,
 };
 
 const CLASS: &str = "PXEClient:Arch:00007:UNDI:003016";
@@ -260,16 +260,7 @@ async fn a_pin_is_obeyed_and_nothing_else_is_tried() {
 async fn what_breaks_a_rule_is_refused_with_its_field() {
     let (_dir, engine) = stage();
     let itself = engine.as_itself("test");
-    let new = CreateClientParams {
-        name: "pc-1".into(),
-        mac: mac(1),
-        image: None,
-        mode: OverlayMode::Reset,
-        boot_entry: None,
-        group: None,
-        loader: None,
-        loader_set: None,
-    };
+    let new = CreateClientParams::new("pc-1", mac(1));
     itself.create_client(new).await.expect("made");
     let with = |quirks| CreateFirmwareParams {
         client: "pc-1".into(),
