@@ -53,6 +53,7 @@ fn mutated_records_are_errors_or_mean_what_they_say() {
     mutate(&samples::client(), rounds, &mut state);
     mutate(&samples::boot_entry(), rounds, &mut state);
     mutate(&samples::group(), rounds, &mut state);
+    mutate(&samples::firmware(), rounds, &mut state);
     mutate(&samples::image(), rounds, &mut state);
     mutate(&samples::lease(), rounds, &mut state);
     mutate(&samples::boot(), rounds, &mut state);

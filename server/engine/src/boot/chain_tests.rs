@@ -26,6 +26,8 @@ async fn only_a_loader_of_a_set_counts_as_ours_and_until_its_script_is_served() 
     let itself = engine.as_itself("test");
     itself.update_settings(None, params).await.unwrap();
     let machine = Machine {
+        vendor_class: "PXEClient".into(),
+        is_discover: true,
         mac: MacAddr([2, 0, 0, 0, 0, 1]),
         firmware: Firmware::Ipxe,
         arch: Some(0),

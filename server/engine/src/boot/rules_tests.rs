@@ -186,23 +186,11 @@ fn a_loader_is_the_clients_then_the_groups_then_the_one_for_all_then_the_firmwar
 fn what_is_pinned_for_its_firmware_goes_before_its_group_and_what_was_learned_after_all() {
     let (own, in_group, all) = (client(None), group(None), global(""));
     let pinned = Some((LoaderKind::Ipxe, true));
-    let choice = choose(&own, Some(&in_group), &all, None, pinned, &known(), &|_| {
-        true
-    })
-    .unwrap();
+    let choice = choose(&own, Some(&in_group), &all, None, pinned, &known()).unwrap();
     assert_eq!(choice.loader, Some(LoaderKind::Ipxe));
     assert_eq!(choice.loader_why.from, RuleLevel::Firmware);
     let learned = Some((LoaderKind::Ipxe, false));
-    let choice = choose(
-        &own,
-        Some(&in_group),
-        &all,
-        None,
-        learned,
-        &known(),
-        &|_| true,
-    )
-    .unwrap();
+    let choice = choose(&own, Some(&in_group), &all, None, learned, &known()).unwrap();
     assert_eq!(choice.loader, Some(LoaderKind::Snponly));
     let choice = choose(&own, None, &all, None, learned, &known()).unwrap();
     assert_eq!(choice.loader, Some(LoaderKind::Ipxe));

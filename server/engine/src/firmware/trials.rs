@@ -63,14 +63,13 @@ impl Trials {
         known: Quirks,
         at: Timestamp,
     ) -> Quirks {
-        if let Some(trial) = self.all.get_mut(&mac) {
-            if trial.kind == kind && trial.means.firmware == means.firmware {
-                trial.means = means;
-                trial.used = true;
-                trial.seen_at = at;
-                trial.given = trial.own.unwrap_or(known);
-                return trial.given;
-            }
+        let is_same = |t: &&mut Trial| t.kind == kind && t.means.firmware == means.firmware;
+        if let Some(trial) = self.all.get_mut(&mac).filter(is_same) {
+            trial.means = means;
+            trial.used = true;
+            trial.seen_at = at;
+            trial.given = trial.own.unwrap_or(known);
+            return trial.given;
         }
         self.make_room(mac);
         let trial = Trial {

@@ -349,6 +349,7 @@ async fn only_a_set_that_is_there_can_be_chosen_and_explain_says_when_it_is_gone
         boot_entry: None,
         loader_set: Some(set.into()),
         loader: None,
+        options: Vec::new(),
     };
     admin.create_group(group("")).await.unwrap();
     for (set, says) in [("ipxe-3", "there are "), ("../x", "letters a-z")] {
