@@ -23,21 +23,14 @@ const MAX_ARCHIVE: u64 = 2 << 30;
 const QUEUE: usize = 8;
 
 impl Operator {
-    /// The set that a computer or a group is to have instead of `old` must be there, and stays there while what
-    /// this returns is held. One that it has already is no new choice.
+    /// As [`crate::Loaders::hold_choice`].
     pub(super) async fn hold_set(
         &self,
         area: Area,
         old: Option<&str>,
         new: Option<&str>,
     ) -> Result<Option<OwnedMutexGuard<()>>> {
-        let Some(name) = new.filter(|name| !name.is_empty() && Some(*name) != old) else {
-            return Ok(None);
-        };
-        let loaders = self.engine.loaders();
-        let held = loaders.changing().await;
-        loaders.require_choice(area, "loader_set", name).await?;
-        Ok(Some(held))
+        self.engine.loaders().hold_choice(area, old, new).await
     }
 }
 

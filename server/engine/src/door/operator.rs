@@ -96,7 +96,8 @@ impl Operator {
             let image = image.transpose()?.map(|i| i.id.to_string());
             let change = self.engine.clients().by_ids(change)?;
             let set = change.loader_set.as_deref();
-            self.hold_set(Area::Client, None, set).await?;
+            // So that it is refused at once; the job asks again, as it may wait for long.
+            drop(self.hold_set(Area::Client, None, set).await?);
             Ok((self.all_of(clients, expected)?, image, change))
         };
         let to = computers(clients);

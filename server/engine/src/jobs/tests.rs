@@ -169,6 +169,37 @@ async fn a_job_of_which_everything_fails_ends_and_is_written_down() {
     assert!(engine.jobs().inner.live().is_empty());
 }
 
+/// As when the set was removed while the job waited.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_gives_no_computer_a_loader_set_that_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let one = client(&engine, 1).await;
+    let new = super::NewJob {
+        work: super::Work::UpdateClients {
+            ids: vec![one.id],
+            change: UpdateClientParams {
+                loader_set: Some("gone-1.0".into()),
+                ..UpdateClientParams::default()
+            },
+        },
+        title: "Change 1 computers".into(),
+        unit: types::JobUnit::Items,
+        total: Some(1),
+        items: vec![(one.id.to_string(), one.name)],
+        change: crate::audit::Change::act("client.update_many", "client", 1, "1"),
+    };
+    let by = By::system("test");
+    let id = super::start(&engine, &by, new).await.unwrap();
+    let begun = engine.jobs().get(id).unwrap();
+    let ended = over(&engine, &begun).await;
+    let problem = ended.items[0].problem.as_ref().expect("refused");
+    let why = &problem.fields[0].message;
+    assert!(why.contains("no loader set \"gone-1.0\""), "{why}");
+    let known = engine.clients().get(one.id).unwrap();
+    assert_eq!(known.loader_set, None);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_done_before_a_restart_is_not_done_again() {
     let dir = tempfile::tempdir().unwrap();

@@ -85,8 +85,7 @@ impl Work {
                     let may = engine.users().still_allowed(by, role);
                     let done = async {
                         may?;
-                        let update = engine.clients().update(by, id, None, change.clone());
-                        update.await.map(drop)
+                        update_client(engine, by, id, &change).await
                     };
                     job.item(i, &done.await);
                 }
@@ -115,6 +114,21 @@ impl Work {
             }
         }
     }
+}
+
+/// The loader set was there when the job was begun, and may have been removed since.
+async fn update_client(
+    engine: &Engine,
+    by: &By,
+    id: ClientId,
+    change: &UpdateClientParams,
+) -> Result<()> {
+    let known = engine.clients().get(id);
+    let old = known.as_ref().and_then(|c| c.loader_set.as_deref());
+    let new = change.loader_set.as_deref();
+    let _there = engine.loaders().hold_choice(Area::Client, old, new).await?;
+    let updated = engine.clients().update(by, id, None, change.clone()).await;
+    updated.map(drop)
 }
 
 /// Writes a job down and runs it in the background. Both, whatever becomes of the caller: a job that

@@ -254,6 +254,25 @@ impl Loaders {
         self.inner.changing.clone().lock_owned().await
     }
 
+    /// The set that a computer or a group is to have instead of `old` must be there, and stays there while what
+    /// this returns is held. One that it has already is no new choice.
+    ///
+    /// # Errors
+    /// As [`Loaders::require_choice`].
+    pub(crate) async fn hold_choice(
+        &self,
+        area: Area,
+        old: Option<&str>,
+        new: Option<&str>,
+    ) -> Result<Option<tokio::sync::OwnedMutexGuard<()>>> {
+        let Some(name) = new.filter(|name| !name.is_empty() && Some(*name) != old) else {
+            return Ok(None);
+        };
+        let held = self.changing().await;
+        self.require_choice(area, "loader_set", name).await?;
+        Ok(Some(held))
+    }
+
     /// Whether a new set may have that name.
     ///
     /// # Errors
