@@ -106,14 +106,16 @@ impl Scope {
         }
     }
 
-    /// Tells the page of changed leases. Apart from [`Scope::commit`], so that no ACK waits for it.
+    /// Tells the page of changed leases, as [`Scope::put`] stored them: what was decided of an address
+    /// since may have been told already. Apart from [`Scope::commit`], so that no ACK waits for it.
     pub fn announce(&self, leases: &[Lease]) {
         let now = now();
         for lease in leases {
-            let lease = self.view(lease, now);
-            let mac = lease.mac;
-            self.events.publish(Event::LeaseChanged { lease });
-            self.clients.touch(mac);
+            if let Some(newest) = self.with_pool(|pool| pool.newest(lease.clone())) {
+                let lease = self.view(&newest, now);
+                self.events.publish(Event::LeaseChanged { lease });
+            }
+            self.clients.touch(lease.mac);
         }
     }
 

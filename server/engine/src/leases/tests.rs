@@ -523,8 +523,18 @@ async fn the_later_of_two_decisions_is_stored_whichever_comes_to_the_disk_last()
         // Two loops: the one that decided first is the slower one.
         let (first, second) = (released.expect("its own"), given);
         scope.commit(vec![first]).await.expect("durable");
-        let late = engine.leases().commit(vec![(scope.clone(), second)]);
+        let late = engine.leases().commit(vec![(scope.clone(), second.clone())]);
         late.await.expect("durable");
+        // The page hears of what is stored.
+        let mut events = engine.events().subscribe(types::Topics::default());
+        scope.announce(&[second]);
+        let Next::Changes(changes) = events.next().await else {
+            panic!("one event is not too many");
+        };
+        let Event::LeaseChanged { lease } = changes[0].event() else {
+            panic!("{:?}", changes[0].event());
+        };
+        assert_eq!(lease.state, LeaseState::Released);
     }
     let engine = open(folder.path());
     engine
