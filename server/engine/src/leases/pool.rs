@@ -159,9 +159,10 @@ impl Pool {
         lease.is_some_and(|l| (l.starts_at, l.ends_at) > (than.starts_at, than.ends_at))
     }
 
-    /// An address for a computer, held for [`OFFER_SECONDS`]: the one reserved for it, else its own,
-    /// else the wanted one if that is free, else one never used, else the one that is free for longest.
-    /// None: all are in use. A live lease that it has on another address lives on.
+    /// An address for a computer, held for [`OFFER_SECONDS`]: the one reserved for it, else that of its
+    /// lease, else the wanted one if that is free, else what it was offered before, else one never used,
+    /// else the one that is free for longest. None: all are in use. A live lease that it has on another
+    /// address lives on.
     pub fn offer(
         &mut self,
         mac: MacAddr,
@@ -172,11 +173,15 @@ impl Pool {
         let reserved = self.reserved.get(&mac).copied();
         let own = self.by_mac.get(&mac).copied();
         let offered = self.moves.get(&mac).copied();
+        // A wish waits for a look, and something else is offered meanwhile, which must not bar it.
+        let leased = own.filter(|a| self.slots.get(a).is_some_and(|s| s.lease.is_some()));
+        let wish = wanted.filter(|_| wanted != own);
         let address = reserved
             .filter(|&a| self.is_available(a, mac, now))
+            .or_else(|| leased.filter(|&a| self.is_allowed(a, mac, now)))
+            .or_else(|| wish.filter(|&a| self.grants_wish(a, now)))
             .or_else(|| own.filter(|&a| self.is_allowed(a, mac, now)))
             .or_else(|| offered.filter(|&a| self.is_allowed(a, mac, now)))
-            .or_else(|| wanted.filter(|&a| self.grants_wish(a, now)))
             .or_else(|| self.next_fresh())
             .or_else(|| self.longest_free(now))?;
         if let Some(other) = offered.filter(|&a| a != address) {

@@ -196,7 +196,8 @@ fn stored_leases_come_back() {
     };
     assert!(!p.restore(outside));
     assert!(!p.restore(lease(2, 100, LeaseState::Active, 60)), "twice");
-    assert!(!p.restore(lease(1, 101, LeaseState::Released, 0)), "older");
+    assert!(!p.restore(lease(1, 101, LeaseState::Active, 50)), "older");
+    assert_eq!(p.lease(ip(101)), None);
     assert!(p.restore(lease(1, 102, LeaseState::Active, 90)), "newer");
     assert!(p.restore(lease(3, 103, LeaseState::Declined, 90)));
     // It moved from an address whose lease was a long one.
