@@ -33,7 +33,8 @@ pub struct Shape {
     pub excluded: Vec<AddressRange>,
     /// For one computer each, also outside the ranges.
     pub reserved: Vec<(MacAddr, Ipv4Addr)>,
-    /// Addresses are looked for before they are given: a wish is granted once it was looked for.
+    /// Addresses are looked for before they are given: a wish is granted once it was looked for, where
+    /// somebody looks at all.
     pub probe: bool,
 }
 
@@ -84,6 +85,8 @@ pub struct Pool {
     /// Free addresses that computers wish for, to be looked for next.
     wished: BTreeSet<u32>,
     probe: bool,
+    /// When it was last asked what is to be looked for.
+    watched: Option<Timestamp>,
     /// How many decisions there were, and the number of the last one about each address.
     decisions: u64,
     decided: HashMap<u32, u64>,
@@ -105,6 +108,7 @@ impl Pool {
             silent: HashMap::new(),
             wished: BTreeSet::new(),
             probe: false,
+            watched: None,
             decisions: 0,
             decided: HashMap::new(),
         };
@@ -127,17 +131,19 @@ impl Pool {
         self.probe = shape.probe;
     }
 
-    /// Puts a stored lease back. False, and nothing changed, if it doesn't fit: outside the subnet,
-    /// or older than one of the same computer.
+    /// Puts a stored lease back, if it fits: inside the subnet, and not older than one of the same
+    /// computer. False, and nothing changed, if it does not and may be missed; of one that was handed back
+    /// nobody misses anything, and whoever moves to another address leaves one.
     pub fn restore(&mut self, lease: Lease) -> bool {
         let address = lease.address.to_bits();
+        let is_over = lease.state == LeaseState::Released;
         if !self.subnet.contains(lease.address) || self.slots.contains_key(&address) {
-            return false;
+            return is_over;
         }
         if lease.state != LeaseState::Declined {
             match self.by_mac.get(&lease.mac).copied() {
                 // By its beginning: a shorter one may have taken the place of one that would end later.
-                Some(other) if self.is_newer(other, &lease) => return false,
+                Some(other) if self.is_newer(other, &lease) => return is_over,
                 Some(other) => self.drop_slot(other),
                 None => {}
             }

@@ -441,6 +441,7 @@ fn a_wish_is_granted_once_it_was_looked_for() {
         probe: true,
         ..shape(&[range(100, 199)])
     });
+    assert_eq!(p.to_probe(1, T0), [ip(100)]);
     assert_eq!(p.offer(mac(1), Some(ip(150)), T0), Some(ip(100)));
     assert_eq!(p.to_probe(2, T0), [ip(101), ip(102), ip(150)]);
     assert_eq!(p.probed(ip(150), Found::Nobody, T0), None);
@@ -450,6 +451,7 @@ fn a_wish_is_granted_once_it_was_looked_for() {
     let late = T0.plus_seconds(9999);
     assert_eq!(p.offer(mac(2), Some(ip(150)), late), Some(ip(150)));
     // Somebody sits there.
+    p.to_probe(0, late);
     assert_eq!(p.offer(mac(3), Some(ip(160)), late), Some(ip(101)));
     assert!(p.to_probe(0, late).contains(&ip(160)));
     assert!(p.probed(ip(160), Found::User(mac(99)), late).is_some());
@@ -459,6 +461,62 @@ fn a_wish_is_granted_once_it_was_looked_for() {
         p.offer(mac(1000 + n), Some(ip(120 + n as u8 % 80)), late);
     }
     assert!(p.to_probe(0, late).len() <= 16, "made-up wishes");
+}
+
+#[test]
+fn who_wished_gets_it_after_the_look_though_another_was_offered_meanwhile() {
+    let mut p = Pool::new(Shape {
+        probe: true,
+        ..shape(&[range(100, 199)])
+    });
+    p.to_probe(0, T0);
+    assert_eq!(p.offer(mac(1), Some(ip(150)), T0), Some(ip(100)));
+    assert_eq!(p.offer(mac(1), Some(ip(150)), T0), Some(ip(100)), "not yet");
+    assert_eq!(p.probed(ip(150), Found::Nobody, T0), None);
+    assert_eq!(p.offer(mac(1), Some(ip(150)), T0), Some(ip(150)));
+    assert_eq!(p.offer(mac(1), Some(ip(150)), T0), Some(ip(150)), "again");
+    assert_eq!(p.offer(mac(2), Some(ip(100)), T0), Some(ip(101)));
+    // A lease goes before a wish.
+    grant(&mut p, 1, ip(150), 60, T0);
+    assert_eq!(p.probed(ip(160), Found::Nobody, T0), None);
+    assert_eq!(p.offer(mac(1), Some(ip(160)), T0), Some(ip(150)));
+}
+
+#[test]
+fn where_nobody_looks_a_wish_waits_for_nothing() {
+    let mut p = Pool::new(Shape {
+        probe: true,
+        ..shape(&[range(100, 199)])
+    });
+    assert_eq!(p.offer(mac(1), Some(ip(150)), T0), Some(ip(150)));
+    p.to_probe(0, T0);
+    assert_eq!(p.offer(mac(2), Some(ip(160)), T0), Some(ip(100)));
+    // Its interface went away.
+    let late = T0.plus_seconds(OFFER_SECONDS);
+    assert_eq!(p.offer(mac(3), Some(ip(170)), late), Some(ip(170)));
+}
+
+#[test]
+fn what_a_move_left_is_no_lease_that_is_missed_at_the_next_start() {
+    let mut p = pool(100, 199);
+    grant(&mut p, 1, ip(150), 600, T0);
+    p.release(mac(1), ip(150), T0).expect("its own");
+    let left = p.lease(ip(150)).cloned().expect("known");
+    let now = T0.plus_seconds(5);
+    let newer = grant(&mut p, 1, ip(101), 600, now);
+    for both in [[&newer, &left], [&left, &newer]] {
+        let mut again = pool(100, 199);
+        assert!(both.into_iter().all(|l| again.restore(l.clone())));
+        assert_eq!(again.leases().count(), 1);
+        assert_eq!(again.address_of(mac(1), now), Some(ip(101)));
+    }
+    // One that lived is missed.
+    let lived = Lease {
+        state: LeaseState::Active,
+        ..left
+    };
+    let mut again = pool(100, 199);
+    assert!(again.restore(newer) && !again.restore(lived));
 }
 
 #[test]

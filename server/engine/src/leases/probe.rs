@@ -9,6 +9,8 @@ use types::{LeaseState, MacAddr, Timestamp};
 const UNKNOWN: MacAddr = MacAddr([0; 6]);
 /// Seconds for which it counts that nobody answered for an address.
 const SILENT_SECONDS: i64 = 600;
+/// Whoever looks asks a few times a second what for; after so many without it nobody does.
+const WATCH_SECONDS: i64 = 10;
 
 /// What a look for an address found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +30,7 @@ impl Pool {
     /// What computers wish for, and of the next `most` addresses that would be offered to computers that
     /// we don't know, those that nobody has looked for lately.
     pub fn to_probe(&mut self, most: usize, now: Timestamp) -> Vec<Ipv4Addr> {
+        self.watched = Some(now);
         // So that what is used is gone through once, not each time.
         self.skip_used();
         let mut from = self.fresh;
@@ -46,16 +49,22 @@ impl Pool {
     }
 
     /// Whether a computer may have the free address that it wishes for; one that nobody looked for
-    /// lately is looked for next.
+    /// lately is looked for next. Where nobody looks (the wire is no Ethernet, the way to the subnet leads
+    /// over another interface) a wish would wait for ever, and is granted.
     pub(super) fn grants_wish(&mut self, address: u32, now: Timestamp) -> bool {
         if !self.is_free(address, now) {
             return false;
         }
-        let may = !self.probe || self.is_silent(address, now);
+        let may = !self.probe || !self.is_watched(now) || self.is_silent(address, now);
         if !may && self.wished.len() < MAX_WISHES {
             self.wished.insert(address);
         }
         may
+    }
+
+    fn is_watched(&self, now: Timestamp) -> bool {
+        let at = self.watched;
+        at.is_some_and(|at| at.plus_seconds(WATCH_SECONDS) > now)
     }
 
     /// Whether nobody answered for an address lately.
