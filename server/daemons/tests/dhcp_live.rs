@@ -315,6 +315,8 @@ async fn an_address_behind_a_relay_that_is_used_rests() {
         "netns exec {router} busybox sysctl -w net.ipv4.ip_forward=1"
     ));
     words(&format!("-n {s} route add 10.20.0.0/24 via 10.99.0.254"));
+    // That one can't be asked for says nothing of the others, and nothing good of itself.
+    words(&format!("-n {s} route add unreachable 10.20.0.55"));
 
     let folder = tempfile::tempdir().expect("a temporary folder");
     let engine = engine(folder.path());
@@ -357,6 +359,9 @@ async fn an_address_behind_a_relay_that_is_used_rests() {
     let relayed = engine.leases().relayed_scope(used).expect("served");
     let offer = relayed.with_pool(|pool| pool.offer(CLIENT_MAC, None, engine::now()));
     assert_eq!(offer, Some(Ipv4Addr::new(10, 20, 0, 51)));
+    let (other, wish) = (MacAddr([2, 0, 0, 0, 0, 9]), Ipv4Addr::new(10, 20, 0, 55));
+    let offer = relayed.with_pool(|pool| pool.offer(other, Some(wish), engine::now()));
+    assert_eq!(offer, Some(Ipv4Addr::new(10, 20, 0, 52)), "not looked for");
     running.end().await;
 }
 

@@ -90,14 +90,14 @@ impl Way {
     }
 
     /// Forgets what was heard before: it may be an hour old.
-    fn drain(&self) {
+    fn drain(&mut self) {
         match self {
             Way::Arp(arp) => arp.drain(),
             Way::Echo(echo) => echo.drain(),
         }
     }
 
-    fn ask(&self, address: Ipv4Addr) -> io::Result<()> {
+    fn ask(&mut self, address: Ipv4Addr) -> io::Result<()> {
         match self {
             Way::Arp(arp) => arp.ask(address),
             Way::Echo(echo) => echo.ask(address),
@@ -111,24 +111,28 @@ impl Way {
         }
     }
 
-    /// Who uses these addresses.
-    async fn look(&self, wanted: &HashSet<Ipv4Addr>) -> io::Result<HashMap<Ipv4Addr, Found>> {
-        let mut users = HashMap::new();
+    /// Who uses these addresses. One that could not be asked for is left out: nothing is known of it.
+    async fn look(&mut self, wanted: &HashSet<Ipv4Addr>) -> io::Result<HashMap<Ipv4Addr, Found>> {
+        let mut all: HashMap<_, _> = wanted.iter().map(|a| (*a, Found::Nobody)).collect();
         self.drain();
         let questions = self.questions();
         for _ in 0..questions {
-            for address in wanted.iter().filter(|a| !users.contains_key(*a)) {
-                self.ask(*address)?;
-            }
+            all.retain(|address, found| *found != Found::Nobody || self.can_ask(*address));
             let end = Instant::now() + WAIT / questions as u32;
             while let Ok(heard) = timeout_at(end, self.hear()).await {
-                let (address, found) = heard?;
-                if wanted.contains(&address) {
-                    users.insert(address, found);
-                }
+                let (address, user) = heard?;
+                all.entry(address).and_modify(|found| *found = user);
             }
         }
-        Ok(users)
+        Ok(all)
+    }
+
+    fn can_ask(&mut self, address: Ipv4Addr) -> bool {
+        let asked = self.ask(address);
+        if let Err(error) = &asked {
+            tracing::debug!(%address, %error, "can't look for an address");
+        }
+        asked.is_ok()
     }
 }
 
@@ -172,7 +176,7 @@ impl Whose {
 
 impl Prober {
     /// Looks until `cancel`.
-    pub async fn run(self, cancel: CancellationToken) {
+    pub async fn run(mut self, cancel: CancellationToken) {
         let mut tick = tokio::time::interval(PERIOD);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -191,9 +195,9 @@ impl Prober {
                 looked = self.way.look(&addresses) => looked,
             };
             match looked {
-                Ok(users) => {
+                Ok(found) => {
                     for (scope, addresses) in &wanted {
-                        told(scope, addresses, &users).await;
+                        told(scope, addresses, &found).await;
                     }
                 }
                 // The interface is down: whether addresses are used can't be known, and they stay unknown.
@@ -203,20 +207,18 @@ impl Prober {
     }
 }
 
-async fn told(scope: &Arc<Scope>, wanted: &[Ipv4Addr], users: &HashMap<Ipv4Addr, Found>) {
+async fn told(scope: &Arc<Scope>, wanted: &[Ipv4Addr], found: &HashMap<Ipv4Addr, Found>) {
     let now = engine::now();
     let rest: Vec<Lease> = scope.with_pool(|pool| {
-        let found = |a| users.get(a).copied().unwrap_or(Found::Nobody);
-        let told = wanted.iter().map(|a| (*a, found(a)));
+        let told = wanted.iter().filter_map(|a| Some((*a, *found.get(a)?)));
         told.filter_map(|(a, found)| pool.probed(a, found, now))
             .collect()
     });
-    if rest.is_empty() {
+    let Some(first) = rest.first() else {
         return;
-    }
-    for lease in &rest {
-        tracing::warn!(scope = scope.name(), address = %lease.address, user = %lease.mac, "a free address is used by somebody; it is not handed out for an hour");
-    }
+    };
+    // One line for all: a room of computers that somebody else gives addresses must not flood the log.
+    tracing::warn!(scope = scope.name(), count = rest.len(), address = %first.address, user = %first.mac, "free addresses are used by somebody, this one first; they are not handed out for an hour");
     match scope.commit(rest.clone()).await {
         Ok(()) => scope.announce(&rest),
         // It rests all the same, until the server is started anew.
