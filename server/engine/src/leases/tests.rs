@@ -523,7 +523,9 @@ async fn the_later_of_two_decisions_is_stored_whichever_comes_to_the_disk_last()
         // Two loops: the one that decided first is the slower one.
         let (first, second) = (released.expect("its own"), given);
         scope.commit(vec![first]).await.expect("durable");
-        let late = engine.leases().commit(vec![(scope.clone(), second.clone())]);
+        let late = engine
+            .leases()
+            .commit(vec![(scope.clone(), second.clone())]);
         late.await.expect("durable");
         // The page hears of what is stored.
         let mut events = engine.events().subscribe(types::Topics::default());
