@@ -2,7 +2,7 @@
 
 use super::{
     boots::EngineBoots,
-    port::{Boots, MAX_WAITING, Port, Room, Sockets},
+    port::{Boots, Held, Port, Room, Sockets},
     proxy,
     reply::Settings,
     session::{Arrival, Decision, Outcome},
@@ -11,7 +11,6 @@ use super::{
 use crate::net::{NetError, NetThread, datagram::Datagram};
 use engine::{BootNetworkConfig, Engine, boot::Plane};
 use std::{sync::Arc, time::Duration};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use types::DhcpMode;
 
@@ -92,7 +91,7 @@ impl Beside {
                 boots,
                 outlet: Sockets::open(net, &interface, port)?,
                 counters: engine.counters().clone(),
-                waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+                held: Held::default(),
             }),
             service,
         })
@@ -104,7 +103,7 @@ impl Beside {
         let mut room = Room::default();
         loop {
             let ready = tokio::select! {
-                () = cancel.cancelled() => return,
+                () = cancel.cancelled() => return self.port.held.end(),
                 ready = sockets.readable() => ready,
             };
             let take = |bytes: &[u8], datagram| self.answer(bytes, datagram);

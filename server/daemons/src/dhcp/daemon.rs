@@ -7,14 +7,14 @@
 use super::{
     boots::EngineBoots,
     dispatch::{Batch, Dispatch},
-    port::{Boots, MAX_WAITING, Port, Room, Sockets},
+    port::{Boots, Held, Port, Room, Sockets},
     probe::{self, Prober, Whose},
     reply::Settings,
 };
 use crate::net::{NetError, NetThread};
 use engine::{BootNetworkConfig, Engine, boot::Plane, leases::OwnNetwork};
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
-use tokio::{sync::Semaphore, task::JoinSet, time::MissedTickBehavior};
+use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use types::{AddressRange, DhcpMode};
 
@@ -137,7 +137,7 @@ impl Dhcp {
                     boots,
                     outlet,
                     counters: engine.counters().clone(),
-                    waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+                    held: Held::default(),
                 }),
                 scope,
                 leases: engine.leases().clone(),
@@ -177,6 +177,7 @@ impl Dhcp {
                 }
             }
         }
+        self.dispatch.port.held.end();
         while commits.join_next().await.is_some() {}
         while looking.join_next().await.is_some() {}
         self.engine.leases().close_scope(self.dispatch.scope.name());

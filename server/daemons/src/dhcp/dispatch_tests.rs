@@ -2,7 +2,7 @@
 //! packets that leave, in one order.
 
 use super::super::{
-    port::{Boots, MAX_WAITING},
+    port::{Boots, Held},
     reply::{Destination, Settings},
     session::BootAdvisor,
     wire::{MessageType, Packet, code, tests::sample},
@@ -15,7 +15,6 @@ use engine::{
 };
 use std::{io, net::Ipv4Addr, path::Path};
 use store::recorder::{Op, Recorder};
-use tokio::sync::Semaphore;
 use types::AddressRange;
 
 const US: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
@@ -87,7 +86,7 @@ fn with_outlet<O: Outlet>(engine: &Engine, outlet: O) -> Arc<Dispatch<O>> {
             boots: Arc::new(NoBoots),
             outlet,
             counters: engine.counters().clone(),
-            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+            held: Held::default(),
         }),
         scope: scope(engine),
         leases: engine.leases().clone(),

@@ -17,6 +17,7 @@ use std::{
     sync::Arc,
 };
 use tokio::{io::Interest, net::UdpSocket, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
 use types::{MacAddr, Timestamp};
 
 /// Packets taken before the runtime gets a turn and the batch's leases are stored.
@@ -25,7 +26,7 @@ const BATCH: usize = 64;
 const BUFFER: usize = 9216;
 
 /// Answers of one port that may be held back at a time.
-pub(super) const MAX_WAITING: usize = 1024;
+const MAX_WAITING: usize = 1024;
 
 /// What DHCP asks of, and tells, the boots. Calls must not block.
 pub trait Boots: BootAdvisor + Send + Sync + 'static {
@@ -51,8 +52,34 @@ pub(super) struct Port<O> {
     pub boots: Arc<dyn Boots>,
     pub outlet: O,
     pub counters: Arc<Counters>,
-    /// Seats for answers that are held back.
-    pub waiting: Arc<Semaphore>,
+    pub held: Held,
+}
+
+/// Answers that are held back.
+pub(super) struct Held {
+    seats: Arc<Semaphore>,
+    /// The port is no longer served: none of them leaves.
+    over: CancellationToken,
+}
+
+impl Held {
+    fn with_seats(seats: usize) -> Held {
+        Held {
+            seats: Arc::new(Semaphore::new(seats)),
+            over: CancellationToken::new(),
+        }
+    }
+
+    /// Drops those that wait, and all that come.
+    pub fn end(&self) {
+        self.over.cancel();
+    }
+}
+
+impl Default for Held {
+    fn default() -> Held {
+        Held::with_seats(MAX_WAITING)
+    }
 }
 
 impl<O: Outlet> Port<O> {
@@ -93,14 +120,16 @@ impl<O: Outlet> Port<O> {
         if answer.delay.is_zero() {
             return self.send_now(mac, answer);
         }
-        let Ok(seat) = self.waiting.clone().try_acquire_owned() else {
+        let Ok(seat) = self.held.seats.clone().try_acquire_owned() else {
             tracing::debug!(%mac, "too many answers wait already; the computer will ask again");
             return;
         };
         let this = self.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(answer.delay).await;
-            this.send_now(mac, answer);
+            tokio::select! {
+                () = tokio::time::sleep(answer.delay) => this.send_now(mac, answer),
+                () = this.held.over.cancelled() => {}
+            }
             drop(seat);
         });
     }
@@ -257,17 +286,18 @@ mod tests {
             boots: Arc::new(NoBoots),
             outlet: Left::default(),
             counters: Arc::default(),
-            waiting: Arc::new(Semaphore::new(2)),
+            held: Held::with_seats(2),
         });
         let mac = MacAddr([2, 0, 0, 0, 0, 1]);
         let begun = Instant::now();
-        for millis in [0, 1000, 1000, 1000] {
-            let answer = Answer {
-                packet: sample(),
-                to: Destination::Broadcast,
-                sent: None,
-                delay: Duration::from_millis(millis),
-            };
+        let after = |millis| Answer {
+            packet: sample(),
+            to: Destination::Broadcast,
+            sent: None,
+            delay: Duration::from_millis(millis),
+        };
+        let late = || after(1000);
+        for answer in [after(0), late(), late(), late()] {
             port.send(mac, answer);
         }
         let left = || {
@@ -277,12 +307,18 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(left(), [0]);
-        let seats = port.waiting.acquire_many(2).await.expect("never closed");
+        let seats = port.held.seats.acquire_many(2).await.expect("never closed");
         assert_eq!(
             left(),
             [0, 1000, 1000],
             "two seats, so the third was dropped"
         );
+        drop(seats);
+        // Of a network that is given up none leaves any more.
+        port.send(mac, late());
+        port.held.end();
+        let seats = port.held.seats.acquire_many(2).await.expect("never closed");
+        assert_eq!((left().len(), begun.elapsed().as_millis()), (3, 1000));
         drop(seats);
     }
 }

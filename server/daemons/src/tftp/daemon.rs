@@ -248,7 +248,11 @@ async fn transfer(
     let sent = &shared.counters.tftp.sent_bytes;
     let outcome = match drive(&socket, transfer, first, heard, &mut asked, sent).await {
         Ok(Step::Probed) => return Ok(Ended::Probed),
-        Ok(Step::Failed(reason)) => Err((reason, Some(Failure::BrokeOff))),
+        // Who never said a word may not be there, and may not have asked.
+        Ok(Step::Failed(reason)) => {
+            let blame = heard.load(Ordering::Relaxed).then_some(Failure::BrokeOff);
+            Err((reason, blame))
+        }
         Ok(Step::Left(reason)) => Err((reason, None)),
         Ok(_) => Ok(()),
         Err(error) => Err((format!("the network gave an error: {error}"), None)),

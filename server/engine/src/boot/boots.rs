@@ -145,9 +145,11 @@ impl Boots {
             }
             _ => {}
         }
-        self.inner.tell_firmware(who, at, &signal);
-        if self.inner.queue.try_send((who, at, signal)).is_err() {
-            tracing::warn!("too many boot signals at once; one was dropped");
+        let told = self.inner.tell_firmware(who, at, &signal);
+        for signal in std::iter::once(signal).chain(told) {
+            if self.inner.queue.try_send((who, at, signal)).is_err() {
+                tracing::warn!("too many boot signals at once; one was dropped");
+            }
         }
     }
 
@@ -320,13 +322,17 @@ impl Inner {
                 .is_none_or(|known| known == mac)
                 && known_at.is_none_or(|address| address == peer)
         };
-        if !is_its_own {
-            return Err(Error::Forbidden("this address is not that computer's"));
+        match is_its_own {
+            true => Ok(()),
+            false => Err(Error::Forbidden("this address is not that computer's")),
         }
+    }
+
+    /// This computer has proved that it is at that address.
+    pub(super) fn is_at(&self, mac: MacAddr, peer: Ipv4Addr, plane: &Plane) {
         if !plane.assigns_addresses {
-            leases.overheard(plane.server, mac, peer);
+            self.needs.leases.overheard(plane.server, mac, peer);
         }
-        Ok(())
     }
 
     /// From where a computer's disk is in use.
@@ -365,30 +371,34 @@ impl Inner {
     }
 
     /// What a signal says of the way that its firmware boots: at once, since the next packet may be
-    /// the next try.
-    fn tell_firmware(&self, who: Who, at: Timestamp, signal: &Signal) {
+    /// the next try. What is to be told of it goes back.
+    fn tell_firmware(&self, who: Who, at: Timestamp, signal: &Signal) -> Option<Signal> {
         let firmware = &self.needs.firmware;
         match signal {
+            Signal::Discover { .. } => {
+                let (quirks, pinned) = firmware.given(self.mac_of(who)?)?;
+                (!quirks.is_usual()).then_some(Signal::Way { quirks, pinned })
+            }
             Signal::Ack { .. }
             | Signal::TookOther { .. }
             | Signal::BootServer { .. }
             | Signal::LoaderAsked { .. } => {
-                if let Some(mac) = self.mac_of(who) {
-                    firmware.heeded(mac);
-                }
+                firmware.heeded(self.mac_of(who)?);
+                None
             }
             Signal::LoaderFailed {
                 blame: Some(failure),
                 ..
             } => {
-                let failed = |mac| Some((mac, firmware.failed(mac, *failure)?));
-                if let Some((mac, quirks)) = self.mac_of(who).and_then(failed) {
-                    let next = (Who::Mac(mac), at, Signal::NextWay { quirks });
-                    // A note; whoever floods the queue goes without.
-                    let _ = self.queue.try_send(next);
-                }
+                let mac = self.mac_of(who)?;
+                // Anybody may ask for a file in the name of a computer that runs long since.
+                let is_its = lock(&self.newest)
+                    .get(&mac)
+                    .is_some_and(Timeline::is_firmwares);
+                let failed = is_its.then(|| firmware.failed(mac, *failure, at))??;
+                Some(Signal::WayFailed { failed })
             }
-            _ => {}
+            _ => None,
         }
     }
 
@@ -414,6 +424,9 @@ impl Inner {
             let fresh = Timeline::begin(mac, client_id, at);
             if let Some(mut old) = newest.insert(mac, fresh) {
                 let before = old.view.state;
+                if let Some(failure) = old.blame_for_restart() {
+                    outcomes.extend(self.blame_firmware(mac, failure, &mut old, at));
+                }
                 old.supersede(at);
                 tally::count(&self.needs.counters.boots, before, &old.view);
                 changed.insert(old.view.id, old.view);
@@ -423,8 +436,10 @@ impl Inner {
         timeline.view.client_id = client_id.or(timeline.view.client_id);
         let before = timeline.view.state;
         if timeline.first_proof(&signal) {
-            let worked = true;
-            outcomes.push(Outcome { mac, at, worked });
+            outcomes.extend(self.needs.firmware.worked(mac, at));
+        }
+        if let Signal::WayFailed { failed } = &signal {
+            outcomes.extend(failed.outcome.as_deref().cloned());
         }
         if !timeline.apply(at, signal) && !over {
             return None;
@@ -473,7 +488,9 @@ impl Inner {
         let mut stopped = Vec::new();
         for (mac, timeline) in lock(&self.newest).iter_mut() {
             if timeline.check_stalled(at) {
-                outcomes.extend(self.blame_firmware(*mac, timeline, at));
+                if let Some(failure) = timeline.blame() {
+                    outcomes.extend(self.blame_firmware(*mac, failure, timeline, at));
+                }
                 tally::count(
                     &self.needs.counters.boots,
                     BootState::Booting,
@@ -486,14 +503,18 @@ impl Inner {
         stopped
     }
 
-    /// Where a boot stopped that its firmware may be to blame for, the next one goes another way.
-    fn blame_firmware(&self, mac: MacAddr, boot: &mut Timeline, at: Timestamp) -> Option<Outcome> {
-        let failure: Failure = boot.blame()?;
-        if let Some(quirks) = self.needs.firmware.failed(mac, failure) {
-            boot.apply(at, Signal::NextWay { quirks });
-        }
-        let worked = false;
-        Some(Outcome { mac, at, worked })
+    /// Its firmware may be to blame for the end of this boot: the next one goes another way.
+    fn blame_firmware(
+        &self,
+        mac: MacAddr,
+        failure: Failure,
+        boot: &mut Timeline,
+        at: Timestamp,
+    ) -> Option<Outcome> {
+        let failed = self.needs.firmware.failed(mac, failure, at)?;
+        let outcome = failed.outcome.as_deref().cloned();
+        boot.apply(at, Signal::WayFailed { failed });
+        outcome
     }
 
     fn publish(&self, macs: &HashSet<MacAddr>, changed: &HashMap<BootId, BootView>) {

@@ -75,13 +75,12 @@ impl Boots {
         }
         let at = now();
         let is_proxy = !plane.assigns_addresses;
-        let Way { quirks, pinned } = self.way(machine, is_proxy, at);
+        let Way { quirks, failed, .. } = self.way(machine, is_proxy, at);
+        if let Some(failed) = failed {
+            self.signal(Who::Mac(machine.mac), at, Signal::WayFailed { failed });
+        }
         let form = form(machine.firmware, is_proxy, quirks.form);
         let delay = Duration::from_millis(quirks.delay_ms.unwrap_or(0).into());
-        if !quirks.is_usual() {
-            let way = Signal::Way { quirks, pinned };
-            self.signal(Who::Mac(machine.mac), at, way);
-        }
         let loader = self.loader(machine);
         let is_led = quirks.loader.is_some();
         let is_script = machine.firmware == Firmware::Ipxe

@@ -24,7 +24,7 @@ pub use forms::{Form, choices, form};
 pub use rules::Choice;
 pub use script::Plane;
 
-use crate::firmware::Failure;
+use crate::firmware::{Failed, Failure};
 use std::{net::Ipv4Addr, time::Duration};
 use types::{Cause, Hop, MacAddr, Quirks, ReadyFacts};
 
@@ -153,9 +153,9 @@ pub enum Signal {
         quirks: Quirks,
         pinned: bool,
     },
-    /// What is tried next with it.
-    NextWay {
-        quirks: Quirks,
+    /// The way that its firmware was given failed.
+    WayFailed {
+        failed: Failed,
     },
     /// The iPXE script was asked for and served.
     Script,

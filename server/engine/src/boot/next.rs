@@ -77,6 +77,7 @@ impl Boots {
         at: Timestamp,
     ) -> Result<String> {
         self.inner.recognise(mac, peer, plane)?;
+        self.inner.is_at(mac, peer, plane);
         Ok(match self.next(mac, at, Loader::Ipxe).await? {
             Ok(next) => script::of(plane, mac, &next),
             Err(cause) => script::explain(plane, mac, &[cause.title, cause.hint]),
@@ -119,7 +120,10 @@ impl Boots {
             }
             Some(grub::Asked::Ticket(ticket)) => {
                 match self.inner.tickets.whose(&ticket, peer, at) {
-                    Some(mac) => return self.grub_boot(mac, plane, at).await.map(Some),
+                    Some(mac) => {
+                        self.inner.is_at(mac, peer, plane);
+                        return self.grub_boot(mac, plane, at).await.map(Some);
+                    }
                     None => return Ok(None),
                 }
             }

@@ -168,9 +168,12 @@ impl Timeline {
                 );
             }
             Signal::Way { quirks, pinned } => return self.note_way(at, quirks, pinned),
-            Signal::NextWay { quirks } => {
+            Signal::WayFailed { failed } => {
+                let Some(next) = failed.next else {
+                    return false;
+                };
                 let hop = self.waiting_at();
-                self.note(at, hop, format!("Next it is tried with: {quirks}"));
+                self.note(at, hop, format!("Next it is tried with: {next}"));
             }
             Signal::LoaderFailed { file, reason, .. } => self.note(
                 at,
@@ -224,12 +227,29 @@ impl Timeline {
         is_proof && !std::mem::replace(&mut self.is_proved, true)
     }
 
+    /// Whether its firmware may still be to blame for what goes wrong.
+    pub fn is_firmwares(&self) -> bool {
+        self.view.state == BootState::Booting && !self.is_proved
+    }
+
+    /// Whether the loader arrived whole.
+    fn has_loader(&self) -> bool {
+        self.view.hops[Self::index(Hop::Loader)].state == HopState::Done
+    }
+
+    /// How its firmware may be to blame that it begins anew before it stopped: a loader that gave up.
+    pub fn blame_for_restart(&self) -> Option<Failure> {
+        let gave_up = self.is_firmwares() && self.has_loader();
+        gave_up.then_some(Failure::NotStarted)
+    }
+
     /// How its firmware may be to blame for where this boot stopped.
     pub fn blame(&self) -> Option<Failure> {
-        let arrived = self.view.hops[Self::index(Hop::Loader)].state == HopState::Done;
+        let arrived = self.has_loader();
         match self.view.cause.as_ref()?.code.as_str() {
             "no_request" | "proxy_ignored" => Some(Failure::NotHeeded),
-            "loader_stalled" | "fetch_stalled" => Some(Failure::BrokeOff),
+            "loader_stalled" => Some(Failure::BrokeOff),
+            "fetch_stalled" => Some(Failure::FetchBrokeOff),
             "no_script" if arrived => Some(Failure::NotStarted),
             "no_script" => Some(Failure::NotHeeded),
             _ => None,

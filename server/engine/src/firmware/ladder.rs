@@ -16,8 +16,10 @@ const PACES: [u32; 2] = [8192, 1024];
 pub enum Failure {
     /// Our answer, or what it said to load, was not followed up.
     NotHeeded,
-    /// A file was asked for, and did not arrive whole.
+    /// The loader was asked for, and did not arrive whole.
     BrokeOff,
+    /// What the script told it to load over HTTP did not arrive whole.
+    FetchBrokeOff,
     /// The loader arrived whole, and did not ask for its script.
     NotStarted,
 }
@@ -32,14 +34,31 @@ pub struct Means {
     pub chosen_loader: Option<LoaderKind>,
 }
 
-/// The way after `tried`, which failed so. After the last one it is the usual way again.
+/// The way after `tried`, which failed so. After the last one it is the usual way again, as far as that
+/// failure goes: what helped against another stays.
 pub fn next(tried: Quirks, failure: Failure, means: Means) -> Quirks {
-    let step = match failure {
-        Failure::NotHeeded => other_answer(tried, means),
-        Failure::BrokeOff => gentler(tried, means),
-        Failure::NotStarted => other_loader(tried, means),
-    };
-    step.unwrap_or_default()
+    match failure {
+        Failure::NotHeeded => other_answer(tried, means).unwrap_or(Quirks {
+            form: None,
+            delay_ms: None,
+            // Through our loader it went for the same reason.
+            loader: tried.loader.filter(|_| means.firmware != Firmware::Ipxe),
+            ..tried
+        }),
+        Failure::BrokeOff => gentler(tried, means).unwrap_or(Quirks {
+            block_size: None,
+            pace: None,
+            ..tried
+        }),
+        Failure::FetchBrokeOff => Quirks {
+            pace: slower(tried, &PACES),
+            ..tried
+        },
+        Failure::NotStarted => Quirks {
+            loader: other_loader(tried, means),
+            ..tried
+        },
+    }
 }
 
 /// The forms that a machine can be answered in, the usual one first.
@@ -54,8 +73,11 @@ fn other_answer(tried: Quirks, means: Means) -> Option<Quirks> {
     if tried.delay_ms.is_some() {
         return None;
     }
-    if means.firmware == Firmware::Ipxe && tried.loader.is_none() {
-        return other_loader(tried, means);
+    if means.firmware == Firmware::Ipxe && tried.loader.is_none() && means.chosen_loader.is_none() {
+        return Some(Quirks {
+            loader: other_loader(tried, means),
+            ..tried
+        });
     }
     let forms = forms(means);
     let at = forms.iter().position(|f| Some(*f) == tried.form);
@@ -66,19 +88,16 @@ fn other_answer(tried: Quirks, means: Means) -> Option<Quirks> {
         },
         None => Quirks {
             form: None,
-            loader: tried.loader.filter(|_| means.firmware != Firmware::Ipxe),
             delay_ms: Some(DELAY_MS),
             ..tried
         },
     })
 }
 
-/// Smaller blocks, then a slower pace with them. What comes over HTTP has no blocks.
+/// Smaller blocks, then a slower pace with them. What comes over HTTP has no blocks, and only UEFI asks
+/// for several blocks at a time, which a pace ends.
 fn gentler(tried: Quirks, means: Means) -> Option<Quirks> {
-    let by_tftp = matches!(
-        means.firmware,
-        Firmware::BiosPxe | Firmware::UefiPxe | Firmware::RaspberryPi
-    ) || tried.loader.is_some();
+    let by_tftp = means.firmware != Firmware::UefiHttp;
     let smaller = BLOCKS
         .into_iter()
         .find(|b| tried.block_size.is_none_or(|t| *b < t));
@@ -88,31 +107,35 @@ fn gentler(tried: Quirks, means: Means) -> Option<Quirks> {
             ..tried
         });
     }
-    let slower = PACES
-        .into_iter()
-        .find(|p| tried.pace.is_none_or(|t| *p < t))?;
-    Some(Quirks {
-        pace: Some(slower),
-        ..tried
-    })
+    let paces: &[u32] = match means.firmware {
+        Firmware::UefiHttp => &PACES,
+        Firmware::UefiPxe => &PACES[..1],
+        _ => &[],
+    };
+    let pace = Some(slower(tried, paces)?);
+    Some(Quirks { pace, ..tried })
+}
+
+/// The next of these paces; None after the last one.
+fn slower(tried: Quirks, paces: &[u32]) -> Option<u32> {
+    let is_slower = |pace: &u32| tried.pace.is_none_or(|now| *pace < now);
+    paces.iter().copied().find(is_slower)
 }
 
 /// The other build: that with the firmware's network driver and that with iPXE's own fail on different
-/// hardware.
-fn other_loader(tried: Quirks, means: Means) -> Option<Quirks> {
+/// hardware. None after the last one, and where an administrator chose.
+fn other_loader(tried: Quirks, means: Means) -> Option<LoaderKind> {
     if means.chosen_loader.is_some() {
         return None;
     }
-    let next = match (means.firmware, tried.loader) {
-        (Firmware::Ipxe, None) => LoaderKind::Snponly,
-        (Firmware::Ipxe, Some(LoaderKind::Snponly)) => LoaderKind::Ipxe,
-        (Firmware::BiosPxe | Firmware::UefiPxe | Firmware::UefiHttp, None) => LoaderKind::Ipxe,
-        _ => return None,
-    };
-    Some(Quirks {
-        loader: Some(next),
-        ..tried
-    })
+    match (means.firmware, tried.loader) {
+        (Firmware::Ipxe, None) => Some(LoaderKind::Snponly),
+        (Firmware::Ipxe, Some(LoaderKind::Snponly)) => Some(LoaderKind::Ipxe),
+        (Firmware::BiosPxe | Firmware::UefiPxe | Firmware::UefiHttp, None) => {
+            Some(LoaderKind::Ipxe)
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::*;
-use Failure::{BrokeOff, NotHeeded, NotStarted};
+use Failure::{BrokeOff, FetchBrokeOff, NotHeeded, NotStarted};
 
 const USUAL: Quirks = Quirks {
     form: None,
@@ -50,7 +50,14 @@ fn an_answer_that_is_not_heeded_comes_in_each_other_form_and_then_later() {
         ),
         (Firmware::UefiPxe, true, &["form load_now", late]),
         (Firmware::UefiHttp, false, &[late]),
-        (Firmware::Ipxe, false, &["loader snponly", late]),
+        (
+            Firmware::Ipxe,
+            false,
+            &[
+                "loader snponly",
+                "loader snponly, OFFER held back for 1000 ms",
+            ],
+        ),
     ];
     for (firmware, is_proxy, ways) in table {
         let walked = walk(NotHeeded, means(firmware, is_proxy));
@@ -68,8 +75,19 @@ fn a_file_that_breaks_off_comes_in_smaller_blocks_and_then_slower() {
             "TFTP blocks of 1024 bytes".to_string(),
             blocks.into(),
             format!("{blocks}, files at 8192 KiB/s"),
-            format!("{blocks}, files at 1024 KiB/s"),
             "the usual way".into(),
+        ]
+    );
+    assert_eq!(
+        walk(BrokeOff, means(Firmware::BiosPxe, false)),
+        ["TFTP blocks of 1024 bytes", blocks, "the usual way"]
+    );
+    assert_eq!(
+        walk(FetchBrokeOff, means(Firmware::BiosPxe, false)),
+        [
+            "files at 8192 KiB/s",
+            "files at 1024 KiB/s",
+            "the usual way"
         ]
     );
     assert_eq!(
@@ -108,4 +126,34 @@ fn one_failure_after_another_keeps_what_helped_before() {
         all.to_string(),
         "form load_now, loader ipxe, TFTP blocks of 1024 bytes"
     );
+}
+
+#[test]
+fn the_end_of_one_column_leaves_the_others() {
+    let pxe = means(Firmware::UefiPxe, false);
+    let helped = Quirks {
+        form: Some(OfferForm::LoadNow),
+        loader: Some(LoaderKind::Ipxe),
+        block_size: Some(512),
+        ..USUAL
+    };
+    let after = next(helped, NotStarted, pxe);
+    assert_eq!(
+        after.to_string(),
+        "form load_now, TFTP blocks of 512 bytes",
+        "only the loader begins anew"
+    );
+    let chosen = Means {
+        chosen_loader: Some(LoaderKind::Snponly),
+        ..pxe
+    };
+    let after = next(
+        Quirks {
+            loader: None,
+            ..helped
+        },
+        NotStarted,
+        chosen,
+    );
+    assert_eq!(after.block_size, Some(512));
 }

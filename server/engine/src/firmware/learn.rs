@@ -1,10 +1,10 @@
 //! What is remembered of how boots went.
 
-use super::{FirmwareKind, Firmwares, Inner, lock, quirks_of, with_quirks};
+use super::{FirmwareKind, Firmwares, Inner, quirks_of, with_quirks};
 use crate::{Error, Result};
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 use store::{FirmwareRecord, Read, Tx};
-use types::{FirmwareId, MacAddr, Quirks, Timestamp};
+use types::{FirmwareId, Quirks, Timestamp};
 use uuid::Uuid;
 
 /// Kinds of firmware that are remembered. Beyond, the one that was not seen the longest goes, unless it
@@ -14,9 +14,12 @@ const MAX: usize = 1000;
 const DOUBTED: u32 = 2;
 
 /// How the firmware's part of a boot ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Outcome {
-    pub mac: MacAddr,
+    /// Whose it was.
+    pub kind: FirmwareKind,
+    /// The way that it went.
+    pub tried: Quirks,
     pub at: Timestamp,
     /// It came to its script; else it stopped before.
     pub worked: bool,
@@ -29,26 +32,28 @@ impl Firmwares {
     /// # Errors
     /// Of the store.
     pub(crate) async fn learn(&self, outcomes: Vec<Outcome>) -> Result<()> {
-        let seen: Vec<_> = outcomes.into_iter().filter_map(|o| self.seen(o)).collect();
-        if seen.is_empty() {
+        if outcomes.is_empty() {
             return Ok(());
         }
         let inner = self.inner.clone();
         let write = self.inner.store.write(move |tx| {
-            for (kind, tried, outcome) in seen {
-                let old = inner.id_of(&kind);
-                let old = old
-                    .map(|id| tx.get::<FirmwareRecord>(&id))
-                    .transpose()?
-                    .flatten();
-                let old = match old {
-                    Some(old) => old,
-                    None => {
+            // Computers of a kind that is new begin together: they are one row.
+            let mut fresh: HashMap<FirmwareKind, FirmwareId> = HashMap::new();
+            for outcome in outcomes {
+                let id = fresh.get(&outcome.kind).copied();
+                let id = id.or_else(|| inner.id_of(&outcome.kind));
+                let old = id.map(|id| tx.get(&id)).transpose()?.flatten();
+                let old = match (old, &outcome.kind) {
+                    (Some(old), _) => old,
+                    // Its pin was taken away meanwhile.
+                    (None, FirmwareKind::Client(_)) => continue,
+                    (None, kind) => {
                         make_room(&inner, tx)?;
-                        blank(kind)
+                        blank(kind.clone())
                     }
                 };
-                let record = after(old, tried, outcome);
+                fresh.insert(outcome.kind.clone(), old.id);
+                let record = after(old, &outcome);
                 tx.put(&record)?;
                 let inner = inner.clone();
                 tx.on_commit(move || inner.remember(record));
@@ -56,20 +61,6 @@ impl Firmwares {
             Ok::<_, Error>(())
         });
         write.await
-    }
-
-    /// Whose row an outcome goes to: the computer's own where it has one.
-    fn seen(&self, outcome: Outcome) -> Option<(FirmwareKind, Quirks, Outcome)> {
-        let trials = lock(&self.inner.trials);
-        let model = trials.kind(outcome.mac)?.clone();
-        let tried = trials.given(outcome.mac)?;
-        let client = self.inner.clients.find_mac(outcome.mac)?;
-        let own = FirmwareKind::Client(client.id);
-        let kind = match self.inner.id_of(&own) {
-            Some(_) => own,
-            None => model,
-        };
-        Some((kind, tried, outcome))
     }
 }
 
@@ -93,8 +84,9 @@ pub(super) fn blank(kind: FirmwareKind) -> FirmwareRecord {
     }
 }
 
-/// The row after a boot that went so, in the way that was tried.
-fn after(r: FirmwareRecord, tried: Quirks, outcome: Outcome) -> FirmwareRecord {
+/// The row after a boot that went so.
+fn after(r: FirmwareRecord, outcome: &Outcome) -> FirmwareRecord {
+    let tried = outcome.tried;
     let is_known = r.pinned || quirks_of(&r) == tried;
     match (outcome.worked, is_known) {
         (true, true) => worked(r, outcome.at),
@@ -164,9 +156,10 @@ mod tests {
         }
     }
 
-    fn outcome(worked: bool) -> Outcome {
+    fn outcome(tried: Quirks, worked: bool) -> Outcome {
         Outcome {
-            mac: MacAddr([2, 0, 0, 0, 0, 1]),
+            kind: row(0, 0).kind,
+            tried,
             at: AT,
             worked,
         }
@@ -174,27 +167,27 @@ mod tests {
 
     #[test]
     fn what_worked_first_is_remembered() {
-        let r = after(row(0, 1), OTHER, outcome(true));
+        let r = after(row(0, 1), &outcome(OTHER, true));
         assert_eq!((quirks_of(&r), r.worked, r.failed_since), (OTHER, 1, 0));
     }
 
     #[test]
     fn one_failure_of_what_works_changes_nothing_and_a_second_does() {
-        let r = after(row(29, 1), OTHER, outcome(true));
+        let r = after(row(29, 1), &outcome(OTHER, true));
         assert_eq!((quirks_of(&r), r.worked), (Quirks::default(), 29));
-        let r = after(row(29, 2), OTHER, outcome(true));
+        let r = after(row(29, 2), &outcome(OTHER, true));
         assert_eq!((quirks_of(&r), r.worked), (OTHER, 1));
     }
 
     #[test]
     fn only_the_known_way_is_counted_as_failed() {
-        let r = after(row(3, 0), Quirks::default(), outcome(false));
+        let r = after(row(3, 0), &outcome(Quirks::default(), false));
         assert_eq!(
             (r.failed, r.failed_since, r.last_failed_at),
             (1, 1, Some(AT))
         );
-        assert_eq!(after(row(3, 0), OTHER, outcome(false)).failed, 0);
-        let r = after(r, Quirks::default(), outcome(true));
+        assert_eq!(after(row(3, 0), &outcome(OTHER, false)).failed, 0);
+        let r = after(r, &outcome(Quirks::default(), true));
         assert_eq!((r.worked, r.failed, r.failed_since), (4, 1, 0));
     }
 
@@ -204,7 +197,7 @@ mod tests {
             pinned: true,
             ..row(0, 5)
         };
-        let r = after(pinned, OTHER, outcome(true));
+        let r = after(pinned, &outcome(OTHER, true));
         assert_eq!((quirks_of(&r), r.worked), (Quirks::default(), 1));
     }
 }

@@ -43,11 +43,22 @@ struct Cache {
 }
 
 /// How a computer is to boot now.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Way {
     pub quirks: Quirks,
     /// An administrator said so.
     pub pinned: bool,
+    /// The one before, when its failure was seen just now.
+    pub failed: Option<Failed>,
+}
+
+/// A way that failed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Failed {
+    /// What is to be remembered of it; None of a computer that is not in the list.
+    pub outcome: Option<Box<Outcome>>,
+    /// What is tried next; None where it is pinned, or was not given out yet.
+    pub next: Option<Quirks>,
 }
 
 impl Firmwares {
@@ -79,12 +90,14 @@ impl Firmwares {
     /// A computer that is removed takes its own row along.
     fn go_with_their_clients(&self) {
         let weak = Arc::downgrade(&self.inner);
+        let runtime = tokio::runtime::Handle::current();
         self.inner.clients.on_removed(move |client| {
             let Some(inner) = weak.upgrade() else { return };
             let Some(id) = inner.id_of(&FirmwareKind::Client(client.id)) else {
                 return;
             };
-            tokio::spawn(async move {
+            // Not here: this is the database's thread.
+            runtime.spawn(async move {
                 let registry = inner.clone();
                 let write = inner.store.write(move |tx| {
                     tx.remove::<FirmwareRecord>(&id);
@@ -117,17 +130,22 @@ impl Firmwares {
                 pace: quirks.pace,
                 ..Quirks::default()
             };
-            let pinned = pinned.is_some();
-            return Way { quirks, pinned };
+            return Way {
+                quirks,
+                pinned: pinned.is_some(),
+                failed: None,
+            };
         }
         let kind = FirmwareKind::Model {
             oui: [mac.0[0], mac.0[1], mac.0[2]],
             vendor_class: vendor_class.into(),
         };
         let pinned = self.pinned(mac, Some(&kind));
-        if pinned.is_none() && is_discover && trials.asks_again(mac, at) {
-            trials.failed(mac, Failure::NotHeeded, |kind| self.known(kind));
-        }
+        let is_again = is_discover && trials.asks_again(mac, means.firmware, at);
+        let failed = match is_again {
+            true => self.fail(&mut trials, mac, Failure::NotHeeded, at),
+            false => None,
+        };
         let known = self.known(&kind);
         let own = trials.begin(mac, kind, means, known, at);
         let quirks = pinned.unwrap_or(own);
@@ -135,8 +153,18 @@ impl Firmwares {
         if is_discover {
             trials.discovered(mac, at);
         }
-        let pinned = pinned.is_some();
-        Way { quirks, pinned }
+        Way {
+            quirks,
+            pinned: pinned.is_some(),
+            failed,
+        }
+    }
+
+    /// How a computer was last answered, and whether an administrator said so.
+    pub fn given(&self, mac: MacAddr) -> Option<(Quirks, bool)> {
+        let trials = lock(&self.inner.trials);
+        let pinned = self.pinned(mac, trials.kind(mac)).is_some();
+        Some((trials.given(mac)?, pinned))
     }
 
     /// How a computer is to get its files; the usual way for one that did not ask by DHCP.
@@ -165,13 +193,50 @@ impl Firmwares {
         lock(&self.inner.trials).heeded(mac);
     }
 
-    /// The way that a computer was given failed. The next one, unless its way is pinned.
-    pub fn failed(&self, mac: MacAddr, failure: Failure) -> Option<Quirks> {
-        let mut trials = lock(&self.inner.trials);
-        if self.pinned(mac, trials.kind(mac)).is_some() {
-            return None;
-        }
-        trials.failed(mac, failure, |kind| self.known(kind))
+    /// The way that a computer was given failed.
+    pub fn failed(&self, mac: MacAddr, failure: Failure, at: Timestamp) -> Option<Failed> {
+        self.fail(&mut lock(&self.inner.trials), mac, failure, at)
+    }
+
+    fn fail(
+        &self,
+        trials: &mut Trials,
+        mac: MacAddr,
+        failure: Failure,
+        at: Timestamp,
+    ) -> Option<Failed> {
+        let outcome = self.outcome_in(trials, mac, at, false).map(Box::new);
+        let next = match self.pinned(mac, trials.kind(mac)) {
+            Some(_) => None,
+            None => Some(trials.failed(mac, failure, |kind| self.known(kind))?),
+        };
+        Some(Failed { outcome, next })
+    }
+
+    /// The way that a computer went brought it to its script.
+    pub fn worked(&self, mac: MacAddr, at: Timestamp) -> Option<Outcome> {
+        self.outcome_in(&lock(&self.inner.trials), mac, at, true)
+    }
+
+    /// Whose row an outcome goes to: the computer's own where it has one.
+    fn outcome_in(
+        &self,
+        trials: &Trials,
+        mac: MacAddr,
+        at: Timestamp,
+        worked: bool,
+    ) -> Option<Outcome> {
+        let own = FirmwareKind::Client(self.inner.clients.find_mac(mac)?.id);
+        let kind = match self.inner.id_of(&own) {
+            Some(_) => own,
+            None => trials.kind(mac)?.clone(),
+        };
+        Some(Outcome {
+            kind,
+            tried: trials.given(mac)?,
+            at,
+            worked,
+        })
     }
 
     /// Every kind of firmware that booted here or was pinned: single computers first, then in order.
@@ -263,6 +328,15 @@ impl Inner {
         self.events.publish(types::Event::FirmwareRemoved { id });
     }
 
+    /// What was tried with its computers is forgotten, since an administrator said otherwise.
+    fn try_no_more(&self, kind: &FirmwareKind) {
+        let mac = match kind {
+            FirmwareKind::Client(id) => self.clients.get(*id).map(|c| c.mac),
+            FirmwareKind::Model { .. } => None,
+        };
+        lock(&self.trials).forget(|of, its| Some(of) == mac || its == kind);
+    }
+
     fn view(&self, r: &FirmwareRecord) -> FirmwareView {
         let (oui, vendor_class, client_id) = match &r.kind {
             FirmwareKind::Model { oui, vendor_class } => {
@@ -295,7 +369,9 @@ impl Cache {
     }
 
     fn remove(&mut self, id: FirmwareId) {
-        if let Some(record) = self.by_id.remove(&id) {
+        if let Some(record) = self.by_id.remove(&id)
+            && self.by_kind.get(&record.kind) == Some(&id)
+        {
             self.by_kind.remove(&record.kind);
         }
     }

@@ -94,7 +94,10 @@ impl Firmwares {
             tx.remove::<FirmwareRecord>(&id);
             let change = act(&inner, "firmware.remove", &record).facts(Some(facts(&record)), None);
             inner.audit.record(tx, &by, change)?;
-            tx.on_commit(move || inner.forget(id));
+            tx.on_commit(move || {
+                inner.try_no_more(&record.kind);
+                inner.forget(id);
+            });
             Ok(())
         });
         write.await
@@ -104,7 +107,10 @@ impl Firmwares {
 fn save(inner: &Arc<Inner>, tx: &mut Tx<'_>, record: &FirmwareRecord) -> Result<()> {
     tx.put(record)?;
     let (inner, record) = (inner.clone(), record.clone());
-    tx.on_commit(move || inner.remember(record));
+    tx.on_commit(move || {
+        inner.try_no_more(&record.kind);
+        inner.remember(record);
+    });
     Ok(())
 }
 

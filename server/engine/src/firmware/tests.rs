@@ -70,6 +70,17 @@ async fn told(engine: &Engine, n: u8, signal: Signal) {
     engine.boots().fold(std::future::ready(())).await;
 }
 
+/// Waits until what a removal set going is done.
+async fn settled(look: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if look() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it never came");
+}
+
 fn the_one(engine: &Engine) -> FirmwareView {
     let all = engine.firmware().list();
     assert_eq!(all.len(), 1, "{all:?}");
@@ -254,6 +265,103 @@ async fn a_pin_is_obeyed_and_nothing_else_is_tried() {
         .update_firmware(&own.id.to_string(), None, unpinned)
         .await;
     assert!(matches!(refused, Err(Error::Invalid { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_computer_that_is_removed_takes_its_pin_and_its_disk_along() {
+    let (_dir, engine) = stage();
+    let itself = engine.as_itself("test");
+    let new = CreateClientParams::new("pc-1", mac(1));
+    let client = itself.create_client(new).await.expect("made");
+    let own = CreateFirmwareParams {
+        client: "pc-1".into(),
+        quirks: PinParams::default(),
+    };
+    itself.create_firmware(own).await.expect("made");
+    let (told, heard) = std::sync::mpsc::channel();
+    // A watcher that came later is told, too: one that fails would keep it from that.
+    engine.clients().on_removed(move |c| _ = told.send(c.id));
+    itself.remove_client("pc-1", None).await.expect("removed");
+    assert_eq!(heard.recv(), Ok(client.id));
+    settled(|| engine.firmware().list().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_classroom_of_one_kind_is_one_row() {
+    let (_dir, engine) = stage();
+    for n in 1..=30 {
+        engine
+            .boots()
+            .decide(&machine(n, true), &plane(DhcpMode::Full));
+        let (who, at) = (Who::Mac(mac(n)), crate::now());
+        let firmware = Firmware::UefiPxe;
+        engine
+            .boots()
+            .signal(who, at, Signal::Discover { firmware });
+        engine.boots().signal(who, at, Signal::Script);
+    }
+    engine.boots().fold(std::future::ready(())).await;
+    assert_eq!(the_one(&engine).worked, 30);
+    let id = the_one(&engine).id.to_string();
+    let itself = engine.as_itself("test");
+    itself.remove_firmware(&id, None).await.expect("forgotten");
+    assert!(engine.firmware().list().is_empty());
+}
+
+#[tokio::test]
+async fn a_loader_that_gives_up_at_once_is_changed_for_the_other() {
+    let (_dir, engine) = stage();
+    begin(&engine, 1).await;
+    let (file, bytes) = ("snponly.efi".to_string(), 1);
+    let asked = Signal::LoaderAsked { file: file.clone() };
+    told(&engine, 1, asked).await;
+    told(&engine, 1, Signal::LoaderDone { file, bytes }).await;
+    // No 30 s of silence: it begins anew.
+    begin(&engine, 1).await;
+    let advice = engine
+        .boots()
+        .decide(&machine(1, false), &plane(DhcpMode::Full));
+    assert!(matches!(advice.file, BootFile::Loader(name) if name.ends_with("ipxe.efi")));
+    assert_eq!(the_one(&engine).failed, 1);
+}
+
+#[tokio::test]
+async fn a_known_way_that_fails_twice_makes_room_for_what_works_now() {
+    let (_dir, engine) = stage();
+    for n in [1, 2] {
+        begin(&engine, n).await;
+        told(&engine, n, Signal::Script).await;
+    }
+    assert_eq!(
+        (the_one(&engine).worked, the_one(&engine).quirks),
+        (2, Quirks::default())
+    );
+    for n in [3, 4] {
+        begin(&engine, n).await;
+        told(&engine, n, broke_off()).await;
+    }
+    assert_eq!(the_one(&engine).failed, 2);
+    assert_eq!(
+        engine.boots().quirks(Who::Mac(mac(4))).block_size,
+        Some(1024)
+    );
+    told(&engine, 4, Signal::Script).await;
+    let kind = the_one(&engine);
+    assert_eq!((kind.quirks.block_size, kind.worked), (Some(1024), 1));
+    // Forgotten is forgotten, for the computer that found it out, too.
+    let itself = engine.as_itself("test");
+    let id = kind.id.to_string();
+    itself.remove_firmware(&id, None).await.expect("forgotten");
+    assert!(engine.boots().quirks(Who::Mac(mac(4))).is_usual());
+}
+
+#[tokio::test]
+async fn a_file_that_is_asked_for_in_the_name_of_a_running_computer_changes_nothing() {
+    let (_dir, engine) = stage();
+    begin(&engine, 1).await;
+    told(&engine, 1, Signal::Script).await;
+    told(&engine, 1, broke_off()).await;
+    assert!(engine.boots().quirks(Who::Mac(mac(1))).is_usual());
 }
 
 #[tokio::test]

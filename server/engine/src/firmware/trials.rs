@@ -40,18 +40,30 @@ impl Trial {
     }
 }
 
+/// Firmware of one computer that is told apart: PXE, HTTP Boot, an iPXE of its card, one to spare.
+const FIRMWARE: usize = 4;
+
 #[derive(Default)]
 pub(super) struct Trials {
-    all: HashMap<MacAddr, Trial>,
+    /// Of each computer a trial for each firmware that it came with, the newest last.
+    all: HashMap<MacAddr, Vec<Trial>>,
 }
 
 impl Trials {
+    fn newest(&self, mac: MacAddr) -> Option<&Trial> {
+        self.all.get(&mac)?.last()
+    }
+
+    fn newest_mut(&mut self, mac: MacAddr) -> Option<&mut Trial> {
+        self.all.get_mut(&mac)?.last_mut()
+    }
+
     /// Whether it is the iPXE that a computer's firmware was sent for: the same boot goes on.
     pub fn is_chained(&self, mac: MacAddr, firmware: Firmware, at: Timestamp) -> bool {
         let is_recent = |t: &Trial| {
             t.means.firmware != Firmware::Ipxe && t.seen_at.seconds_to(at) <= CHAIN_SECONDS
         };
-        firmware == Firmware::Ipxe && self.all.get(&mac).is_some_and(is_recent)
+        firmware == Firmware::Ipxe && self.newest(mac).is_some_and(is_recent)
     }
 
     /// The way of a computer of that kind that asks now; `known` is how that kind boots.
@@ -63,55 +75,62 @@ impl Trials {
         known: Quirks,
         at: Timestamp,
     ) -> Quirks {
-        let is_same = |t: &&mut Trial| t.kind == kind && t.means.firmware == means.firmware;
-        if let Some(trial) = self.all.get_mut(&mac).filter(is_same) {
-            trial.means = means;
-            trial.used = true;
-            trial.seen_at = at;
-            trial.given = trial.own.unwrap_or(known);
-            return trial.given;
-        }
         self.make_room(mac);
-        let trial = Trial {
-            kind,
-            means,
-            own: None,
-            given: known,
-            used: true,
-            unheeded: 0,
-            discovered_at: None,
-            seen_at: at,
+        let trials = self.all.entry(mac).or_default();
+        let is_same = |t: &Trial| t.kind == kind && t.means.firmware == means.firmware;
+        let trial = match trials.iter().position(is_same) {
+            Some(place) => trials.remove(place),
+            None => Trial {
+                kind,
+                means,
+                own: None,
+                given: known,
+                used: true,
+                unheeded: 0,
+                discovered_at: None,
+                seen_at: at,
+            },
         };
-        self.all.insert(mac, trial);
-        known
+        let given = trial.own.unwrap_or(known);
+        if trials.len() >= FIRMWARE {
+            trials.remove(0);
+        }
+        trials.push(Trial {
+            means,
+            given,
+            used: true,
+            seen_at: at,
+            ..trial
+        });
+        given
     }
 
-    /// The way that a computer was last given; `known` tells how its kind boots.
+    /// The way that a computer goes now; `known` tells how its kind boots.
     pub fn current(&self, mac: MacAddr, known: impl FnOnce(&FirmwareKind) -> Quirks) -> Quirks {
-        let trial = self.all.get(&mac);
+        let trial = self.newest(mac);
         trial.map_or_else(Quirks::default, |t| t.own.unwrap_or_else(|| known(&t.kind)))
     }
 
     /// The way that it last went.
     pub fn given(&self, mac: MacAddr) -> Option<Quirks> {
-        self.all.get(&mac).map(|t| t.given)
+        self.newest(mac).map(|t| t.given)
     }
 
     /// Its kind of firmware.
     pub fn kind(&self, mac: MacAddr) -> Option<&FirmwareKind> {
-        self.all.get(&mac).map(|t| &t.kind)
+        self.newest(mac).map(|t| &t.kind)
     }
 
-    /// Whether it asks for offers again because it left those before unanswered.
-    pub fn asks_again(&self, mac: MacAddr, at: Timestamp) -> bool {
-        let trial = self.all.get(&mac);
+    /// Whether this firmware of it asks for offers again because it left those before unanswered.
+    pub fn asks_again(&self, mac: MacAddr, firmware: Firmware, at: Timestamp) -> bool {
+        let trial = self.newest(mac).filter(|t| t.means.firmware == firmware);
         trial.is_some_and(|t| t.unheeded >= UNHEEDED && !t.is_copy(at))
     }
 
     /// It asks for offers.
     pub fn discovered(&mut self, mac: MacAddr, at: Timestamp) {
         // iPXE asks again every second while it waits for a proxy.
-        let trial = self.all.get_mut(&mac);
+        let trial = self.newest_mut(mac);
         if let Some(t) = trial.filter(|t| t.means.firmware != Firmware::Ipxe && !t.is_copy(at)) {
             t.discovered_at = Some(at);
             t.unheeded += 1;
@@ -120,7 +139,7 @@ impl Trials {
 
     /// It went on after an offer.
     pub fn heeded(&mut self, mac: MacAddr) {
-        if let Some(trial) = self.all.get_mut(&mac) {
+        if let Some(trial) = self.newest_mut(mac) {
             trial.unheeded = 0;
         }
     }
@@ -132,7 +151,7 @@ impl Trials {
         failure: Failure,
         known: impl FnOnce(&FirmwareKind) -> Quirks,
     ) -> Option<Quirks> {
-        let trial = self.all.get_mut(&mac).filter(|t| t.used)?;
+        let trial = self.newest_mut(mac).filter(|t| t.used)?;
         let tried = trial.own.unwrap_or_else(|| known(&trial.kind));
         let next = ladder::next(tried, failure, trial.means);
         trial.own = Some(next);
@@ -143,9 +162,17 @@ impl Trials {
 
     /// A file goes out to it in that way.
     pub fn used(&mut self, mac: MacAddr, way: Quirks) {
-        if let Some(trial) = self.all.get_mut(&mac) {
+        if let Some(trial) = self.newest_mut(mac) {
             trial.used = true;
             trial.given = way;
+        }
+    }
+
+    /// What was tried with these computers is forgotten: they go as their kind does.
+    pub fn forget(&mut self, is_one: impl Fn(MacAddr, &FirmwareKind) -> bool) {
+        for (mac, trials) in &mut self.all {
+            let ones = trials.iter_mut().filter(|t| is_one(*mac, &t.kind));
+            ones.for_each(|t| t.own = None);
         }
     }
 
@@ -153,7 +180,8 @@ impl Trials {
         if self.all.len() < MAX || self.all.contains_key(&mac) {
             return;
         }
-        let oldest = self.all.iter().min_by_key(|(_, t)| t.seen_at);
+        let seen = |trials: &Vec<Trial>| trials.last().map(|t| t.seen_at);
+        let oldest = self.all.iter().min_by_key(|(_, trials)| seen(trials));
         if let Some(mac) = oldest.map(|(mac, _)| *mac) {
             self.all.remove(&mac);
         }

@@ -34,7 +34,7 @@ fn two_offers_without_a_request_bring_the_next_form() {
     let mut forms = Vec::new();
     for n in 0..7 {
         let at = AT.plus_seconds(4 * n);
-        if trials.asks_again(MAC, at) {
+        if trials.asks_again(MAC, Firmware::BiosPxe, at) {
             trials.failed(MAC, NotHeeded, usual);
         }
         let way = begin(&mut trials, Firmware::BiosPxe, Quirks::default(), at);
@@ -50,7 +50,7 @@ fn a_request_ends_the_count_and_copies_do_not_count() {
     let mut trials = Trials::default();
     let discover = |trials: &mut Trials, after: i64| {
         let at = AT.plus_seconds(after);
-        let again = trials.asks_again(MAC, at);
+        let again = trials.asks_again(MAC, Firmware::UefiPxe, at);
         trials.discovered(MAC, at);
         again
     };
@@ -58,7 +58,10 @@ fn a_request_ends_the_count_and_copies_do_not_count() {
     for after in [0, 1, 4] {
         assert!(!discover(&mut trials, after), "{after}");
     }
-    assert!(!trials.asks_again(MAC, AT.plus_seconds(5)), "a copy");
+    assert!(
+        !trials.asks_again(MAC, Firmware::UefiPxe, AT.plus_seconds(5)),
+        "a copy"
+    );
     trials.heeded(MAC);
     assert!(!discover(&mut trials, 60));
     assert!(!discover(&mut trials, 64));
@@ -133,4 +136,35 @@ fn a_flood_of_addresses_forgets_the_silent_ones() {
     }
     assert_eq!(trials.all.len(), MAX);
     assert!(trials.kind(MacAddr([2, 0, 0, 0, 0, 0])).is_none());
+}
+
+#[test]
+fn pxe_and_http_boot_of_one_card_have_ways_of_their_own() {
+    let mut trials = Trials::default();
+    let http = |trials: &mut Trials, at| {
+        let kind = kind("HTTPClient");
+        trials.begin(MAC, kind, means(Firmware::UefiHttp), Quirks::default(), at)
+    };
+    begin(&mut trials, Firmware::UefiPxe, Quirks::default(), AT);
+    trials.failed(MAC, Failure::BrokeOff, usual);
+    assert!(http(&mut trials, AT.plus_seconds(30)).is_usual());
+    trials.failed(MAC, Failure::BrokeOff, usual);
+    let pxe = begin(
+        &mut trials,
+        Firmware::UefiPxe,
+        Quirks::default(),
+        AT.plus_seconds(60),
+    );
+    assert_eq!(pxe.block_size, Some(1024));
+    let http = http(&mut trials, AT.plus_seconds(90));
+    assert_eq!((http.block_size, http.pace), (None, Some(8192)));
+    trials.forget(|_, of| *of == kind("HTTPClient"));
+    assert!(trials.current(MAC, usual).is_usual());
+    let pxe = begin(
+        &mut trials,
+        Firmware::UefiPxe,
+        Quirks::default(),
+        AT.plus_seconds(120),
+    );
+    assert_eq!(pxe.block_size, Some(1024), "only the other was forgotten");
 }
