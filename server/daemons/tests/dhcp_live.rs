@@ -316,7 +316,8 @@ async fn an_address_behind_a_relay_that_is_used_rests() {
     ));
     words(&format!("-n {s} route add 10.20.0.0/24 via 10.99.0.254"));
     // That one can't be asked for says nothing of the others, and nothing good of itself.
-    words(&format!("-n {s} route add unreachable 10.20.0.55"));
+    // A broadcast address is one: the kernel refuses the question.
+    words(&format!("-n {s} route add broadcast 10.20.0.55 dev vs"));
 
     let folder = tempfile::tempdir().expect("a temporary folder");
     let engine = engine(folder.path());
