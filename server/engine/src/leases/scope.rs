@@ -106,7 +106,7 @@ impl Scope {
         }
     }
 
-    /// Tells the page of changed leases, as [`Scope::put`] stored them: what was decided of an address
+    /// Tells the page of changed leases, as they were stored: what was decided of an address
     /// since may have been told already. Apart from [`Scope::commit`], so that no ACK waits for it.
     pub fn announce(&self, leases: &[Lease]) {
         let now = now();
