@@ -58,14 +58,14 @@ finish() {
 stage "set-up" 30 scripts/setup.sh
 [ ${#FAILED[@]} = 0 ] || finish
 # Builds of two profiles do not wait for each other, and each has long stretches on one core.
-beside "format and clippy" 20 scripts/lint.sh
-stage "release build" 30 scripts/build.sh
+beside "format and clippy" 30 scripts/lint.sh
+stage "release build" 45 scripts/build.sh
 joined
 stage "advisories" 10 scripts/audit.sh
 export NSBOOT_BIN=$ROOT/target/release/nsboot
 # Tests in network namespaces fail, instead of passing silently, where their tools are missing.
 export NSBOOT_LIVE=1
-stage "unit and integration tests" 20 cargo test --locked --workspace --exclude frontend --no-fail-fast -- --test-threads=4
+stage "unit and integration tests" 30 cargo test --locked --workspace --exclude frontend --no-fail-fast -- --test-threads=4
 stage "fuzz, a minute each, one a core" 15 scripts/fuzz.sh 60
 [ -x "$NSBOOT_BIN" ] || finish
 stage "API against its description" 6 end2end/api/conformance.sh 45
@@ -77,7 +77,7 @@ stage "damaged packets beside good traffic" 4 python3 end2end/lab/noise.py
 stage "Debian image" 10 scripts/lab-image.sh debian
 DEBIAN_IMAGE=$(scripts/lab-image.sh debian) || finish
 export DEBIAN_IMAGE
-stage "boots in the lab, two at a time" 30 end2end/lab/ways.sh
+stage "boots in the lab, two at a time" 40 end2end/lab/ways.sh
 stage "browser" 12 bash -c 'cd end2end && npx playwright test'
 if [ "$LONG" = --long ]; then
   stage "fuzz, ten minutes each" 45 scripts/fuzz.sh 600

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # DHCP exchanges a second beside Kea and dnsmasq, in turn, in a network namespace of its own.
-# Usage (root): end2end/bench/dhcp.sh NSBOOT-BINARY [ROUNDS]   -> JSON rounds on stdout, progress on stderr.
+# Usage (root): end2end/bench/dhcp.sh NSBOOT-BINARY [ROUNDS]   -> JSON on stdout, progress on stderr.
 # Leases are stored by all three on the file system of the working folder ($TMPDIR). Kea appends without a sync per
 # lease, dnsmasq rewrites and syncs its file, nsboot syncs before each ACK.
 set -euo pipefail
@@ -97,7 +97,28 @@ measure() {
   echo "round $4: $1 at $2/s with $3 clients: $(grep -a '^Rate:' <<<"$out" || echo 'no rate')" >&2
 }
 
-printf '[\n'
+# 1,000 computers ask at once, and again until each is bound; perfdhcp says how long that took.
+avalanche() {
+  local out took
+  out=$(nsenter -t "$HOLDER" -n timeout 120 perfdhcp -4 -l vc --scenario avalanche -R 1000 2>&1 || true)
+  took=$(sed -n 's/^It took \([0-9:.]*\) to provision 1000 clients.*/\1/p' <<<"$out" | awk -F: '{ print $1 * 3600 + $2 * 60 + $3 }')
+  [ -n "$took" ] || { echo "round $2: $1 did not bind all: $(tail -3 <<<"$out")" >&2; STATUS=1; return; }
+  echo "$took" >>"avalanche.$1"
+  echo "round $2: $1 bound 1,000 computers at once in $took s" >&2
+}
+# Exchanges a second of new computers, more offered than it can do, beside so many leases.
+beside() {
+  local out rate
+  nsenter -t "$HOLDER" -n timeout 120 perfdhcp -4 -l vc -r 3000 -R "$1" -n "$1" -xi >fill.log 2>&1 || true
+  out=$(nsenter -t "$HOLDER" -n timeout 20 perfdhcp -4 -l vc -b mac=00:0c:77:00:00:00 -r 10000 -R 1000000 -p 4 -xi 2>&1 || true)
+  rate=$(awk '/^Rate:/ { print $2; exit }' <<<"$out")
+  [ -n "$rate" ] || { echo "round $2: no rate beside $1 leases: $(tail -3 <<<"$out")" >&2; STATUS=1; return; }
+  echo "$rate" >>"beside.$1"
+  echo "round $2: $rate a second beside $(grep -m1 '^received packets' fill.log | grep -o '[0-9]*') leases" >&2
+}
+each() { [ ! -e "$1" ] || paste -sd, "$1"; }
+
+printf '{"rounds":[\n'
 for round in $(seq "$ROUNDS"); do
   for server in nsboot kea dnsmasq; do
     "start_$server"
@@ -113,6 +134,17 @@ for round in $(seq "$ROUNDS"); do
     fi
     stop_server
   done
+  for server in nsboot kea; do
+    "start_$server"
+    wait_ready "$server" && avalanche "$server" "$round"
+    stop_server
+  done
+  for leases in 10 65000; do
+    start_nsboot
+    wait_ready nsboot && beside "$leases" "$round"
+    stop_server
+  done
 done
-printf '\n]\n'
+printf '\n],"avalanche":{"nsboot":[%s],"kea":[%s]},"beside":{"10":[%s],"65000":[%s]}}\n' \
+  "$(each avalanche.nsboot)" "$(each avalanche.kea)" "$(each beside.10)" "$(each beside.65000)"
 exit $STATUS

@@ -41,8 +41,9 @@ if data := load("iscsi"):
 if data := load("dhcp"):
     print("## Addresses: DHCP\n\n`make bench` (`end2end/bench/dhcp.sh`), four-way exchanges a second by `perfdhcp`, 4 s each, median of the rounds. "
           "NSBoot and dnsmasq sync each lease before its ACK, Kea's memfile does not.\n")
-    keys = sorted({(r["clients"], r["offered_per_second"]) for r in data})
-    cell = lambda s, k: [r for r in data if r["server"] == s and (r["clients"], r["offered_per_second"]) == k]
+    rounds = data["rounds"]
+    keys = sorted({(r["clients"], r["offered_per_second"]) for r in rounds})
+    cell = lambda s, k: [r for r in rounds if r["server"] == s and (r["clients"], r["offered_per_second"]) == k]
     rows = []
     for k in keys:
         row = [f"{k[1]:,} offered, {k[0]:,} clients"]
@@ -52,6 +53,10 @@ if data := load("dhcp"):
             row.append(f"{statistics.median(got):,.0f} ({statistics.median(drops):.1f} % of ACKs missed)" if got and drops else "")
         rows.append(row)
     table(["work", "NSBoot", "Kea", "dnsmasq"], rows)
+    ours, kea = (statistics.median(data["avalanche"][s]) for s in ("nsboot", "kea"))
+    few, many = (statistics.median(data["beside"][n]) for n in ("10", "65000"))
+    print(f"1,000 computers at once (`perfdhcp --scenario avalanche`) are all bound after {ours:.2f} s, by Kea after {kea:.2f} s: **{ours / kea:.2f}** of its time; "
+          f"the bar is 0.5. With 10,000 offered it does {few:,.0f} exchanges a second beside 10 leases and {many:,.0f} beside 65,000: **{many / few:.2f}**; the bar is 0.9 to 1.1.\n")
 if data := load("tftp"):
     side_by_side("Loaders: TFTP", data, "end2end/bench/tftp.sh", "A file of 32 MiB, by curl; each client has an address of its own.")
     if w := data.get("window"):

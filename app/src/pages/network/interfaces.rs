@@ -17,7 +17,7 @@ pub fn Interfaces() -> impl IntoView {
     });
     let loaded = Resource::new_blocking(move || served.get(), |_| api::interfaces());
     view! {
-        <section class="panel cards" aria-labelledby="interfaces">
+        <div class="panel cards">
             <div class="ph"><h2 id="interfaces">{t!(i18n, network.interfaces)}</h2></div>
             {may(Role::Admin).then(|| view! {
                 <p class="px-4 pb-3 text-ink-2">
@@ -35,7 +35,7 @@ pub fn Interfaces() -> impl IntoView {
                     }
                 })}
             </Transition>
-        </section>
+        </div>
     }
     .into_any()
 }
