@@ -19,7 +19,9 @@ use std::{
 };
 use store::{BootKey, BootRecord, Read, ReadTx, Store};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
-use types::{BootId, BootState, BootView, Event, MacAddr, Quirks, ReadyFacts, Timestamp};
+use types::{
+    BootId, BootState, BootView, ClientState, Event, MacAddr, Quirks, ReadyFacts, Timestamp,
+};
 
 /// Boots kept of one computer.
 const KEPT: usize = 50;
@@ -173,6 +175,9 @@ impl Boots {
     pub fn disk_closed(&self, session: &SessionInfo) {
         let clients = &self.inner.needs.clients;
         if let Some(client) = identity::client_of(&session.target).and_then(|id| clients.get(id)) {
+            if client.state == ClientState::Retired {
+                self.inner.needs.exports.withdraw_idle(&session.target);
+            }
             clients.touch(client.mac);
         }
     }

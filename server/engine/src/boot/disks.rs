@@ -144,11 +144,12 @@ impl Disks {
         Ok(())
     }
 
-    /// A client that is removed takes its disk along; one that is retired keeps it, and can't use it.
+    /// A client that is removed takes its disk along; one that is retired keeps it, and can't use it
+    /// once it has let go of it: the disk of a running computer is not pulled.
     pub fn go_with_their_clients(&self) {
         let offered = self.exports.clone();
         self.clients
-            .on_retired(move |client| _ = offered.withdraw(&identity::target(client.id)));
+            .on_retired(move |client| _ = offered.withdraw_idle(&identity::target(client.id)));
         // Not the whole of us: the clients would hold themselves.
         let (exports, storage, turns) = (
             self.exports.clone(),

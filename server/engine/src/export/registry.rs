@@ -181,6 +181,13 @@ impl Exports {
         book.exports.remove(target).is_some()
     }
 
+    /// As [`Exports::withdraw`], unless a session on it lives; whether it was withdrawn.
+    pub fn withdraw_idle(&self, target: &str) -> bool {
+        let mut book = self.book();
+        let is_idle = !book.live.iter().any(|l| l.info.target == target);
+        is_idle && book.exports.remove(target).is_some()
+    }
+
     /// The export of that name, if this initiator may use it.
     ///
     /// # Errors
