@@ -205,6 +205,9 @@ impl Firmwares {
         failure: Failure,
         at: Timestamp,
     ) -> Option<Failed> {
+        if failure == Failure::NotStarted && !trials.asks_for_a_script(mac) {
+            return None;
+        }
         let outcome = self.outcome_in(trials, mac, at, false).map(Box::new);
         let next = match self.pinned(mac, trials.kind(mac)) {
             Some(_) => None,

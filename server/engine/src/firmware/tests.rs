@@ -70,17 +70,6 @@ async fn told(engine: &Engine, n: u8, signal: Signal) {
     engine.boots().fold(std::future::ready(())).await;
 }
 
-/// Waits until what a removal set going is done.
-async fn settled(look: impl Fn() -> bool) {
-    for _ in 0..1000 {
-        if look() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("it never came");
-}
-
 fn the_one(engine: &Engine) -> FirmwareView {
     let all = engine.firmware().list();
     assert_eq!(all.len(), 1, "{all:?}");
@@ -268,7 +257,7 @@ async fn a_pin_is_obeyed_and_nothing_else_is_tried() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_computer_that_is_removed_takes_its_pin_and_its_disk_along() {
+async fn a_computer_that_is_removed_takes_its_pin_along_and_others_hear_of_it() {
     let (_dir, engine) = stage();
     let itself = engine.as_itself("test");
     let new = CreateClientParams::new("pc-1", mac(1));
@@ -278,12 +267,16 @@ async fn a_computer_that_is_removed_takes_its_pin_and_its_disk_along() {
         quirks: PinParams::default(),
     };
     itself.create_firmware(own).await.expect("made");
+    let mut events = engine.events().subscribe(types::Topics::default());
     let (told, heard) = std::sync::mpsc::channel();
     // A watcher that came later is told, too: one that fails would keep it from that.
     engine.clients().on_removed(move |c| _ = told.send(c.id));
     itself.remove_client("pc-1", None).await.expect("removed");
     assert_eq!(heard.recv(), Ok(client.id));
-    settled(|| engine.firmware().list().is_empty()).await;
+    // The page hears of it once it is gone.
+    while !engine.firmware().list().is_empty() {
+        events.next().await;
+    }
 }
 
 #[tokio::test]
@@ -323,6 +316,32 @@ async fn a_loader_that_gives_up_at_once_is_changed_for_the_other() {
         .decide(&machine(1, false), &plane(DhcpMode::Full));
     assert!(matches!(advice.file, BootFile::Loader(name) if name.ends_with("ipxe.efi")));
     assert_eq!(the_one(&engine).failed, 1);
+}
+
+#[tokio::test]
+async fn a_raspberry_pi_that_starts_from_its_files_has_not_failed() {
+    let (_dir, engine) = stage();
+    let pi = Machine {
+        firmware: Firmware::RaspberryPi,
+        arch: Some(0),
+        ..machine(1, true)
+    };
+    let again = || {
+        engine.boots().decide(&pi, &plane(DhcpMode::Full));
+        let firmware = Firmware::RaspberryPi;
+        let (who, at) = (Who::Mac(mac(1)), crate::now());
+        engine
+            .boots()
+            .signal(who, at, Signal::Discover { firmware });
+    };
+    again();
+    let (file, bytes) = ("kernel8.img".to_string(), 1);
+    let asked = Signal::LoaderAsked { file: file.clone() };
+    told(&engine, 1, asked).await;
+    told(&engine, 1, Signal::LoaderDone { file, bytes }).await;
+    again();
+    engine.boots().fold(std::future::ready(())).await;
+    assert!(engine.firmware().list().is_empty());
 }
 
 #[tokio::test]

@@ -116,6 +116,12 @@ impl Trials {
         self.newest(mac).map(|t| t.given)
     }
 
+    /// Whether it asks for a script once its loader runs. A Raspberry Pi starts from its files alone.
+    pub fn asks_for_a_script(&self, mac: MacAddr) -> bool {
+        let trial = self.newest(mac);
+        trial.is_some_and(|t| t.means.firmware != Firmware::RaspberryPi)
+    }
+
     /// Its kind of firmware.
     pub fn kind(&self, mac: MacAddr) -> Option<&FirmwareKind> {
         self.newest(mac).map(|t| &t.kind)
