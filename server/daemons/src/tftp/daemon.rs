@@ -14,18 +14,20 @@ use engine::{
     firmware::Failure,
     loaders::{LoaderFile, is_optional},
 };
+use nix::sys::socket::{MsgFlags, recv};
 use std::{
     collections::HashMap,
     io::{self, Read},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
-    pin::Pin,
+    os::fd::AsRawFd,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::SystemTime,
 };
-use tokio::net::UdpSocket;
+use tokio::{io::Interest, net::UdpSocket};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 use types::Timestamp;
@@ -287,8 +289,11 @@ async fn drive(
     let mut step = first;
     let mut out = Vec::new();
     let mut buffer = [0u8; 1024];
-    let mut deadline = tokio::time::Instant::now();
+    let mut patience = pin!(tokio::time::sleep(transfer.patience()));
     loop {
+        if step != Step::Wait {
+            expect_silence(socket);
+        }
         let sent = match &step {
             Step::OptionAck => socket.send(&transfer.option_ack()).await.map(drop),
             Step::Blocks => {
@@ -300,26 +305,48 @@ async fn drive(
         };
         if step != Step::Wait {
             // A packet that says nothing new must not put the repeat off.
-            deadline = tokio::time::Instant::now() + transfer.patience();
+            let deadline = tokio::time::Instant::now() + transfer.patience();
+            patience.as_mut().reset(deadline);
         }
         let received = match sent {
-            Ok(()) => tokio::time::timeout_at(deadline, socket.recv(&mut buffer)).await,
+            Ok(()) => tokio::select! {
+                biased;
+                received = receive(socket, &mut buffer) => Some(received),
+                () = patience.as_mut() => None,
+            },
             // The kernel tells with any call that the peer's port is closed.
-            Err(e) => Ok(Err(e)),
+            Err(e) => Some(Err(e)),
         };
         step = match received {
-            Err(_) => {
+            None => {
                 asked();
                 transfer.silence()
             }
-            Ok(Ok(len)) => {
+            Some(Ok(len)) => {
                 heard.store(true, Ordering::Relaxed);
                 Packet::decode(&buffer[..len]).map_or(Step::Wait, |p| transfer.packet(&p))
             }
-            Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => transfer.closed(),
-            Ok(Err(e)) => return Err(e),
+            Some(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => transfer.closed(),
+            Some(Err(e)) => return Err(e),
         };
     }
+}
+
+/// What a receiver waits for: a packet, or the news that the peer's port is closed.
+const NEWS: Interest = Interest::READABLE.add(Interest::ERROR);
+
+/// The next packet of the peer.
+async fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
+    let receive = || Ok(recv(socket.as_raw_fd(), buffer, MsgFlags::empty())?);
+    socket.async_io(NEWS, receive).await
+}
+
+/// Nothing is to be received before the next answer: the wait for it begins at once, without a call
+/// that finds nothing, one of four for each block. A packet that was there already, a repeated ACK,
+/// is read with that answer.
+fn expect_silence(socket: &UdpSocket) {
+    let nothing = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+    let _ = socket.try_io(Interest::READABLE, nothing);
 }
 
 async fn send_blocks(
