@@ -32,6 +32,8 @@ ids! {
     ClientId,
     /// An image: a disk that clients boot from.
     ImageId,
+    /// A version of an image: what its disk was at one time.
+    VersionId,
     /// One boot of one client.
     BootId,
     /// A user who signs in.

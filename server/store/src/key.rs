@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use types::{
     BootEntryId, BootId, ClientId, FirmwareId, GroupId, ImageId, JobId, MacAddr, ReservationId,
-    SessionId, TokenId, UserId,
+    SessionId, TokenId, UserId, VersionId,
 };
 
 /// A key, or the beginning of one, as bytes.
@@ -39,7 +39,8 @@ id_keys!(
     BootEntryId,
     GroupId,
     FirmwareId,
-    ReservationId
+    ReservationId,
+    VersionId
 );
 
 impl Key for MacAddr {

@@ -2,7 +2,7 @@
 #![cfg(test)]
 
 use super::{StorageBackend, embedded::EmbeddedStorage};
-use types::{ClientId, ImageId};
+use types::{ClientId, VersionId};
 use uuid::Uuid;
 
 fn client(n: u128) -> ClientId {
@@ -10,15 +10,15 @@ fn client(n: u128) -> ClientId {
 }
 
 /// An image of so many bytes with a pattern in its first and last sector.
-fn import(storage: &dyn StorageBackend, size: usize) -> (ImageId, Vec<u8>) {
-    let id = ImageId(Uuid::now_v7());
+fn import(storage: &dyn StorageBackend, size: usize) -> (VersionId, Vec<u8>) {
+    let id = VersionId(Uuid::now_v7());
     let mut disk = vec![0u8; size];
     disk[..512].fill(0xa1);
     disk[size - 512..].fill(0xe9);
     let mut sink = storage.begin_import(id).unwrap();
     // Odd pieces, so that no boundary of ours is met by luck.
     disk.chunks(5_003).for_each(|c| sink.write(c).unwrap());
-    assert!(!storage.has_image(id), "visible before it was whole");
+    assert!(!storage.has_version(id), "visible before it was whole");
     let done = sink.finish().unwrap();
     assert_eq!(done.size_bytes, size as u64);
     use sha2::Digest;
@@ -49,7 +49,7 @@ fn battery(storage: &dyn StorageBackend) {
     assert!(storage.open_overlay(a).is_err(), "a disk from nowhere");
     assert!(
         storage
-            .ensure_overlay(a, ImageId(Uuid::from_u128(9)))
+            .ensure_overlay(a, VersionId(Uuid::from_u128(9)))
             .is_err(),
         "a disk on no image"
     );
@@ -89,11 +89,11 @@ fn battery(storage: &dyn StorageBackend) {
     storage.remove_overlay(a).unwrap();
     assert!(storage.open_overlay(a).is_err());
     storage.remove_overlay(b).unwrap();
-    storage.remove_image(image).unwrap();
-    assert!(!storage.has_image(image));
+    storage.remove_version(image).unwrap();
+    assert!(!storage.has_version(image));
 
     // Broken-off and impossible imports leave nothing.
-    let id = ImageId(Uuid::now_v7());
+    let id = VersionId(Uuid::now_v7());
     let mut sink = storage.begin_import(id).unwrap();
     sink.write(&[1; 100]).unwrap();
     assert!(sink.finish().is_err(), "100 bytes are no disk");
@@ -101,13 +101,99 @@ fn battery(storage: &dyn StorageBackend) {
         storage.begin_import(id).unwrap().finish().is_err(),
         "nothing is no disk"
     );
-    assert!(!storage.has_image(id));
+    assert!(!storage.has_version(id));
+}
+
+fn read_version(storage: &dyn StorageBackend, version: VersionId, len: usize) -> Vec<u8> {
+    let mut buf = vec![0xee; len];
+    storage.read_version(version, 0, &mut buf).unwrap();
+    buf
+}
+
+/// What a client wrote becomes the next version, for others to start from.
+fn versions(storage: &dyn StorageBackend) {
+    let size = 3 * 1024 * 1024 + 512;
+    let (first, mut disk) = import(storage, size);
+    let [second, third, never] = [(); 3].map(|()| VersionId(Uuid::now_v7()));
+    let (a, b) = (client(11), client(12));
+    let mut go_on = |_, _| true;
+    assert!(storage.promote(a, second, &mut go_on).is_err(), "nothing to make it of");
+    assert_eq!(storage.overlay_version(a).unwrap(), None);
+
+    storage.ensure_overlay(a, first).unwrap();
+    let device = storage.open_overlay(a).unwrap();
+    device.write_at(8192 - 512, &[7; 1024]).unwrap();
+    // What is there already takes no place in the new version.
+    let untouched = read(storage, a, 1 << 20, 1 << 20);
+    device.write_at(1 << 20, &untouched).unwrap();
+    device.discard(0, 4096).unwrap();
+    device.write_at(size as u64 - 512, &[9; 512]).unwrap();
+    let before = disk.clone();
+    disk[8192 - 512..8192 + 512].fill(7);
+    disk[..4096].fill(0);
+    disk[size - 512..].fill(9);
+    assert_eq!(read(storage, a, 0, size), disk);
+
+    let stopped = storage.promote(a, never, &mut |done, total| done * 2 < total);
+    assert_eq!(stopped.unwrap(), None);
+    assert!(!storage.has_version(never), "half of one");
+    let mut told = Vec::new();
+    let taken = storage.promote(a, second, &mut |done, total| {
+        told.push((done, total));
+        true
+    });
+    let taken = taken.unwrap().unwrap();
+    assert!((1..256 * 1024).contains(&taken), "{taken} bytes for three blocks");
+    assert!(told.is_sorted() && told.iter().all(|t| t.0 <= t.1), "{told:?}");
+    assert_eq!(read_version(storage, second, size), disk);
+    assert_eq!(read_version(storage, first, size), before);
+    assert_eq!(storage.version_bytes(second).unwrap(), size as u64);
+    // The client's own disk is as it was, until it is put on the new version.
+    assert_eq!(storage.overlay_version(a).unwrap(), Some(first));
+    assert_eq!(read(storage, a, 0, size), disk);
+    storage.ensure_overlay(a, second).unwrap();
+    assert_eq!((storage.overlay_version(a).unwrap(), storage.overlay_bytes(a)), (Some(second), 0));
+    assert_eq!(storage.overlays_on(second).unwrap(), [a]);
+
+    // A version on a version; another client on it does not reach what is below.
+    let device = storage.open_overlay(a).unwrap();
+    device.write_at(0, &[5; 4096]).unwrap();
+    device.discard(8192, 4096).unwrap();
+    storage.promote(a, third, &mut go_on).unwrap().unwrap();
+    let mut newest = disk.clone();
+    newest[..4096].fill(5);
+    newest[8192..12_288].fill(0);
+    storage.ensure_overlay(b, third).unwrap();
+    assert_eq!(read(storage, b, 0, size), newest);
+    let device = storage.open_overlay(b).unwrap();
+    let extents = device.extents(0, size as u64).unwrap();
+    assert_eq!(extents.iter().map(|e| e.0).sum::<u64>(), size as u64);
+    let mut at = 0usize;
+    for (len, is_data) in extents {
+        let end = at + len as usize;
+        assert!(is_data || newest[at..end].iter().all(|b| *b == 0), "{at}..{end} is said to be empty");
+        at = end;
+    }
+    device.write_at(4096, &[1; 512]).unwrap();
+    assert_eq!(read_version(storage, third, size), newest);
+    assert_eq!(read_version(storage, second, size), disk);
+
+    for client in [a, b] {
+        storage.remove_overlay(client).unwrap();
+    }
+    for version in [third, second, first] {
+        assert!(storage.has_version(version));
+        storage.remove_version(version).unwrap();
+        assert!(!storage.has_version(version));
+    }
 }
 
 #[test]
 fn embedded_passes_the_battery() {
     let dir = tempfile::tempdir().unwrap();
-    battery(&EmbeddedStorage::open(dir.path()).unwrap());
+    let storage = EmbeddedStorage::open(dir.path()).unwrap();
+    battery(&storage);
+    versions(&storage);
     for folder in ["images", "overlays"] {
         let left: Vec<_> = std::fs::read_dir(dir.path().join(folder))
             .unwrap()

@@ -7,7 +7,7 @@ pub mod files;
 
 use crate::{Result, export::BlockDevice};
 use std::sync::Arc;
-use types::{ClientId, ImageId};
+use types::{ClientId, VersionId};
 
 pub use embedded::EmbeddedStorage;
 
@@ -40,25 +40,29 @@ pub trait ImportSink: Send {
     fn finish(self: Box<Self>) -> Result<Imported>;
 }
 
-/// A place for images and overlays. One battery of tests runs against every implementation.
+/// Told how far long work is, in bytes: done, of all. It says whether to go on.
+pub type Progress<'a> = dyn FnMut(u64, u64) -> bool + Send + 'a;
+
+/// A place for versions of images and for overlays. One battery of tests runs against every
+/// implementation.
 pub trait StorageBackend: Send + Sync {
-    /// Begins an image under an id that is not in use.
+    /// Begins a version of its own, above no other, under an id that is not in use.
     ///
     /// # Errors
     /// When the file system refuses.
-    fn begin_import(&self, image: ImageId) -> Result<Box<dyn ImportSink>>;
+    fn begin_import(&self, version: VersionId) -> Result<Box<dyn ImportSink>>;
 
-    /// Removes an image. Overlays on it must be gone; the caller knows.
+    /// Removes a version. Overlays and versions above it must be gone; the caller knows.
     ///
     /// # Errors
-    /// When the file system refuses. An image that is not there is no error.
-    fn remove_image(&self, image: ImageId) -> Result<()>;
+    /// When the file system refuses. A version that is not there is no error.
+    fn remove_version(&self, version: VersionId) -> Result<()>;
 
-    /// The clients that have an overlay on this image.
+    /// The clients whose overlay is on this version.
     ///
     /// # Errors
     /// When the file system refuses.
-    fn overlays_on(&self, image: ImageId) -> Result<Vec<ClientId>>;
+    fn overlays_on(&self, version: VersionId) -> Result<Vec<ClientId>>;
 
     /// The clients that have an overlay here, also one that can't be read.
     ///
@@ -66,40 +70,59 @@ pub trait StorageBackend: Send + Sync {
     /// When the file system refuses.
     fn overlays(&self) -> Result<Vec<ClientId>>;
 
-    /// Whether this image's bytes are here.
-    fn has_image(&self, image: ImageId) -> bool;
+    /// Whether this version's bytes are here, with those of all versions below it.
+    fn has_version(&self, version: VersionId) -> bool;
 
-    /// Size of an image's disk, bytes.
+    /// Size of a version's disk, bytes.
     ///
     /// # Errors
-    /// When there is no such image, or the file system refuses.
-    fn image_bytes(&self, image: ImageId) -> Result<u64>;
+    /// When there is no such version, or the file system refuses.
+    fn version_bytes(&self, version: VersionId) -> Result<u64>;
 
-    /// Fills `buf` from `offset` of an image; the caller stays below its size.
+    /// Fills `buf` from `offset` of a version; the caller stays below its size.
     ///
     /// # Errors
-    /// As [`StorageBackend::image_bytes`].
-    fn read_image(&self, image: ImageId, offset: u64, buf: &mut [u8]) -> Result<()>;
+    /// As [`StorageBackend::version_bytes`].
+    fn read_version(&self, version: VersionId, offset: u64, buf: &mut [u8]) -> Result<()>;
 
-    /// Makes sure that this client has an overlay on this image; one that it has stays as it is.
-    /// One on another image is replaced.
+    /// Makes sure that this client has an overlay on this version; one that it has stays as it is.
+    /// One on another version is replaced.
     ///
     /// # Errors
-    /// When there is no such image, or the file system refuses.
-    fn ensure_overlay(&self, client: ClientId, image: ImageId) -> Result<()>;
+    /// When there is no such version, or the file system refuses.
+    fn ensure_overlay(&self, client: ClientId, version: VersionId) -> Result<()>;
 
     /// Gives the client an empty overlay. A device that is still open on the old one goes on
     /// reading it, and nothing that it writes from now on is kept.
     ///
     /// # Errors
     /// As [`StorageBackend::ensure_overlay`].
-    fn reset_overlay(&self, client: ClientId, image: ImageId) -> Result<()>;
+    fn reset_overlay(&self, client: ClientId, version: VersionId) -> Result<()>;
 
     /// The client's disk; all callers share one device.
     ///
     /// # Errors
     /// When it has no overlay, or the file system refuses.
     fn open_overlay(&self, client: ClientId) -> Result<Arc<dyn BlockDevice>>;
+
+    /// The version that the client's overlay is on; None when it has none.
+    ///
+    /// # Errors
+    /// When the overlay can't be read.
+    fn overlay_version(&self, client: ClientId) -> Result<Option<VersionId>>;
+
+    /// Makes a version of what the client's disk holds, above the version that it is on, and gives back
+    /// what it takes on our disk, bytes. The overlay stays as it is. Nothing may write to it meanwhile;
+    /// the caller knows. None, and nothing is left, when `progress` said to stop.
+    ///
+    /// # Errors
+    /// When the client has no overlay, the chain of versions is too long, or the file system refuses.
+    fn promote(
+        &self,
+        client: ClientId,
+        version: VersionId,
+        progress: &mut Progress<'_>,
+    ) -> Result<Option<u64>>;
 
     /// Removes the client's overlay. None is no error.
     ///

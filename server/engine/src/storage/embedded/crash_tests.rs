@@ -8,11 +8,13 @@ use std::{
     io,
     sync::{Arc, Mutex},
 };
-use types::{ClientId, ImageId};
+use types::{ClientId, VersionId};
 use uuid::Uuid;
 
 const DISK: usize = 64 * 1024;
 const CLIENT: ClientId = ClientId(Uuid::from_u128(1));
+/// A version that is made of the client's disk.
+const NEXT: VersionId = VersionId(Uuid::from_u128(3));
 
 /// xorshift64*: reproducible, and a failing state is named by its seed.
 struct Dice(u64);
@@ -216,7 +218,7 @@ fn stage() -> (MemFiles, MemFiles, EmbeddedStorage, Vec<u8>) {
     let storage =
         EmbeddedStorage::on(Arc::new(images.clone()), Arc::new(overlays.clone())).unwrap();
     let disk: Vec<u8> = (0..DISK).map(|i| (i / 512) as u8 | 0x80).collect();
-    let image = ImageId(Uuid::from_u128(2));
+    let image = VersionId(Uuid::from_u128(2));
     let mut sink = storage.begin_import(image).unwrap();
     sink.write(&disk).unwrap();
     sink.finish().unwrap();
@@ -364,6 +366,61 @@ fn whichever_operation_fails_no_flushed_sector_is_lost_or_wrong() {
             }
         }
     }
+}
+
+/// What a cut leaves of a version in the making: all of it or nothing, and the overlay as it was.
+fn check_version(images: &MemFiles, overlays: &MemFiles, wanted: &[u8], why: &str) -> bool {
+    let again = EmbeddedStorage::on(Arc::new(images.clone()), Arc::new(overlays.clone())).unwrap();
+    let read = |read: &dyn Fn(&mut [u8])| {
+        let mut disk = vec![0; DISK];
+        read(&mut disk);
+        disk
+    };
+    let device = again.open_overlay(CLIENT).unwrap();
+    let disk = read(&|disk| device.read_at(0, disk).unwrap());
+    assert!(disk == wanted, "{why}: the overlay has changed");
+    let is_there = again.has_version(NEXT);
+    match is_there {
+        true => {
+            let disk = read(&|disk| again.read_version(NEXT, 0, disk).unwrap());
+            assert!(disk == wanted, "{why}: the version is not what was promoted");
+        }
+        false => {
+            let left = images.list().unwrap();
+            assert_eq!(left, ["00000000-0000-0000-0000-000000000002.raw"], "{why}");
+        }
+    }
+    is_there
+}
+
+#[test]
+fn a_version_is_whole_or_not_there_whenever_the_power_goes_or_an_operation_fails() {
+    let (mut there, mut failed) = (0, 0);
+    for n in 0..400u64 {
+        let mut dice = Dice(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1);
+        let (images, overlays, storage, mut disk) = stage();
+        let device = storage.open_overlay(CLIENT).unwrap();
+        for round in 0..20 {
+            let (at, bytes, discard) = change(&mut dice, round);
+            match discard {
+                true => device.discard(at as u64, bytes.len() as u64).unwrap(),
+                false => device.write_at(at as u64, &bytes).unwrap(),
+            }
+            disk[at..at + bytes.len()].copy_from_slice(&bytes);
+        }
+        device.flush().unwrap();
+        let errno = [nix::libc::EIO, nix::libc::ENOSPC][n as usize % 2];
+        images.0.lock().unwrap().fail_in = Some((dice.roll(24), errno));
+        let made = storage.promote(CLIENT, NEXT, &mut |_, _| true);
+        images.0.lock().unwrap().fail_in = None;
+        failed += u64::from(made.is_err());
+        drop((device, storage));
+        let left = images.crash(&mut dice);
+        let is_there = check_version(&left, &overlays, &disk, &format!("round {n}"));
+        assert!(is_there || made.is_err(), "round {n}: what was promised is gone");
+        there += u64::from(is_there);
+    }
+    assert!(there > 50 && failed > 50, "{there} there, {failed} failed: one case was hardly met");
 }
 
 #[test]

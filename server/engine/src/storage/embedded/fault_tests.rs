@@ -15,11 +15,11 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use types::{ClientId, ImageId};
+use types::{ClientId, VersionId};
 use uuid::Uuid;
 
 const CLIENT: ClientId = ClientId(Uuid::from_u128(1));
-const IMAGE: ImageId = ImageId(Uuid::from_u128(2));
+const IMAGE: VersionId = VersionId(Uuid::from_u128(2));
 const BLOCK: u64 = 4096;
 
 /// What has just been done to a file or to the folder.

@@ -4,7 +4,7 @@
 use super::states::{BLOCK, Change, State, States};
 use crate::storage::files::BlockFile;
 use std::{io, sync::Arc};
-use types::ImageId;
+use types::VersionId;
 
 const MAGIC: &[u8; 8] = b"NSBOVL01";
 /// The header has a page of its own, so that appending never rewrites it.
@@ -14,12 +14,13 @@ const RECORD: usize = 24;
 /// A journal of fewer records than this is not worth rewriting.
 const REWRITE_AT: u64 = 65_536;
 
-/// What an overlay is on, bound into its map's header.
+/// What an overlay, or a version above another, is on: bound into its map's header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
-    pub image: ImageId,
+    /// The version below.
+    pub parent: VersionId,
     pub size_bytes: u64,
-    /// Raised with each reset; names the data file.
+    /// Raised with each reset; names the data file of an overlay.
     pub generation: u64,
 }
 
@@ -39,7 +40,7 @@ impl Map {
     pub fn create(file: Arc<dyn BlockFile>, header: Header, changes: &[Change]) -> io::Result<Map> {
         let mut page = vec![0u8; HEADER as usize];
         page[..8].copy_from_slice(MAGIC);
-        page[8..24].copy_from_slice(header.image.0.as_bytes());
+        page[8..24].copy_from_slice(header.parent.0.as_bytes());
         page[24..32].copy_from_slice(&header.size_bytes.to_le_bytes());
         page[32..40].copy_from_slice(&header.generation.to_le_bytes());
         page[40..48].copy_from_slice(&BLOCK.to_le_bytes());
@@ -80,6 +81,16 @@ impl Map {
             file.sync()?;
         }
         Ok((header, states, Map::at(file, end)))
+    }
+
+    /// Reads the map of a version, which was whole before it had its name: nothing of it may be torn.
+    pub fn read_whole(file: &dyn BlockFile) -> io::Result<(Header, Vec<Change>)> {
+        let header = Map::header(file)?;
+        let len = file.len()?;
+        match scan(file, &header, len)? {
+            (states, end) if end == len => Ok((header, states.changes())),
+            _ => Err(super::version::bad("its map is damaged")),
+        }
     }
 
     /// The journal in its shortest form, when it is much longer than that; None when it is not.
@@ -180,9 +191,9 @@ fn parse_header(page: &[u8]) -> io::Result<Header> {
     if crc != crc32c::crc32c(&page[..HEADER_USED - 4]) || u64_at(40) != BLOCK {
         return Err(bad("its header does not match its checksum"));
     }
-    let image = ImageId(uuid::Uuid::from_slice(&page[8..24]).map_err(|_| bad("no image"))?);
+    let parent = uuid::Uuid::from_slice(&page[8..24]).map_err(|_| bad("it is on nothing"))?;
     Ok(Header {
-        image,
+        parent: VersionId(parent),
         size_bytes: u64_at(24),
         generation: u64_at(32),
     })

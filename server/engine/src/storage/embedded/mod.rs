@@ -1,10 +1,12 @@
-//! Storage on any file system: an image is a sparse file that never changes, an overlay is a sparse
-//! data file and a map of what is in it.
+//! Storage on any file system: the first version of an image is a sparse file, and each later one, as
+//! an overlay, a sparse data file and a map of what is in it. No version ever changes.
 
 mod import;
 mod map;
 mod overlay;
+mod promote;
 mod states;
+mod version;
 
 #[cfg(test)]
 mod crash_tests;
@@ -12,7 +14,7 @@ mod crash_tests;
 mod fault_tests;
 
 use super::{
-    ImportSink, StorageBackend,
+    ImportSink, Progress, StorageBackend,
     files::{BlockFile, Files, OsFiles},
 };
 use crate::{Area, Error, Result, export::BlockDevice};
@@ -24,7 +26,8 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
-use types::{ClientId, ImageId};
+use types::{ClientId, VersionId};
+use version::{Delta, Version};
 
 /// A client's device while it is open: every session shares it. The lock keeps two resets of that
 /// client apart, and holds up nobody else.
@@ -37,12 +40,12 @@ enum Size {
     Closed(u64),
 }
 
-/// Images in one folder, overlays in another.
+/// Versions in one folder, overlays in another.
 pub struct EmbeddedStorage {
     images: Arc<dyn Files>,
     overlays: Arc<dyn Files>,
-    /// Open base files, one for all overlays on an image.
-    bases: Mutex<HashMap<ImageId, Weak<dyn BlockFile>>>,
+    /// Open versions, one for all overlays on it.
+    open: Mutex<HashMap<VersionId, Weak<Version>>>,
     slots: Mutex<HashMap<ClientId, Slot>>,
     /// Apart from the slots: views ask for it, and must never wait for the file system.
     sizes: Mutex<HashMap<ClientId, Size>>,
@@ -61,30 +64,52 @@ impl EmbeddedStorage {
 
     /// As [`EmbeddedStorage::open`] on folders of any kind.
     pub(crate) fn on(images: Arc<dyn Files>, overlays: Arc<dyn Files>) -> io::Result<Self> {
-        for name in images.list()? {
-            if name.ends_with(".part") {
-                images.remove(&name)?;
-            }
-        }
+        sweep_versions(images.as_ref())?;
         sweep_overlays(overlays.as_ref())?;
         Ok(EmbeddedStorage {
             images,
             sizes: Mutex::new(sizes(overlays.as_ref())?),
             overlays,
-            bases: Mutex::default(),
+            open: Mutex::default(),
             slots: Mutex::default(),
         })
     }
 
-    fn base(&self, image: ImageId) -> io::Result<Arc<dyn BlockFile>> {
-        let mut bases = lock(&self.bases);
-        if let Some(base) = bases.get(&image).and_then(Weak::upgrade) {
-            return Ok(base);
+    /// The version, open; all callers share it.
+    fn version(&self, id: VersionId) -> io::Result<Arc<Version>> {
+        let mut open = lock(&self.open);
+        if let Some(version) = open.get(&id).and_then(Weak::upgrade) {
+            return Ok(version);
         }
-        let base = self.images.open(&image_name(image))?;
-        bases.retain(|_, b| b.strong_count() > 0);
-        bases.insert(image, Arc::downgrade(&base));
-        Ok(base)
+        let version = Arc::new(self.open_version(id)?);
+        open.retain(|_, v| v.strong_count() > 0);
+        open.insert(id, Arc::downgrade(&version));
+        Ok(version)
+    }
+
+    fn open_version(&self, id: VersionId) -> io::Result<Version> {
+        let (mut deltas, mut at) = (Vec::new(), id);
+        loop {
+            let missing = match self.images.open(&image_name(at)) {
+                Ok(base) => {
+                    deltas.reverse();
+                    let size_bytes = base.len()?;
+                    return Version::new(base, size_bytes, deltas);
+                }
+                Err(e) if e.kind() == io::ErrorKind::NotFound => e,
+                Err(e) => return Err(e),
+            };
+            // More than can be opened, or a circle.
+            if deltas.len() > version::MAX_DEPTH {
+                return Err(version::bad("the chain of versions below it has no end"));
+            }
+            let (data_name, map_name) = promote::names(at);
+            let map = self.images.open(&map_name).map_err(|_| missing)?;
+            let (header, changes) = Map::read_whole(map.as_ref())?;
+            let data = self.images.open(&data_name)?;
+            deltas.push(Delta { data, changes });
+            at = header.parent;
+        }
     }
 
     /// The header of the client's map on disk; None when it has no map.
@@ -112,7 +137,7 @@ impl EmbeddedStorage {
     fn load(&self, client: ClientId) -> io::Result<Arc<Overlay>> {
         let overlay = Overlay::open(self.overlays.clone(), &map_name(client), |h| {
             Ok((
-                self.base(h.image)?,
+                self.version(h.parent)?,
                 self.overlays.open(&data_name(client, h.generation))?,
             ))
         })?;
@@ -125,9 +150,9 @@ impl EmbeddedStorage {
         &self,
         slot: &mut Option<Arc<Overlay>>,
         client: ClientId,
-        image: ImageId,
+        version: VersionId,
     ) -> io::Result<()> {
-        let size_bytes = self.base(image)?.len()?;
+        let size_bytes = self.version(version)?.size_bytes();
         let old = self.data_files(client)?;
         let generation = old.iter().map(|o| o.0).max().unwrap_or(0) + 1;
         let data = self.overlays.create(&data_name(client, generation))?;
@@ -138,7 +163,7 @@ impl EmbeddedStorage {
         Map::create(
             self.overlays.create(&temporary)?,
             Header {
-                image,
+                parent: version,
                 size_bytes,
                 generation,
             },
@@ -158,17 +183,54 @@ impl EmbeddedStorage {
         Ok(())
     }
 
+    /// The version that an overlay is on, for who holds its slot. One that can't be read is an error and
+    /// not "none": it holds what someone wanted kept.
+    fn parent(
+        &self,
+        slot: &Option<Arc<Overlay>>,
+        client: ClientId,
+    ) -> Result<Option<VersionId>> {
+        let header = match slot.as_ref() {
+            Some(device) => Some(*device.header()),
+            None => self
+                .header(client)
+                .map_err(Error::io(format!("reading the overlay of {client}")))?,
+        };
+        Ok(header.map(|header| header.parent))
+    }
+
     fn reset(
         &self,
         slot: &mut Option<Arc<Overlay>>,
         client: ClientId,
-        image: ImageId,
+        version: VersionId,
     ) -> Result<()> {
-        if !self.has_image(image) {
-            return Err(Error::not_found(Area::Image, image));
+        if !self.has_version(version) {
+            return Err(Error::not_found(Area::Image, version));
         }
-        self.replace(slot, client, image)
+        self.replace(slot, client, version)
             .map_err(Error::io(format!("making an empty overlay for {client}")))
+    }
+
+    /// The client's device, for who holds its slot.
+    fn open_slot(
+        &self,
+        slot: &mut Option<Arc<Overlay>>,
+        client: ClientId,
+    ) -> Result<Arc<Overlay>> {
+        // A broken one refuses its sessions for good; what it had flushed is read anew.
+        if let Some(overlay) = slot.as_ref().filter(|o| !o.is_broken()) {
+            return Ok(overlay.clone());
+        }
+        let failed = || Error::io(format!("opening the overlay of {client}"));
+        // Only a missing map means that there is none: a missing version or data file is damage.
+        if self.header(client).map_err(failed())?.is_none() {
+            return Err(Error::not_found(Area::Disk, client));
+        }
+        let overlay = self.load(client).map_err(failed())?;
+        *slot = Some(overlay.clone());
+        lock(&self.sizes).insert(client, Size::Open(overlay.clone()));
+        Ok(overlay)
     }
 
     fn slot(&self, client: ClientId) -> Slot {
@@ -177,28 +239,31 @@ impl EmbeddedStorage {
 }
 
 impl StorageBackend for EmbeddedStorage {
-    fn begin_import(&self, image: ImageId) -> Result<Box<dyn ImportSink>> {
+    fn begin_import(&self, version: VersionId) -> Result<Box<dyn ImportSink>> {
         Ok(Box::new(import::Sink::begin(
             self.images.clone(),
-            image_name(image),
+            image_name(version),
         )?))
     }
 
-    fn remove_image(&self, image: ImageId) -> Result<()> {
-        lock(&self.bases).remove(&image);
-        self.images
-            .remove(&image_name(image))
+    fn remove_version(&self, version: VersionId) -> Result<()> {
+        lock(&self.open).remove(&version);
+        let (data, map) = promote::names(version);
+        // The map before its data: what is left of a version without one is swept.
+        [image_name(version), map, data]
+            .iter()
+            .try_for_each(|name| self.images.remove(name))
             .and_then(|()| self.images.sync())
-            .map_err(Error::io(format!("removing the file of image {image}")))
+            .map_err(Error::io(format!("removing the files of version {version}")))
     }
 
-    fn overlays_on(&self, image: ImageId) -> Result<Vec<ClientId>> {
+    fn overlays_on(&self, version: VersionId) -> Result<Vec<ClientId>> {
         let mut clients = Vec::new();
         for (client, header) in
             maps(self.overlays.as_ref()).map_err(Error::io("reading the overlays"))?
         {
-            // One that can't be read may be on any image, but nobody can use it.
-            if header.is_ok_and(|h| h.image == image) {
+            // One that can't be read may be on any version, but nobody can use it.
+            if header.is_ok_and(|h| h.parent == version) {
                 clients.push(client);
             }
         }
@@ -210,58 +275,73 @@ impl StorageBackend for EmbeddedStorage {
         Ok(all.into_iter().map(|(client, _)| client).collect())
     }
 
-    fn has_image(&self, image: ImageId) -> bool {
-        self.base(image).is_ok()
+    fn has_version(&self, version: VersionId) -> bool {
+        self.version(version).is_ok()
     }
 
-    fn image_bytes(&self, image: ImageId) -> Result<u64> {
-        self.base(image)
-            .and_then(|file| file.len())
-            .map_err(Error::io(format!("reading the file of image {image}")))
+    fn version_bytes(&self, version: VersionId) -> Result<u64> {
+        self.version(version)
+            .map(|version| version.size_bytes())
+            .map_err(Error::io(format!("reading the files of version {version}")))
     }
 
-    fn read_image(&self, image: ImageId, offset: u64, buf: &mut [u8]) -> Result<()> {
-        self.base(image)
-            .and_then(|file| file.read_at(offset, buf))
-            .map_err(Error::io(format!("reading the file of image {image}")))
+    fn read_version(&self, version: VersionId, offset: u64, buf: &mut [u8]) -> Result<()> {
+        self.version(version)
+            .and_then(|version| version.read_at(offset, buf))
+            .map_err(Error::io(format!("reading the files of version {version}")))
     }
 
-    fn ensure_overlay(&self, client: ClientId, image: ImageId) -> Result<()> {
+    fn ensure_overlay(&self, client: ClientId, version: VersionId) -> Result<()> {
         let slot = self.slot(client);
         let mut slot = lock(&slot);
-        // One that can't be read is an error and not "none": it holds what someone wanted kept.
-        let header = match slot.as_ref() {
-            Some(device) => Some(*device.header()),
-            None => self
-                .header(client)
-                .map_err(Error::io(format!("reading the overlay of {client}")))?,
-        };
-        if header.is_some_and(|h| h.image == image) {
+        if self.parent(&slot, client)? == Some(version) {
             return Ok(());
         }
-        self.reset(&mut slot, client, image)
+        self.reset(&mut slot, client, version)
     }
 
-    fn reset_overlay(&self, client: ClientId, image: ImageId) -> Result<()> {
-        self.reset(&mut lock(&self.slot(client)), client, image)
+    fn reset_overlay(&self, client: ClientId, version: VersionId) -> Result<()> {
+        self.reset(&mut lock(&self.slot(client)), client, version)
     }
 
     fn open_overlay(&self, client: ClientId) -> Result<Arc<dyn BlockDevice>> {
         let slot = self.slot(client);
-        let mut slot = lock(&slot);
-        // A broken one refuses its sessions for good; what it had flushed is read anew.
-        if let Some(overlay) = slot.as_ref().filter(|o| !o.is_broken()) {
-            return Ok(overlay.clone());
-        }
-        let failed = || Error::io(format!("opening the overlay of {client}"));
-        // Only a missing map means that there is none: a missing image or data file is damage.
-        if self.header(client).map_err(failed())?.is_none() {
-            return Err(Error::not_found(Area::Disk, client));
-        }
-        let overlay = self.load(client).map_err(failed())?;
-        *slot = Some(overlay.clone());
-        lock(&self.sizes).insert(client, Size::Open(overlay.clone()));
+        let overlay = self.open_slot(&mut lock(&slot), client)?;
         Ok(overlay)
+    }
+
+    fn overlay_version(&self, client: ClientId) -> Result<Option<VersionId>> {
+        let slot = self.slot(client);
+        let slot = lock(&slot);
+        self.parent(&slot, client)
+    }
+
+    fn promote(
+        &self,
+        client: ClientId,
+        version: VersionId,
+        progress: &mut Progress<'_>,
+    ) -> Result<Option<u64>> {
+        let slot = self.slot(client);
+        let overlay = self.open_slot(&mut lock(&slot), client)?;
+        let below = overlay.below().clone();
+        if below.depth() >= version::MAX_DEPTH {
+            return Err(Error::conflict(
+                Area::Image,
+                format!("{} versions are above each other", below.depth() + 1),
+                "Export the newest one and import it as an image of its own.",
+            ));
+        }
+        let failed = || Error::io(format!("making a version of the disk of {client}"));
+        let (data, map) = promote::names(version);
+        let names = (data.as_str(), map.as_str());
+        let made = promote::promote(&overlay, &below, self.images.as_ref(), names, progress);
+        if !made.map_err(failed())? {
+            return Ok(None);
+        }
+        let size = |name: &str| self.images.open(name)?.allocated();
+        let taken = size(&data).and_then(|bytes| Ok(bytes + size(&map)?));
+        taken.map(Some).map_err(failed())
     }
 
     fn remove_overlay(&self, client: ClientId) -> Result<()> {
@@ -323,8 +403,9 @@ fn sizes(files: &dyn Files) -> io::Result<HashMap<ClientId, Size>> {
     Ok(maps(files)?.into_iter().map(size).collect())
 }
 
-fn image_name(image: ImageId) -> String {
-    format!("{image}.raw")
+/// The file of a version that is above no other.
+fn image_name(version: VersionId) -> String {
+    format!("{version}.raw")
 }
 
 fn map_name(client: ClientId) -> String {
@@ -333,6 +414,20 @@ fn map_name(client: ClientId) -> String {
 
 fn data_name(client: ClientId, generation: u64) -> String {
     format!("{client}.{generation}.data")
+}
+
+/// Removes half-made versions.
+fn sweep_versions(files: &dyn Files) -> io::Result<()> {
+    let names = files.list()?;
+    for name in &names {
+        let unnamed = name
+            .strip_suffix(".data")
+            .is_some_and(|version| !names.contains(&format!("{version}.map")));
+        if unnamed || name.ends_with(".part") {
+            files.remove(name)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes half-made maps and the data files that no map names.

@@ -1,4 +1,4 @@
-//! A client's disk: the image below, and what this client wrote above it.
+//! A client's disk: the version of an image below, and what this client wrote above it.
 //!
 //! Crash safety rests on one order. A flush first syncs the data file, then appends to the map which
 //! blocks are now in it, then syncs the map, then returns. A block's first write always fills the
@@ -7,7 +7,8 @@
 
 use super::{
     map::{Header, Map},
-    states::{BLOCK, Changes, State, States},
+    states::{BLOCK, Change, Changes, State, States},
+    version::Version,
 };
 use crate::{
     export::BlockDevice,
@@ -28,7 +29,7 @@ const STRETCH: u64 = 256;
 /// An open overlay.
 pub struct Overlay {
     header: Header,
-    base: Arc<dyn BlockFile>,
+    base: Arc<Version>,
     data: Arc<dyn BlockFile>,
     states: States,
     /// Held while blocks of a stretch change state, so that two first writes of one block don't
@@ -56,7 +57,7 @@ impl Overlay {
     pub fn open(
         files: Arc<dyn Files>,
         map_name: &str,
-        open: impl FnOnce(&Header) -> io::Result<(Arc<dyn BlockFile>, Arc<dyn BlockFile>)>,
+        open: impl FnOnce(&Header) -> io::Result<(Arc<Version>, Arc<dyn BlockFile>)>,
     ) -> io::Result<Overlay> {
         let (header, states, map) = Map::open(files.open(map_name)?)?;
         let (base, data) = open(&header)?;
@@ -81,7 +82,25 @@ impl Overlay {
         })
     }
 
-    /// Which image and generation this is.
+    /// Every run of blocks that is not the version's below, in order.
+    pub fn changes(&self) -> Vec<Change> {
+        self.states.changes()
+    }
+
+    /// Fills `buf` with what blocks of this state hold from `offset` on.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn read_changed(&self, state: State, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.read_run(state, offset, buf)
+    }
+
+    /// The version below.
+    pub fn below(&self) -> &Arc<Version> {
+        &self.base
+    }
+
+    /// On which version and of which generation this is.
     pub fn header(&self) -> &Header {
         &self.header
     }
