@@ -3,8 +3,8 @@
 
 use super::{
     account::Account, activity::Activity, boot::Boot, computer::Computer, firmware::Firmware,
-    floor::Floor, images::Images, loaders::Loaders, network::Network, settings::Settings,
-    users::Users,
+    floor::Floor, image::Image, images::Images, loaders::Loaders, network::Network,
+    settings::Settings, users::Users,
 };
 use leptos::prelude::*;
 use leptos_router::{LazyRoute, lazy_route};
@@ -65,6 +65,18 @@ impl LazyRoute for ImagesPage {
     }
     fn view(_this: Self) -> AnyView {
         view! { <Images/> }.into_any()
+    }
+}
+
+pub struct ImagePage;
+
+#[lazy_route]
+impl LazyRoute for ImagePage {
+    fn data() -> Self {
+        ImagePage
+    }
+    fn view(_this: Self) -> AnyView {
+        view! { <Image/> }.into_any()
     }
 }
 

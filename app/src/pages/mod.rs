@@ -8,6 +8,7 @@ mod door;
 mod firmware;
 mod floor;
 mod frame;
+mod image;
 mod images;
 mod lazy;
 mod loaders;
@@ -18,8 +19,8 @@ mod users;
 use crate::{i18n::*, live::Live, start::Start};
 use frame::{Frame, Missing};
 use lazy::{
-    AccountPage, ActivityPage, BootPage, ComputerPage, FirmwarePage, FloorPage, ImagesPage,
-    LoadersPage, NetworkPage, SettingsPage, UsersPage,
+    AccountPage, ActivityPage, BootPage, ComputerPage, FirmwarePage, FloorPage, ImagePage,
+    ImagesPage, LoadersPage, NetworkPage, SettingsPage, UsersPage,
 };
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
@@ -90,6 +91,7 @@ pub fn App(#[prop(optional)] hydrated: Option<ArcRwSignal<bool>>) -> impl IntoVi
                         <Route path=path!("/floor/:id") view={Lazy::<ComputerPage>::new()}/>
                         <Route path=path!("/boot") view={Lazy::<BootPage>::new()}/>
                         <Route path=path!("/images") view={Lazy::<ImagesPage>::new()}/>
+                        <Route path=path!("/images/:id") view={Lazy::<ImagePage>::new()}/>
                         <Route path=path!("/loaders") view={Lazy::<LoadersPage>::new()}/>
                         <Route path=path!("/firmware") view={Lazy::<FirmwarePage>::new()}/>
                         <Route path=path!("/network") view={Lazy::<NetworkPage>::new()}/>

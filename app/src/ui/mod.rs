@@ -1,5 +1,6 @@
-//! Components that know no domain words beyond a boot's hops.
+//! Components that know no domain words beyond a boot's hops and an image's channels.
 
+mod channel;
 pub mod format;
 mod icons;
 mod pieces;
@@ -9,6 +10,7 @@ mod state;
 mod text_area;
 pub mod upload;
 
+pub use channel::channel_word;
 pub use icons::{Shape, StateShape};
 pub use pieces::{Field, Password, Problems, Select, When, times};
 pub use rail::{HopLabels, Rail};

@@ -1,6 +1,6 @@
 //! Groups: clients that share settings. What a client says itself goes before its group.
 
-use crate::{BootEntryId, DhcpOption, GroupId, LoaderKind, Timestamp};
+use crate::{BootEntryId, Channel, DhcpOption, GroupId, LoaderKind, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A group as shown.
@@ -14,6 +14,8 @@ pub struct GroupView {
     pub boot_entry_name: Option<String>,
     pub loader_set: Option<String>,
     pub loader: Option<LoaderKind>,
+    /// Which versions of their images its clients boot.
+    pub channel: Channel,
     /// DHCP options of its clients: they go before their scope's, and what is reserved for one of them
     /// goes before these.
     pub options: Vec<DhcpOption>,
@@ -38,6 +40,9 @@ pub struct CreateGroupParams {
     /// `snponly` or `ipxe`.
     #[serde(default)]
     pub loader: Option<String>,
+    /// Which versions of their images its clients boot.
+    #[serde(default)]
+    pub channel: Channel,
     /// DHCP options of its clients.
     #[serde(default)]
     pub options: Vec<DhcpOption>,
@@ -54,6 +59,8 @@ pub struct UpdateGroupParams {
     pub loader_set: Option<String>,
     /// `snponly` or `ipxe`.
     pub loader: Option<String>,
+    /// Which versions of their images its clients boot, from their next boot on.
+    pub channel: Option<Channel>,
     /// All of them anew; an empty list takes them away.
     pub options: Option<Vec<DhcpOption>>,
 }

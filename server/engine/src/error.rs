@@ -12,6 +12,8 @@ pub enum Area {
     Client,
     /// An image.
     Image,
+    /// A version of an image.
+    Version,
     /// A boot entry.
     BootEntry,
     /// A group of computers.
@@ -61,6 +63,7 @@ impl Area {
     pub const ALL: &[Area] = &[
         Area::Client,
         Area::Image,
+        Area::Version,
         Area::BootEntry,
         Area::Group,
         Area::Firmware,
@@ -89,6 +92,7 @@ impl Area {
         match self {
             Area::Client => "CLIENT",
             Area::Image => "IMAGE",
+            Area::Version => "VERSION",
             Area::BootEntry => "ENTRY",
             Area::Group => "GROUP",
             Area::Firmware => "FIRMWARE",
@@ -118,6 +122,7 @@ impl Area {
         match self {
             Area::Client => "computer",
             Area::Image => "image",
+            Area::Version => "version",
             Area::BootEntry => "boot entry",
             Area::Group => "group",
             Area::Firmware => "firmware",

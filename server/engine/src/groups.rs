@@ -125,6 +125,7 @@ impl Groups {
             created_at: now(),
             revision: 1,
             options: stored_options(Area::Group, params.options, Layer::Computer)?,
+            channel: params.channel,
         };
         entries::check_name(Area::Group, &record.name)?;
         let (inner, by) = (self.inner.clone(), by.clone());
@@ -169,6 +170,7 @@ impl Groups {
                 loader_set: set.unwrap_or_else(|| old.loader_set.clone()),
                 loader: kind.unwrap_or(old.loader),
                 options: options.unwrap_or_else(|| old.options.clone()),
+                channel: params.channel.unwrap_or(old.channel),
                 ..old.clone()
             };
             if record != old {
@@ -247,7 +249,7 @@ impl Inner {
     fn facts(&self, r: &GroupRecord) -> serde_json::Value {
         serde_json::json!({
             "name": r.name, "boot_entry": self.entry_name(r.boot_entry_id),
-            "loader_set": r.loader_set, "loader": r.loader,
+            "loader_set": r.loader_set, "loader": r.loader, "channel": r.channel,
             "options": written(r).iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     }
@@ -261,6 +263,7 @@ impl Inner {
             boot_entry_name: self.entry_name(r.boot_entry_id),
             loader_set: r.loader_set.clone(),
             loader: r.loader,
+            channel: r.channel,
             options: written(r),
             client_count: u32::try_from(members).unwrap_or(u32::MAX),
             created_at: r.created_at,

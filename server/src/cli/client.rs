@@ -122,6 +122,11 @@ pub enum ClientCommand {
         /// Name, id or MAC address
         client: String,
     },
+    /// Begin a computer's disk anew while it is off: what it wrote is gone
+    Discard {
+        /// Name, id or MAC address
+        client: String,
+    },
     /// At its next boot fetch our loader once, past an iPXE in its ROM that is too old
     ThroughLoader {
         /// Name, id or MAC address
@@ -249,6 +254,15 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
             let path = format!("{}/boot-choice", at("clients", &client.id.to_string()));
             let choice: BootChoiceView = console.server.get(&path)?;
             console.print(&client, || render::why(&client, &networks, &choice))
+        }
+        ClientCommand::Discard { client } => {
+            let path = format!("{}/actions/discard", at("clients", &client));
+            match console.change::<ClientView>(Change::new("POST", path))? {
+                None => Ok(()),
+                Some(client) => {
+                    console.print(&client, || render::list(std::slice::from_ref(&client)))
+                }
+            }
         }
         ClientCommand::ThroughLoader { client } => {
             let path = format!("{}/actions/through-loader", at("clients", &client));

@@ -4,7 +4,7 @@ use super::{
     CliError, address::at, connect::Change, console::Console, listing::Listing, render, watch,
 };
 use clap::{Args, Subcommand};
-use types::{CreateGroupParams, DhcpOption, GroupView, Topic, UpdateGroupParams};
+use types::{Channel, CreateGroupParams, DhcpOption, GroupView, Topic, UpdateGroupParams};
 
 #[derive(Subcommand)]
 pub enum GroupCommand {
@@ -30,7 +30,7 @@ pub enum GroupCommand {
     },
     /// Change a group
     #[command(group(clap::ArgGroup::new("change").required(true).multiple(true)
-        .args(["name", "boot_entry", "loader_set", "loader", "options", "no_options"])))]
+        .args(["name", "boot_entry", "loader_set", "loader", "channel", "options", "no_options"])))]
     Set {
         /// Name or id
         group: String,
@@ -66,6 +66,9 @@ pub struct Shared {
     /// Which iPXE build of that set: snponly or ipxe
     #[arg(long, value_name = "LOADER")]
     loader: Option<String>,
+    /// Which versions of their images its computers boot: production, test or maintenance
+    #[arg(long)]
+    channel: Option<Channel>,
     /// A DHCP option of its computers, e.g. 42:addresses:10.0.0.3; kinds: text, addresses, u8, u16, u32, hex
     #[arg(long = "option", value_name = "CODE:KIND:VALUE")]
     options: Vec<DhcpOption>,
@@ -103,6 +106,7 @@ pub fn run(command: GroupCommand, console: &Console) -> Result<(), CliError> {
                 boot_entry: shared.boot_entry,
                 loader_set: shared.loader_set,
                 loader: shared.loader,
+                channel: shared.channel.unwrap_or_default(),
             };
             show(
                 Change::new("POST", "/api/v1/groups").body(&params)?,
@@ -121,6 +125,7 @@ pub fn run(command: GroupCommand, console: &Console) -> Result<(), CliError> {
                 boot_entry: shared.boot_entry,
                 loader_set: shared.loader_set,
                 loader: shared.loader,
+                channel: shared.channel,
             };
             let change = Change::new("PATCH", at("groups", &group)).body(&params)?;
             show(change.if_match(if_match), console)

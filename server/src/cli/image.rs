@@ -5,6 +5,7 @@ use super::{
     address::{Query, at},
     connect::Change,
     console::Console,
+    image_version::{self, VersionCommand},
     job,
     listing::Listing,
     render, watch,
@@ -54,6 +55,8 @@ pub enum ImageCommand {
         /// Name or id
         image: String,
     },
+    #[command(flatten)]
+    Version(VersionCommand),
 }
 
 /// Runs a command about images.
@@ -79,6 +82,7 @@ pub fn run(command: ImageCommand, console: &Console) -> Result<(), CliError> {
             let path = format!("{}/actions/verify", at("images", &image));
             job::begin(Change::new("POST", path), console)
         }
+        ImageCommand::Version(command) => image_version::run(command, console),
     }
 }
 

@@ -15,6 +15,7 @@ mod error;
 mod firmware;
 mod group;
 mod image;
+mod image_version;
 mod interrupt;
 mod job;
 mod lab;

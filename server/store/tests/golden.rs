@@ -100,9 +100,36 @@ fn a_group_of_the_first_format_is_read_and_has_no_options() {
     let bytes = unhex(include_str!("golden/group-1.hex"));
     let old = store::GroupRecord {
         options: Vec::new(),
+        channel: Channel::Production,
         ..samples::group()
     };
     assert!(codec::decode::<store::GroupRecord>(&bytes).unwrap() == old);
+    let bytes = unhex(include_str!("golden/group-2.hex"));
+    let old = store::GroupRecord {
+        channel: Channel::Production,
+        ..samples::group()
+    };
+    assert!(codec::decode::<store::GroupRecord>(&bytes).unwrap() == old);
+}
+
+/// Its one version has its id: its file keeps its name.
+#[test]
+fn an_image_of_the_first_format_is_read_and_has_one_version() {
+    let bytes = unhex(include_str!("golden/image-1.hex"));
+    let new = samples::image();
+    let first = VersionId(new.id.0);
+    let old = store::ImageRecord {
+        versions: vec![store::StoredVersion {
+            author: String::new(),
+            ..new.versions[0].clone()
+        }],
+        numbered: 1,
+        channels: store::StoredChannels::all_at(first),
+        previous: None,
+        superclient: None,
+        ..new
+    };
+    assert!(codec::decode::<store::ImageRecord>(&bytes).unwrap() == old);
 }
 
 /// Databases of the first version hold these.

@@ -259,6 +259,26 @@ const FIELDS: &[Field] = &[
         let path = format!("/api/v1/images/{}/actions/verify", encoded(v));
         s.send("POST", &path, &[], b"")
     }),
+    ("channel of an image", |s, v| {
+        let path = format!("/api/v1/images/disk/channels/{}", encoded(v));
+        s.json("PUT", &path, json!({ "version": 1 }))
+    }),
+    ("version of an image", |s, v| {
+        let path = format!("/api/v1/images/disk/versions/{}", encoded(v));
+        s.send("DELETE", &path, &[], b"")
+    }),
+    ("superclient of an image", |s, v| {
+        let body = json!({ "client": v });
+        s.json("PUT", "/api/v1/images/disk/superclient", body)
+    }),
+    ("disk that is begun anew", |s, v| {
+        let path = format!("/api/v1/clients/{}/actions/discard", encoded(v));
+        s.send("POST", &path, &[], b"")
+    }),
+    ("channel of a group", |s, v| {
+        let body = json!({ "name": "row-9", "channel": v });
+        s.json("POST", "/api/v1/groups", body)
+    }),
     ("name of a loader set", |s, v| {
         let path = format!("/api/v1/loaders?name={}", encoded(v));
         s.send(

@@ -53,6 +53,11 @@ const TABLE: &[(&str, &str, &str)] = &[
         "/api/v1/clients/{client}/actions/through-loader",
         "operator",
     ),
+    (
+        "POST",
+        "/api/v1/clients/{client}/actions/discard",
+        "operator",
+    ),
     ("POST", "/api/v1/clients/actions/update", "operator"),
     ("POST", "/api/v1/clients/actions/remove", "operator"),
     ("GET", "/api/v1/images", "viewer"),
@@ -60,6 +65,25 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/images/{image}", "viewer"),
     ("DELETE", "/api/v1/images/{image}", "operator"),
     ("POST", "/api/v1/images/{image}/actions/verify", "operator"),
+    ("POST", "/api/v1/images/{image}/actions/apply", "operator"),
+    ("POST", "/api/v1/images/{image}/actions/revert", "operator"),
+    (
+        "PUT",
+        "/api/v1/images/{image}/channels/{channel}",
+        "operator",
+    ),
+    ("PUT", "/api/v1/images/{image}/superclient", "operator"),
+    ("DELETE", "/api/v1/images/{image}/superclient", "operator"),
+    (
+        "PATCH",
+        "/api/v1/images/{image}/versions/{version}",
+        "operator",
+    ),
+    (
+        "DELETE",
+        "/api/v1/images/{image}/versions/{version}",
+        "operator",
+    ),
     ("GET", "/api/v1/jobs", "viewer"),
     ("GET", "/api/v1/jobs/{job}", "viewer"),
     ("GET", "/api/v1/interfaces", "viewer"),
@@ -144,6 +168,14 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("groups/update", "operator"),
     ("groups/remove", "operator"),
     ("images/remove", "operator"),
+    ("images/channel", "operator"),
+    ("images/revert", "operator"),
+    ("images/describe", "operator"),
+    ("images/remove-version", "operator"),
+    ("images/appoint", "operator"),
+    ("images/dismiss", "operator"),
+    ("images/apply", "operator"),
+    ("clients/discard", "operator"),
     ("interfaces/list", "viewer"),
     ("loaders/list", "viewer"),
     ("loaders/choose", "admin"),
@@ -182,7 +214,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
 ];
 
 /// A form with every field of theirs and nothing in it that could be done.
-const NOTHING: &str = "id=01934c5e-7b00-7000-8000-0000000000ff&revision=1&name=pc-new&mac=zz&image=none&mode=keep&theme=x&code=x&username=x&password=x&show=all&current=x&new=x&role=viewer&firmware=bios&days=0&number=99&address=x&scope=none&hostname=x&subnet=x&ranges=x&exclusions=x&router=x&dns=x&domain=x&seconds=x&options=x&wanted[within]=10&kind=kernel&kernel=&initrds=&command_line=&attach=no&script=&group=none&boot_entry=none&loader_set=&loader=&form=&block_size=0&delay_ms=0&pace=0&client=01934c5e-7b00-7000-8000-0000000000ff";
+const NOTHING: &str = "id=01934c5e-7b00-7000-8000-0000000000ff&revision=1&name=pc-new&mac=zz&image=none&mode=keep&theme=x&code=x&username=x&password=x&show=all&current=x&new=x&role=viewer&firmware=bios&days=0&number=99&address=x&scope=none&hostname=x&subnet=x&ranges=x&exclusions=x&router=x&dns=x&domain=x&seconds=x&options=x&wanted[within]=10&kind=kernel&kernel=&initrds=&command_line=&attach=no&script=&group=none&boot_entry=none&loader_set=&loader=&form=&block_size=0&delay_ms=0&pace=0&client=01934c5e-7b00-7000-8000-0000000000ff&channel=test&version=1&comment=";
 
 const ROLES: [&str; 4] = ["none", "viewer", "operator", "admin"];
 

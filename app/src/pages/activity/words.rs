@@ -93,9 +93,6 @@ fn did(i18n: I18n, entry: &AuditView) -> String {
         "client.update_many" | "client.remove_many" => {
             tu_string!(i18n, did.began, name = name).to_string()
         }
-        "image.import" => tu_string!(i18n, did.image_import, name = name).to_string(),
-        "image.remove" => tu_string!(i18n, did.image_remove, name = name).to_string(),
-        "image.verify" => tu_string!(i18n, did.image_verify, name = name).to_string(),
         "audit.verify" => tu_string!(i18n, did.audit_verify).to_string(),
         "secrets.rotate" => tu_string!(i18n, did.secrets_rotate).to_string(),
         "secrets.seal" => tu_string!(i18n, did.secrets_seal).to_string(),
@@ -115,6 +112,25 @@ fn did(i18n: I18n, entry: &AuditView) -> String {
         "group.create" => tu_string!(i18n, did.group_create, name = name).to_string(),
         "group.update" => tu_string!(i18n, did.group_update, name = name).to_string(),
         "group.remove" => tu_string!(i18n, did.group_remove, name = name).to_string(),
+        _ => did_with_images(i18n, entry),
+    }
+}
+
+fn did_with_images(i18n: I18n, entry: &AuditView) -> String {
+    let name = entry.target.name.clone();
+    match entry.action.as_str() {
+        "image.import" => tu_string!(i18n, did.image_import, name = name).to_string(),
+        "image.remove" => tu_string!(i18n, did.image_remove, name = name).to_string(),
+        "image.verify" => tu_string!(i18n, did.image_verify, name = name).to_string(),
+        "image.apply" => tu_string!(i18n, did.image_apply, name = name).to_string(),
+        "image.channel" => tu_string!(i18n, did.image_channel, name = name).to_string(),
+        "image.revert" => tu_string!(i18n, did.image_revert, name = name).to_string(),
+        "image.describe" => tu_string!(i18n, did.image_describe, name = name).to_string(),
+        "image.remove_version" => {
+            tu_string!(i18n, did.image_remove_version, name = name).to_string()
+        }
+        "image.superclient" => tu_string!(i18n, did.image_superclient, name = name).to_string(),
+        "client.discard" => tu_string!(i18n, did.client_discard, name = name).to_string(),
         _ => did_with_addresses(i18n, entry),
     }
 }

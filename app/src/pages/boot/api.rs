@@ -5,7 +5,7 @@ use crate::pages::network::api::options as dhcp_options;
 
 use crate::Fault;
 use leptos::prelude::*;
-use types::{BootEntryId, EntryKind, GroupId};
+use types::{BootEntryId, Channel, EntryKind, GroupId};
 
 /// The files of a form's field, a line each.
 #[cfg(feature = "ssr")]
@@ -108,6 +108,7 @@ pub async fn add_group(
     boot_entry: String,
     loader_set: String,
     loader: String,
+    channel: Channel,
     options: String,
 ) -> Result<(), Fault> {
     let operator = crate::ssr::operator()?;
@@ -116,6 +117,7 @@ pub async fn add_group(
         boot_entry: Some(boot_entry),
         loader_set: Some(loader_set),
         loader: Some(loader),
+        channel,
         options: dhcp_options(&options)?,
     };
     operator.create_group(params).await?;
@@ -131,6 +133,7 @@ pub async fn update_group(
     boot_entry: String,
     loader_set: String,
     loader: String,
+    channel: Channel,
     options: String,
 ) -> Result<(), Fault> {
     let operator = crate::ssr::operator()?;
@@ -139,6 +142,7 @@ pub async fn update_group(
         boot_entry: Some(boot_entry),
         loader_set: Some(loader_set),
         loader: Some(loader),
+        channel: Some(channel),
         options: Some(dhcp_options(&options)?),
     };
     let id = id.to_string();

@@ -8,10 +8,10 @@ use crate::{
     i18n::*,
     live::Live,
     start::may,
-    ui::{Field, Problems, Select, TextArea, times},
+    ui::{Field, Problems, Select, TextArea, channel_word, times},
 };
 use leptos::{form::ActionForm, prelude::*};
-use types::{GroupView, Role};
+use types::{Channel, GroupView, Role};
 
 /// Every group; one that did not change is not drawn anew.
 #[component]
@@ -80,10 +80,13 @@ fn Fields(id: String, group: Option<GroupView>) -> impl IntoView {
     let options_id = format!("options-{id}");
     let dhcp = group.iter().flat_map(|g| &g.options);
     let dhcp: Vec<String> = dhcp.map(ToString::to_string).collect();
-    let (name, entry, set, loader) = match group {
-        Some(g) => (g.name, g.boot_entry_id, g.loader_set, g.loader),
+    let (name, entry, set, loader, channel) = match group {
+        Some(g) => (g.name, g.boot_entry_id, g.loader_set, g.loader, g.channel),
         None => Default::default(),
     };
+    let channel_id = format!("channel-{id}");
+    let channels =
+        Channel::ALL.map(|c| (c.as_str().to_string(), channel_word(i18n, c).to_string()));
     let entry = entry.map(|e| e.to_string()).unwrap_or_default();
     let options = entry_options(live, tu_string!(i18n, bootpage.inherit));
     view! {
@@ -94,6 +97,9 @@ fn Fields(id: String, group: Option<GroupView>) -> impl IntoView {
             <Select id=entry_id name="boot_entry" options selected=entry/>
         </Field>
         <Loader id set loader/>
+        <Field label=tu_string!(i18n, image.channel) id=channel_id.clone() help=tu_string!(i18n, image.channel_help)>
+            <Select id=channel_id name="channel" options=Signal::stored(channels.to_vec()) selected=channel.as_str().to_string()/>
+        </Field>
         <Field label=tu_string!(i18n, network.options) id=options_id.clone() help=tu_string!(i18n, network.options_help)>
             <TextArea id=options_id name="options" rows=3 value=dhcp.join("\n")/>
         </Field>

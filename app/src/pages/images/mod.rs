@@ -110,7 +110,9 @@ fn Line(row: ImageRow) -> impl IntoView {
     let exact = move |n: fn(&ImageView) -> u64| image.with(|i| format!("{} B", n(i)));
     view! {
         <tr data-image=move || image.with(|i| i.name.clone())>
-            <th scope="row">{move || image.with(|i| i.name.clone())}</th>
+            <th scope="row">
+                <a class="link" href=move || image.with(|i| format!("/images/{}", i.id))>{move || image.with(|i| i.name.clone())}</a>
+            </th>
             <td>
                 <span class="st" data-s=move || shape(state.get()).key()>
                     <StateShape shape=Signal::derive(move || shape(state.get()))/>

@@ -39,7 +39,9 @@ pub(crate) struct Needs {
     pub settings: Settings,
     pub entries: BootEntries,
     pub groups: Groups,
+    pub audit: Audit,
     pub clients: Clients,
+    pub images: Images,
     pub leases: Leases,
     pub loaders: Loaders,
     pub firmware: Firmwares,
@@ -84,7 +86,7 @@ impl Boots {
         }
         let (queue, signals) = mpsc::channel(QUEUE);
         let disks = Disks::new(
-            needs.clients.clone(),
+            (needs.clients.clone(), needs.images.clone()),
             needs.storage.clone(),
             needs.exports.clone(),
         );

@@ -2,7 +2,7 @@
 
 use super::identity;
 use crate::{
-    Area, Clients, Error, Result, StorageBackend,
+    Area, By, Clients, Error, Images, Result, StorageBackend,
     export::{Export, Exports},
     secrets::Secret,
 };
@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 use store::ClientRecord;
+use tokio::sync::OwnedMutexGuard;
 use types::{ClientId, ClientState, ImageId, OverlayMode};
 
 /// Held while the disk of a client is made ready.
@@ -20,16 +21,22 @@ type Turns = Mutex<HashMap<ClientId, Arc<tokio::sync::Mutex<()>>>>;
 /// Every client's disk. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Disks {
-    clients: Clients,
-    storage: Arc<dyn StorageBackend>,
-    exports: Exports,
+    pub(super) clients: Clients,
+    pub(super) images: Images,
+    pub(super) storage: Arc<dyn StorageBackend>,
+    pub(super) exports: Exports,
     turns: Arc<Turns>,
 }
 
 impl Disks {
-    pub fn new(clients: Clients, storage: Arc<dyn StorageBackend>, exports: Exports) -> Disks {
+    pub fn new(
+        (clients, images): (Clients, Images),
+        storage: Arc<dyn StorageBackend>,
+        exports: Exports,
+    ) -> Disks {
         Disks {
             clients,
+            images,
             storage,
             exports,
             turns: Arc::default(),
@@ -44,11 +51,7 @@ impl Disks {
     pub async fn prepare(&self, client: &Arc<ClientRecord>) -> Result<Option<Export>> {
         // Firmware asks twice when an answer is slow: the second one waits for the first, and is
         // forgotten when its connection goes meanwhile.
-        let turn = {
-            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-            turns.entry(client.id).or_default().clone()
-        };
-        let turn = turn.lock_owned().await;
+        let turn = self.turn(client.id).await;
         let client = self.clients.get(client.id).unwrap_or(client.clone());
         let Some(image) = client.image_id else {
             return Ok(None);
@@ -63,6 +66,32 @@ impl Disks {
         prepared.await.map_err(broke)?.map(Some)
     }
 
+    /// Alone with the disk of a client, until it is dropped.
+    pub(super) async fn turn(&self, client: ClientId) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.entry(client).or_default().clone()
+        };
+        turn.lock_owned().await
+    }
+
+    /// Puts the disk of a client on the version that it is to start from. What is to be kept stays on the
+    /// version that it was written on.
+    fn put_on_version(&self, client: &ClientRecord, image: ImageId) -> Result<()> {
+        let image = self.images.get(image);
+        let image = image.ok_or_else(|| Error::not_found(Area::Image, client.name.clone()))?;
+        let channel = self.clients.channel_of(client);
+        let (version, is_superclient) = self.images.start_of(&image, client.id, channel);
+        if client.mode == OverlayMode::Reset && !is_superclient {
+            return self.storage.reset_overlay(client.id, version);
+        }
+        let on = self.storage.overlay_version(client.id)?;
+        match on.is_some_and(|on| image.versions.iter().any(|v| v.id == on)) {
+            true => Ok(()),
+            false => self.storage.ensure_overlay(client.id, version),
+        }
+    }
+
     /// On a thread that may wait: for a session that ends, and for the disk.
     fn make_ready(&self, client: &ClientRecord, image: ImageId, secret: Secret) -> Result<Export> {
         /// A session that was cut off finishes its last request within this, or is a dead machine's.
@@ -71,7 +100,8 @@ impl Disks {
         // The machine starts anew: whatever ran on it does not any more.
         self.exports.close_sessions(&target);
         let drained = self.exports.drained(&target, DRAIN);
-        if !drained && client.mode == OverlayMode::Keep {
+        let keeps = client.mode == OverlayMode::Keep || self.images.changed_by(client.id).is_some();
+        if !drained && keeps {
             // What is still on its way would be written over what the new boot writes.
             return Err(Error::Unavailable {
                 area: Area::Disk,
@@ -79,10 +109,7 @@ impl Disks {
                 hint: "It is tried again by itself.".into(),
             });
         }
-        match client.mode {
-            OverlayMode::Reset => self.storage.reset_overlay(client.id, image)?,
-            OverlayMode::Keep => self.storage.ensure_overlay(client.id, image)?,
-        }
+        self.put_on_version(client, image)?;
         let device = self.storage.open_overlay(client.id)?;
         let export = identity::export(client, secret, device);
         self.exports.publish(export.clone());
@@ -156,6 +183,7 @@ impl Disks {
             self.storage.clone(),
             self.turns.clone(),
         );
+        let images = self.images.clone();
         let runtime = tokio::runtime::Handle::current();
         self.clients.on_removed(move |client| {
             let mut waiting = turns.lock().unwrap_or_else(PoisonError::into_inner);
@@ -163,6 +191,15 @@ impl Disks {
             drop(waiting);
             exports.withdraw(&identity::target(client.id));
             let (storage, id, name) = (storage.clone(), client.id, client.name.clone());
+            if let Some(image) = images.changed_by(id) {
+                let images = images.clone();
+                runtime.spawn(async move {
+                    let by = By::system("boot");
+                    if let Err(error) = images.appoint(&by, image.id, None, None).await {
+                        tracing::error!(image = %image.name, %error, "its superclient was removed, and is still written down as such");
+                    }
+                });
+            }
             // Not here: this is the database's thread, and the file may be huge.
             runtime.spawn_blocking(move || {
                 if let Err(error) = storage.remove_overlay(id) {
@@ -176,7 +213,7 @@ impl Disks {
 #[cfg(test)]
 mod tests {
     use crate::{Engine, EngineConfig, boot::identity};
-    use types::{CreateClientParams, ImageId, MacAddr, OverlayMode, UpdateClientParams};
+    use types::{CreateClientParams, MacAddr, OverlayMode, UpdateClientParams, VersionId};
     use uuid::Uuid;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -194,11 +231,11 @@ mod tests {
         };
         let id = itself.create_client(new).await.unwrap().id;
         let disks = engine.boots().inner.disks.clone();
-        let image = ImageId(Uuid::now_v7());
-        let mut sink = disks.storage.begin_import(image).unwrap();
+        let version = VersionId(Uuid::now_v7());
+        let mut sink = disks.storage.begin_import(version).unwrap();
         sink.write(&[7; 512]).unwrap();
         sink.finish().unwrap();
-        disks.storage.ensure_overlay(id, image).unwrap();
+        disks.storage.ensure_overlay(id, version).unwrap();
         let is_offered = || {
             let (target, initiator) = (identity::target(id), identity::initiator(id));
             engine.exports().lookup(&target, &initiator).is_ok()

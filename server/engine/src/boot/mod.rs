@@ -12,6 +12,9 @@ pub mod identity;
 mod next;
 mod rules;
 pub mod script;
+mod superclient;
+#[cfg(test)]
+mod superclient_tests;
 mod tally;
 mod tickets;
 mod timeline;

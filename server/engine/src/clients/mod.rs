@@ -174,6 +174,12 @@ impl Clients {
         group.map_or_else(Vec::new, |id| self.inner.groups.options_of(id))
     }
 
+    /// Which versions of its image a client boots: what its group says.
+    pub(crate) fn channel_of(&self, client: &ClientRecord) -> Channel {
+        let group = client.group_id.and_then(|id| self.inner.groups.get(id));
+        group.map_or(Channel::Production, |group| group.channel)
+    }
+
     /// A client by name (case does not matter), id or Ethernet address.
     pub fn find(&self, text: &str) -> Option<Arc<ClientRecord>> {
         let by_name = self.inner.cached(|c| {

@@ -13,8 +13,8 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use store::{ImageRecord, Read};
-use types::{ImageId, ImageState, ImageView};
+use store::{ImageRecord, Read, StoredChannels, StoredVersion};
+use types::{ImageId, ImageState, ImageView, VersionId};
 use uuid::Uuid;
 
 /// Bytes gathered before they go to the disk together.
@@ -55,17 +55,9 @@ impl super::Images {
             rules::length(len)?;
         }
         let id = ImageId(Uuid::now_v7());
-        let record = ImageRecord {
-            id,
-            name: name.into(),
-            state: ImageState::Importing,
-            size_bytes: expected.unwrap_or(0),
-            allocated_bytes: 0,
-            sha256: None,
-            created_at: now(),
-            error: None,
-            revision: 1,
-        };
+        // The first one has the image's id: it had no other before there were versions.
+        let version = VersionId(id.0);
+        let record = new_record(by, name, id, expected);
         let inner = self.inner.clone();
         let write = self.inner.store.write(move |tx| {
             for other in tx.list_readable::<ImageRecord>(None)? {
@@ -76,7 +68,7 @@ impl super::Images {
                     return Err(rules::taken(&other));
                 }
                 require_unused(&tx.list()?, &other)?;
-                inner.forget(tx, other.id);
+                inner.forget(tx, other);
             }
             inner.save(tx, &record)
         });
@@ -99,11 +91,38 @@ impl super::Images {
             return Err(e);
         }
         let storage = self.inner.storage.clone();
-        match blocking(move || storage.begin_import(id)).await {
+        match blocking(move || storage.begin_import(version)).await {
             Ok(sink) => writer.sink = Some(sink),
             Err(e) => return Err(writer.give_up(e).await),
         }
         Ok(writer)
+    }
+}
+
+fn new_record(by: &By, name: &str, id: ImageId, expected: Option<u64>) -> ImageRecord {
+    let (first, created_at) = (VersionId(id.0), now());
+    ImageRecord {
+        id,
+        name: name.into(),
+        state: ImageState::Importing,
+        size_bytes: expected.unwrap_or(0),
+        sha256: None,
+        created_at,
+        error: None,
+        versions: vec![StoredVersion {
+            id: first,
+            number: 1,
+            parent: None,
+            comment: String::new(),
+            author: by.actor.view().name,
+            created_at,
+            allocated_bytes: 0,
+        }],
+        numbered: 1,
+        channels: StoredChannels::all_at(first),
+        previous: None,
+        superclient: None,
+        revision: 1,
     }
 }
 
@@ -209,7 +228,9 @@ impl ImportWriter {
                 .ok_or_else(|| Error::not_found(Area::Image, id))?;
             record.state = ImageState::Ready;
             record.size_bytes = done.size_bytes;
-            record.allocated_bytes = done.allocated_bytes;
+            if let Some(first) = record.versions.first_mut() {
+                first.allocated_bytes = done.allocated_bytes;
+            }
             record.sha256 = Some(done.sha256);
             record.revision += 1;
             inner.save(tx, &record)?;
@@ -236,7 +257,9 @@ impl ImportWriter {
         self.sink = None;
         let (inner, id) = (self.inner.clone(), self.id);
         let write = self.inner.store.write(move |tx| {
-            inner.forget(tx, id);
+            if let Some(record) = tx.get::<ImageRecord>(&id)? {
+                inner.forget(tx, record);
+            }
             Ok::<_, Error>(())
         });
         if let Err(e) = write.await {

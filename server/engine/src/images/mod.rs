@@ -1,14 +1,18 @@
 //! Images: the disks that clients boot from.
 
+mod channels;
 mod containers;
 mod import;
 mod rules;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod versions;
+mod views;
 
 pub use import::ImportWriter;
 pub use rules::parse_sha256;
+pub(crate) use versions::{Made, comment};
 
 use crate::{
     Area, Audit, By, Error, EventBus, Result, audit::Change, blocking::blocking,
@@ -20,7 +24,7 @@ use std::{
 };
 use store::{ClientRecord, ImageRecord, Read, Store, Tx};
 use tokio::runtime::Handle;
-use types::{ClientId, Event, ImageId, ImageState, ImageView};
+use types::{ClientId, Event, ImageId, ImageState, VersionId};
 
 /// The registry of images. Reading never touches the disk. Cheap to clone.
 #[derive(Clone)]
@@ -54,7 +58,7 @@ impl Images {
         for record in &mut records {
             let why = match record.state {
                 ImageState::Importing => "the server stopped during the import; upload it again",
-                ImageState::Ready if !storage.has_image(record.id) => {
+                ImageState::Ready if !all_there(record, storage.as_ref()) => {
                     "its file is not in the data folder; bring the folder back and start NSBoot again, or remove the image and upload it again"
                 }
                 _ => continue,
@@ -64,7 +68,7 @@ impl Images {
             mark_failed(record, why);
             if cut_short {
                 record.revision += 1;
-                storage.remove_image(record.id)?;
+                storage.remove_version(record.channels.production)?;
                 broken.push(record.clone());
             }
         }
@@ -112,40 +116,21 @@ impl Images {
             .ok_or_else(|| Error::not_found(Area::Image, text))
     }
 
-    /// Every image as shown, in the order of creation.
-    pub fn list(&self) -> Vec<ImageView> {
-        let records: Vec<_> = self
-            .inner
-            .cached(|c| c.values().cloned().collect::<Vec<_>>());
-        let counts = self.inner.client_counts();
-        let view = |r: &Arc<ImageRecord>| self.inner.view_with(r, &counts);
-        records.iter().map(view).collect()
-    }
-
-    /// An image as shown.
-    pub fn view(&self, r: &ImageRecord) -> ImageView {
-        self.inner.view(r)
-    }
-
-    /// Removes an image and its file.
+    /// Removes an image with all its versions.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::Conflict`] while clients boot
     /// from it, have changes on it, or it is being imported.
     pub(crate) async fn remove(&self, by: &By, id: ImageId, if_match: Option<u64>) -> Result<()> {
-        let storage = self.inner.storage.clone();
-        let on_it = blocking(move || storage.overlays_on(id)).await?;
+        let known = self
+            .get(id)
+            .ok_or_else(|| Error::not_found(Area::Image, id))?;
+        let on_it = self
+            .overlays_on(known.versions.iter().map(|v| v.id))
+            .await?;
         let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
-            let record: ImageRecord = tx
-                .get(&id)?
-                .ok_or_else(|| Error::not_found(Area::Image, id))?;
-            if if_match.is_some_and(|r| r != record.revision) {
-                return Err(Error::PreconditionFailed {
-                    area: Area::Image,
-                    current: record.revision,
-                });
-            }
+            let record = inner.current(tx, id, if_match)?;
             if record.state == ImageState::Importing {
                 return Err(Error::conflict(
                     Area::Image,
@@ -153,34 +138,60 @@ impl Images {
                     "Cancel the upload, or wait for its end.",
                 ));
             }
+            require_quiet(&record)?;
             let clients = tx.list()?;
             require_unused(&clients, &record)?;
-            require_no_changes(&clients, &on_it, &record)?;
-            inner.forget(tx, id);
+            require_no_changes(&clients, &on_it, &format!("{:?}", record.name))?;
             let change = Change::act("image.remove", "image", id, &record.name)
                 .facts(Some(facts(&record)), None);
+            inner.forget(tx, record);
             inner.audit.record(tx, &by, change)
         });
         write.await
+    }
+
+    /// The clients whose overlay is on one of these versions.
+    async fn overlays_on(
+        &self,
+        versions: impl Iterator<Item = VersionId>,
+    ) -> Result<Vec<ClientId>> {
+        let (storage, versions) = (self.inner.storage.clone(), versions.collect::<Vec<_>>());
+        blocking(move || {
+            let mut clients = Vec::new();
+            for version in versions {
+                clients.extend(storage.overlays_on(version)?);
+            }
+            Ok(clients)
+        })
+        .await
+    }
+}
+
+fn all_there(record: &ImageRecord, storage: &dyn StorageBackend) -> bool {
+    record.versions.iter().all(|v| storage.has_version(v.id))
+}
+
+/// A version in the making needs what it is made on.
+fn require_quiet(record: &ImageRecord) -> Result<()> {
+    match record.superclient {
+        None => Ok(()),
+        Some(_) => Err(Error::conflict(
+            Area::Image,
+            format!("{:?} has a superclient", record.name),
+            "Apply or discard its changes, and end it first.",
+        )),
     }
 }
 
 /// An overlay holds only what differs from its image: without that it is worthless, and a guest that
 /// still runs from it loses its disk.
-fn require_no_changes(
-    clients: &[ClientRecord],
-    overlays: &[ClientId],
-    image: &ImageRecord,
-) -> Result<()> {
+fn require_no_changes(clients: &[ClientRecord], overlays: &[ClientId], what: &str) -> Result<()> {
     match clients.iter().find(|c| overlays.contains(&c.id)) {
         None => Ok(()),
         Some(client) => Err(Error::conflict(
             Area::Image,
-            format!(
-                "the disk of {:?} still builds on {:?}",
-                client.name, image.name
-            ),
-            "Boot it once from its new image, or remove the computer.",
+            format!("the disk of {:?} still builds on {what}", client.name),
+            "Boot it once from what it is to have now, or remove the computer.",
         )),
     }
 }
@@ -229,26 +240,43 @@ impl Inner {
             if record.state != ImageState::Importing {
                 inner.forget_progress(record.id);
             }
+            let record = Arc::new(record);
+            let mut cache = inner.cache.write().unwrap_or_else(PoisonError::into_inner);
+            cache.insert(record.id, record.clone());
+            drop(cache);
             let image = inner.view(&record);
-            inner
-                .cache
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(record.id, Arc::new(record));
             inner.events.publish(Event::ImageChanged { image });
         });
         Ok(())
     }
 
-    /// Takes the record away, then the file.
-    fn forget(self: &Arc<Self>, tx: &mut Tx<'_>, id: ImageId) {
+    /// The record as it is now, for a change that was asked for on `if_match`.
+    fn current(&self, tx: &Tx<'_>, id: ImageId, if_match: Option<u64>) -> Result<ImageRecord> {
+        let record: ImageRecord = tx
+            .get(&id)?
+            .ok_or_else(|| Error::not_found(Area::Image, id))?;
+        match if_match.is_some_and(|r| r != record.revision) {
+            false => Ok(record),
+            true => Err(Error::PreconditionFailed {
+                area: Area::Image,
+                current: record.revision,
+            }),
+        }
+    }
+
+    /// Takes the record away, then the files.
+    fn forget(self: &Arc<Self>, tx: &mut Tx<'_>, record: ImageRecord) {
+        let id = record.id;
         tx.remove::<ImageRecord>(&id);
         let inner = self.clone();
         tx.on_commit(move || {
             let cache = inner.cache.write();
             cache.unwrap_or_else(PoisonError::into_inner).remove(&id);
             inner.events.publish(Event::ImageRemoved { id });
-            inner.remove_file(id);
+            inner.forget_progress(id);
+            // Those above first: what is left of a chain can still be read.
+            let newest_first = record.versions.iter().rev();
+            inner.remove_files(newest_first.map(|v| v.id).collect());
         });
     }
 
@@ -263,7 +291,8 @@ impl Inner {
         mark_failed(&mut record, why);
         record.revision += 1;
         let inner = self.clone();
-        tx.on_commit(move || inner.remove_file(id));
+        let version = record.channels.production;
+        tx.on_commit(move || inner.remove_files(vec![version]));
         self.save(tx, &record)
     }
 
@@ -275,12 +304,13 @@ impl Inner {
         received.remove(&id);
     }
 
-    fn remove_file(self: &Arc<Self>, id: ImageId) {
-        self.forget_progress(id);
+    fn remove_files(self: &Arc<Self>, versions: Vec<VersionId>) {
         let storage = self.storage.clone();
         self.runtime.spawn_blocking(move || {
-            if let Err(e) = storage.remove_image(id) {
-                tracing::error!(image = %id, error = %e, "the file of an image can't be removed");
+            for version in versions {
+                if let Err(error) = storage.remove_version(version) {
+                    tracing::error!(%version, %error, "the files of a version can't be removed");
+                }
             }
         });
     }
@@ -294,46 +324,6 @@ impl Inner {
         if let Some(record) = self.cached(|c| c.get(&id).cloned()) {
             let image = self.view(&record);
             self.events.publish(Event::ImageChanged { image });
-        }
-    }
-
-    /// How many clients boot from each image. One look at the database, however many images.
-    fn client_counts(&self) -> HashMap<ImageId, u32> {
-        let clients: store::Result<Vec<ClientRecord>> =
-            self.store.read(|tx| tx.list_readable(None));
-        let mut counts = HashMap::new();
-        match clients {
-            Ok(all) => {
-                for id in all.iter().filter_map(|c| c.image_id) {
-                    *counts.entry(id).or_insert(0) += 1;
-                }
-            }
-            Err(e) => tracing::error!(error = %e, "the clients of images can't be counted"),
-        }
-        counts
-    }
-
-    fn view(&self, r: &ImageRecord) -> ImageView {
-        self.view_with(r, &self.client_counts())
-    }
-
-    fn view_with(&self, r: &ImageRecord, counts: &HashMap<ImageId, u32>) -> ImageView {
-        let received = self.received.read().unwrap_or_else(PoisonError::into_inner);
-        ImageView {
-            id: r.id,
-            name: r.name.clone(),
-            state: r.state,
-            size_bytes: r.size_bytes,
-            allocated_bytes: r.allocated_bytes,
-            sha256: r.sha256.map(hex),
-            received_bytes: match r.state {
-                ImageState::Ready => r.size_bytes,
-                _ => received.get(&r.id).copied().unwrap_or(0),
-            },
-            created_at: r.created_at,
-            client_count: counts.get(&r.id).copied().unwrap_or(0),
-            error: r.error.clone(),
-            revision: r.revision,
         }
     }
 }

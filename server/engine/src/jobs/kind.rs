@@ -16,16 +16,19 @@ pub enum JobKind {
     UpdateClients,
     /// Removes several computers.
     RemoveClients,
+    /// Makes the next version of an image.
+    ApplyChanges,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 5] = [
+    pub const ALL: [JobKind; 6] = [
         JobKind::VerifyImage,
         JobKind::ImportImage,
         JobKind::VerifyAudit,
         JobKind::UpdateClients,
         JobKind::RemoveClients,
+        JobKind::ApplyChanges,
     ];
 
     /// Noun and verb.
@@ -36,6 +39,7 @@ impl JobKind {
             JobKind::VerifyAudit => "audit.verify",
             JobKind::UpdateClients => "client.update_many",
             JobKind::RemoveClients => "client.remove_many",
+            JobKind::ApplyChanges => "image.apply",
         }
     }
 

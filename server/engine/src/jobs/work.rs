@@ -23,6 +23,8 @@ pub(crate) enum Work {
     },
     /// Removes several computers with their overlays.
     RemoveClients { ids: Vec<ClientId> },
+    /// Makes the next version of an image of what its superclient wrote.
+    ApplyChanges { image: ImageId, comment: String },
 }
 
 /// How a job ended well.
@@ -44,6 +46,7 @@ impl Work {
             Work::VerifyAudit => JobKind::VerifyAudit,
             Work::UpdateClients { .. } => JobKind::UpdateClients,
             Work::RemoveClients { .. } => JobKind::RemoveClients,
+            Work::ApplyChanges { .. } => JobKind::ApplyChanges,
         }
     }
 
@@ -54,7 +57,8 @@ impl Work {
             Work::VerifyImage { .. }
             | Work::ImportImage { .. }
             | Work::UpdateClients { .. }
-            | Work::RemoveClients { .. } => Role::Operator,
+            | Work::RemoveClients { .. }
+            | Work::ApplyChanges { .. } => Role::Operator,
         }
     }
 
@@ -74,6 +78,9 @@ impl Work {
             Work::VerifyImage { image } => verify_image(engine, image, job).await,
             Work::ImportImage { .. } => Err(sender_gone()),
             Work::VerifyAudit => verify_audit(engine, job).await,
+            Work::ApplyChanges { image, comment } => {
+                apply_changes(engine, by, image, &comment, job).await
+            }
             Work::UpdateClients { ids, change } => {
                 for (i, id) in ids.into_iter().enumerate() {
                     if job.cancelled() {
@@ -222,6 +229,22 @@ async fn verify_image(engine: &Engine, id: ImageId, job: &JobHandle) -> Result<O
         ));
     }
     Ok(Outcome::Done(serde_json::json!({ "sha256": hex(&found) })))
+}
+
+async fn apply_changes(
+    engine: &Engine,
+    by: &By,
+    id: ImageId,
+    comment: &str,
+    job: &JobHandle,
+) -> Result<Outcome> {
+    let image = engine.images().get(id);
+    let image = image.ok_or_else(|| Error::not_found(Area::Image, id))?;
+    let Some(applied) = engine.boots().apply(by, &image, comment, job).await? else {
+        return Ok(Outcome::Cancelled);
+    };
+    let number = applied.versions.last().map(|v| v.number);
+    Ok(Outcome::Done(serde_json::json!({ "version": number })))
 }
 
 async fn verify_audit(engine: &Engine, job: &JobHandle) -> Result<Outcome> {

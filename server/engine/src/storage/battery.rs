@@ -117,7 +117,10 @@ fn versions(storage: &dyn StorageBackend) {
     let [second, third, never] = [(); 3].map(|()| VersionId(Uuid::now_v7()));
     let (a, b) = (client(11), client(12));
     let mut go_on = |_, _| true;
-    assert!(storage.promote(a, second, &mut go_on).is_err(), "nothing to make it of");
+    assert!(
+        storage.promote(a, second, &mut go_on).is_err(),
+        "nothing to make it of"
+    );
     assert_eq!(storage.overlay_version(a).unwrap(), None);
 
     storage.ensure_overlay(a, first).unwrap();
@@ -143,8 +146,14 @@ fn versions(storage: &dyn StorageBackend) {
         true
     });
     let taken = taken.unwrap().unwrap();
-    assert!((1..256 * 1024).contains(&taken), "{taken} bytes for three blocks");
-    assert!(told.is_sorted() && told.iter().all(|t| t.0 <= t.1), "{told:?}");
+    assert!(
+        (1..256 * 1024).contains(&taken),
+        "{taken} bytes for three blocks"
+    );
+    assert!(
+        told.is_sorted() && told.iter().all(|t| t.0 <= t.1),
+        "{told:?}"
+    );
     assert_eq!(read_version(storage, second, size), disk);
     assert_eq!(read_version(storage, first, size), before);
     assert_eq!(storage.version_bytes(second).unwrap(), size as u64);
@@ -152,7 +161,13 @@ fn versions(storage: &dyn StorageBackend) {
     assert_eq!(storage.overlay_version(a).unwrap(), Some(first));
     assert_eq!(read(storage, a, 0, size), disk);
     storage.ensure_overlay(a, second).unwrap();
-    assert_eq!((storage.overlay_version(a).unwrap(), storage.overlay_bytes(a)), (Some(second), 0));
+    assert_eq!(
+        (
+            storage.overlay_version(a).unwrap(),
+            storage.overlay_bytes(a)
+        ),
+        (Some(second), 0)
+    );
     assert_eq!(storage.overlays_on(second).unwrap(), [a]);
 
     // A version on a version; another client on it does not reach what is below.
@@ -171,7 +186,10 @@ fn versions(storage: &dyn StorageBackend) {
     let mut at = 0usize;
     for (len, is_data) in extents {
         let end = at + len as usize;
-        assert!(is_data || newest[at..end].iter().all(|b| *b == 0), "{at}..{end} is said to be empty");
+        assert!(
+            is_data || newest[at..end].iter().all(|b| *b == 0),
+            "{at}..{end} is said to be empty"
+        );
         at = end;
     }
     device.write_at(4096, &[1; 512]).unwrap();

@@ -2,9 +2,9 @@
 
 use super::{Row, bytes, fields, or_dash, scope::listed};
 use types::{
-    BootChoiceView, BootNetworkView, BootState, BootView, ClientState, ClientView, DhcpMode,
-    EntryKind, Hop, HopState, ImageState, ImageView, InterfaceView, LabView, LeaseState, LeaseView,
-    OverlayMode, SystemInfoView,
+    BootChoiceView, BootNetworkView, BootState, BootView, Channel, ClientState, ClientView,
+    DhcpMode, EntryKind, Hop, HopState, ImageState, ImageView, InterfaceView, LabView, LeaseState,
+    LeaseView, OverlayMode, SystemInfoView, VersionView,
 };
 
 impl Row for ClientView {
@@ -79,9 +79,37 @@ pub fn image(i: &ImageView) -> String {
         ("on disk", bytes(i.allocated_bytes)),
         ("sha256", or_dash(i.sha256.as_deref())),
         ("clients", i.client_count.to_string()),
+        ("versions", i.versions.len().to_string()),
+        ("production", at_version(i, Channel::Production)),
+        ("test", at_version(i, Channel::Test)),
+        ("maintenance", at_version(i, Channel::Maintenance)),
+        ("superclient", or_dash(i.superclient_name.as_deref())),
         ("created", i.created_at.to_string()),
         ("revision", i.revision.to_string()),
     ])
+}
+
+fn at_version(i: &ImageView, channel: Channel) -> String {
+    let version = i.versions.iter().find(|v| v.channels.contains(&channel));
+    or_dash(version.map(|v| v.number))
+}
+
+impl Row for VersionView {
+    const HEAD: &'static [&'static str] = &[
+        "VERSION", "ON", "CHANNELS", "ON DISK", "BY", "MADE", "COMMENT",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.number.to_string(),
+            or_dash(self.parent),
+            listed(&self.channels),
+            bytes(self.allocated_bytes),
+            self.author.clone(),
+            self.created_at.to_string(),
+            self.comment.clone(),
+        ]
+    }
 }
 
 fn image_state(i: &ImageView) -> String {

@@ -78,6 +78,7 @@ pub fn group(g: &GroupView) -> String {
         ("boot entry", or_dash(g.boot_entry_name.as_deref())),
         ("loader set", or_dash(g.loader_set.as_deref())),
         ("loader", or_dash(g.loader)),
+        ("channel", g.channel.to_string()),
         ("options", options(&g.options)),
         ("computers", g.client_count.to_string()),
         ("created", g.created_at.to_string()),

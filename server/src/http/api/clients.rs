@@ -22,6 +22,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list, create))
         .routes(routes!(show, update, remove))
         .routes(routes!(through_loader))
+        .routes(routes!(discard))
         .routes(routes!(boot_choice))
         .routes(routes!(update_many))
         .routes(routes!(remove_many))
@@ -37,6 +38,17 @@ async fn through_loader(
 ) -> ApiResult<StatusCode> {
     operator.force_loader_once(&client).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Begin a computer's disk anew while it is off: what it wrote since its version is gone.
+#[utoipa::path(post, path = "/clients/{client}/actions/discard", tag = "clients", params(("client" = String, Path)),
+    responses((status = 200, body = ClientView)), security(("bearer" = ["operator"])))]
+async fn discard(
+    As(operator): As<Operator>,
+    Path(client): Path<String>,
+) -> ApiResult<Tagged<ClientView>> {
+    let view = operator.discard_changes(&client).await?;
+    Ok(Tagged(StatusCode::OK, view.revision, view))
 }
 
 /// What a computer boots next, and every rule that was considered for it.

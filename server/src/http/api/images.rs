@@ -26,6 +26,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(whole_disks)
         .routes(routes!(show, remove))
         .routes(routes!(verify))
+        .merge(super::versions::routes())
 }
 
 /// Every image, in the order of creation.

@@ -23,6 +23,7 @@ pub mod settings;
 pub mod system;
 pub mod tokens;
 pub mod users;
+pub mod versions;
 
 pub use description::{openapi, viewer};
 

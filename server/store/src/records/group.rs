@@ -6,7 +6,7 @@ use crate::{
     codec::{CodecError, decode_payload},
 };
 use serde::{Deserialize, Serialize};
-use types::{BootEntryId, GroupId, LoaderKind, Timestamp};
+use types::{BootEntryId, Channel, GroupId, LoaderKind, Timestamp};
 
 /// Clients that share settings.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -27,11 +27,13 @@ pub struct GroupRecord {
     pub revision: u64,
     /// DHCP options of its clients.
     pub options: Vec<OptionRecord>,
+    /// Which versions of their images its clients boot.
+    pub channel: Channel,
 }
 
 impl Record for GroupRecord {
     const KIND: u8 = 18;
-    const SCHEMA: u16 = 2;
+    const SCHEMA: u16 = 3;
     const TABLE: &'static str = "groups";
     type Key = GroupId;
 
@@ -42,6 +44,7 @@ impl Record for GroupRecord {
     fn upgrade(schema: u16, payload: &[u8]) -> Result<Self, CodecError> {
         match schema {
             1 => decode_payload::<Group1>(payload).map(Self::from),
+            2 => decode_payload::<Group2>(payload).map(Self::from),
             found => Err(CodecError::Schema {
                 found,
                 newest: Self::SCHEMA,
@@ -73,6 +76,36 @@ impl From<Group1> for GroupRecord {
             created_at: old.created_at,
             revision: old.revision,
             options: Vec::new(),
+            channel: Channel::Production,
+        }
+    }
+}
+
+/// Schema 2 of [`GroupRecord`]: no channel.
+#[derive(Deserialize)]
+struct Group2 {
+    id: GroupId,
+    name: String,
+    boot_entry_id: Option<BootEntryId>,
+    loader_set: Option<String>,
+    loader: Option<LoaderKind>,
+    created_at: Timestamp,
+    revision: u64,
+    options: Vec<OptionRecord>,
+}
+
+impl From<Group2> for GroupRecord {
+    fn from(old: Group2) -> Self {
+        GroupRecord {
+            id: old.id,
+            name: old.name,
+            boot_entry_id: old.boot_entry_id,
+            loader_set: old.loader_set,
+            loader: old.loader,
+            created_at: old.created_at,
+            revision: old.revision,
+            options: old.options,
+            channel: Channel::Production,
         }
     }
 }

@@ -1,13 +1,16 @@
 //! Images.
 
-use crate::record::record;
+use crate::{
+    Record,
+    codec::{CodecError, decode_payload},
+};
 use serde::{Deserialize, Serialize};
-use types::{ImageId, ImageState, Timestamp};
+use types::{Channel, ClientId, ImageId, ImageState, Timestamp, VersionId};
 
-/// A disk that clients boot from.
+/// A disk that clients boot from, with all its versions.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ImageRecord {
-    /// Its id; its file is named after it.
+    /// Its id.
     pub id: ImageId,
     /// Unique.
     pub name: String,
@@ -15,15 +18,145 @@ pub struct ImageRecord {
     pub state: ImageState,
     /// Size of the disk, bytes.
     pub size_bytes: u64,
-    /// Bytes it takes on our disk.
-    pub allocated_bytes: u64,
-    /// SHA-256 of the whole disk, once ready.
+    /// SHA-256 of the whole disk as it was imported, once ready.
     pub sha256: Option<[u8; 32]>,
     /// When its import began.
     pub created_at: Timestamp,
     /// Why the import failed.
     pub error: Option<String>,
+    /// The oldest first; the first one is what was imported.
+    pub versions: Vec<StoredVersion>,
+    /// How many versions were ever made.
+    pub numbered: u32,
+    /// What each channel is at.
+    pub channels: StoredChannels,
+    /// What production was at before it was moved the last time.
+    pub previous: Option<VersionId>,
+    /// Who makes the next version.
+    pub superclient: Option<ClientId>,
     /// Raised by one with each change.
     pub revision: u64,
 }
-record!(ImageRecord, kind 2, schema 1, table "images", ImageId, |r| r.id);
+
+/// A version of an image.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StoredVersion {
+    /// Its files are named after it.
+    pub id: VersionId,
+    /// Unique in its image.
+    pub number: u32,
+    /// What it is made on.
+    pub parent: Option<VersionId>,
+    /// What it is for.
+    pub comment: String,
+    /// The name of who made it.
+    pub author: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// Bytes it takes on our disk, without what is below it.
+    pub allocated_bytes: u64,
+}
+
+/// What each channel is at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StoredChannels {
+    /// Of all computers that are told nothing else.
+    pub production: VersionId,
+    /// Of those that try first.
+    pub test: VersionId,
+    /// Of the superclient.
+    pub maintenance: VersionId,
+}
+
+impl StoredChannels {
+    /// All at one version.
+    pub fn all_at(version: VersionId) -> StoredChannels {
+        StoredChannels {
+            production: version,
+            test: version,
+            maintenance: version,
+        }
+    }
+
+    /// What a channel is at.
+    pub fn get(&self, channel: Channel) -> VersionId {
+        match channel {
+            Channel::Production => self.production,
+            Channel::Test => self.test,
+            Channel::Maintenance => self.maintenance,
+        }
+    }
+
+    /// Moves a channel.
+    pub fn set(&mut self, channel: Channel, version: VersionId) {
+        match channel {
+            Channel::Production => self.production = version,
+            Channel::Test => self.test = version,
+            Channel::Maintenance => self.maintenance = version,
+        }
+    }
+}
+
+impl Record for ImageRecord {
+    const KIND: u8 = 2;
+    const SCHEMA: u16 = 2;
+    const TABLE: &'static str = "images";
+    type Key = ImageId;
+
+    fn key(&self) -> ImageId {
+        self.id
+    }
+
+    fn upgrade(schema: u16, payload: &[u8]) -> Result<Self, CodecError> {
+        match schema {
+            1 => decode_payload::<Image1>(payload).map(Self::from),
+            found => Err(CodecError::Schema {
+                found,
+                newest: Self::SCHEMA,
+            }),
+        }
+    }
+}
+
+/// Schema 1 of [`ImageRecord`]: one version, whose file has the name of the image.
+#[derive(Deserialize)]
+struct Image1 {
+    id: ImageId,
+    name: String,
+    state: ImageState,
+    size_bytes: u64,
+    allocated_bytes: u64,
+    sha256: Option<[u8; 32]>,
+    created_at: Timestamp,
+    error: Option<String>,
+    revision: u64,
+}
+
+impl From<Image1> for ImageRecord {
+    fn from(old: Image1) -> Self {
+        let first = VersionId(old.id.0);
+        ImageRecord {
+            id: old.id,
+            name: old.name,
+            state: old.state,
+            size_bytes: old.size_bytes,
+            sha256: old.sha256,
+            created_at: old.created_at,
+            error: old.error,
+            versions: vec![StoredVersion {
+                id: first,
+                number: 1,
+                parent: None,
+                comment: String::new(),
+                author: String::new(),
+                created_at: old.created_at,
+                allocated_bytes: old.allocated_bytes,
+            }],
+            numbered: 1,
+            channels: StoredChannels::all_at(first),
+            previous: None,
+            superclient: None,
+            revision: old.revision,
+        }
+    }
+}

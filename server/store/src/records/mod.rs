@@ -24,7 +24,7 @@ pub use entry::BootEntryRecord;
 pub use firmware::{FirmwareKind, FirmwareRecord};
 pub use group::GroupRecord;
 pub use idempotency::{IdempotencyRecord, KeptAnswerRecord};
-pub use image::ImageRecord;
+pub use image::{ImageRecord, StoredChannels, StoredVersion};
 pub use job::{JobItemRecord, JobLineRecord, JobRecord};
 pub use lease::LeaseRecord;
 pub use scope::{OptionRecord, ReservationRecord, ScopeRecord};

@@ -61,6 +61,7 @@ pub fn group() -> GroupRecord {
             kind: OptionKind::Addresses,
             value: "10.77.0.3".into(),
         }],
+        channel: Channel::Test,
     }
 }
 
@@ -92,10 +93,36 @@ pub fn image() -> ImageRecord {
         name: "debian-13".into(),
         state: ImageState::Failed,
         size_bytes: 8 << 30,
-        allocated_bytes: 2 << 30,
         sha256: Some([0xab; 32]),
         created_at: AT,
         error: Some("the connection ended".into()),
+        versions: vec![
+            StoredVersion {
+                id: VersionId(id(2)),
+                number: 1,
+                parent: None,
+                comment: String::new(),
+                author: "anna".into(),
+                created_at: AT,
+                allocated_bytes: 2 << 30,
+            },
+            StoredVersion {
+                id: VersionId(id(13)),
+                number: 3,
+                parent: Some(VersionId(id(2))),
+                comment: "updates of May".into(),
+                author: "otto".into(),
+                created_at: AT.plus_seconds(60),
+                allocated_bytes: 1 << 20,
+            },
+        ],
+        numbered: 3,
+        channels: StoredChannels {
+            maintenance: VersionId(id(13)),
+            ..StoredChannels::all_at(VersionId(id(2)))
+        },
+        previous: Some(VersionId(id(13))),
+        superclient: Some(ClientId(id(1))),
         revision: 2,
     }
 }

@@ -94,6 +94,11 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
     ("DELETE", "/clients/{client}", &["client", "rm", "a01"]),
     (
         "POST",
+        "/clients/{client}/actions/discard",
+        &["client", "discard", "a01"],
+    ),
+    (
+        "POST",
         "/clients/{client}/actions/through-loader",
         &["client", "through-loader", "a01"],
     ),
@@ -111,6 +116,41 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
     ("POST", "/images", &["image", "import", DISK, "--name", "x"]),
     ("GET", "/images/{image}", &["image", "show", "debian"]),
     ("DELETE", "/images/{image}", &["image", "rm", "debian"]),
+    (
+        "POST",
+        "/images/{image}/actions/apply",
+        &["image", "apply", "disk", "--comment", "updates"],
+    ),
+    (
+        "POST",
+        "/images/{image}/actions/revert",
+        &["image", "revert", "disk"],
+    ),
+    (
+        "PUT",
+        "/images/{image}/channels/{channel}",
+        &["image", "channel", "disk", "test", "2"],
+    ),
+    (
+        "PUT",
+        "/images/{image}/superclient",
+        &["image", "superclient", "disk", "a01"],
+    ),
+    (
+        "DELETE",
+        "/images/{image}/superclient",
+        &["image", "superclient", "disk", "--end"],
+    ),
+    (
+        "PATCH",
+        "/images/{image}/versions/{version}",
+        &["image", "describe", "disk", "2", "updates"],
+    ),
+    (
+        "DELETE",
+        "/images/{image}/versions/{version}",
+        &["image", "rm-version", "disk", "2"],
+    ),
     (
         "POST",
         "/images/{image}/actions/verify",

@@ -383,7 +383,10 @@ fn check_version(images: &MemFiles, overlays: &MemFiles, wanted: &[u8], why: &st
     match is_there {
         true => {
             let disk = read(&|disk| again.read_version(NEXT, 0, disk).unwrap());
-            assert!(disk == wanted, "{why}: the version is not what was promoted");
+            assert!(
+                disk == wanted,
+                "{why}: the version is not what was promoted"
+            );
         }
         false => {
             let left = images.list().unwrap();
@@ -417,10 +420,16 @@ fn a_version_is_whole_or_not_there_whenever_the_power_goes_or_an_operation_fails
         drop((device, storage));
         let left = images.crash(&mut dice);
         let is_there = check_version(&left, &overlays, &disk, &format!("round {n}"));
-        assert!(is_there || made.is_err(), "round {n}: what was promised is gone");
+        assert!(
+            is_there || made.is_err(),
+            "round {n}: what was promised is gone"
+        );
         there += u64::from(is_there);
     }
-    assert!(there > 50 && failed > 50, "{there} there, {failed} failed: one case was hardly met");
+    assert!(
+        there > 50 && failed > 50,
+        "{there} there, {failed} failed: one case was hardly met"
+    );
 }
 
 #[test]

@@ -185,11 +185,7 @@ impl EmbeddedStorage {
 
     /// The version that an overlay is on, for who holds its slot. One that can't be read is an error and
     /// not "none": it holds what someone wanted kept.
-    fn parent(
-        &self,
-        slot: &Option<Arc<Overlay>>,
-        client: ClientId,
-    ) -> Result<Option<VersionId>> {
+    fn parent(&self, slot: &Option<Arc<Overlay>>, client: ClientId) -> Result<Option<VersionId>> {
         let header = match slot.as_ref() {
             Some(device) => Some(*device.header()),
             None => self
@@ -213,11 +209,7 @@ impl EmbeddedStorage {
     }
 
     /// The client's device, for who holds its slot.
-    fn open_slot(
-        &self,
-        slot: &mut Option<Arc<Overlay>>,
-        client: ClientId,
-    ) -> Result<Arc<Overlay>> {
+    fn open_slot(&self, slot: &mut Option<Arc<Overlay>>, client: ClientId) -> Result<Arc<Overlay>> {
         // A broken one refuses its sessions for good; what it had flushed is read anew.
         if let Some(overlay) = slot.as_ref().filter(|o| !o.is_broken()) {
             return Ok(overlay.clone());
@@ -254,7 +246,9 @@ impl StorageBackend for EmbeddedStorage {
             .iter()
             .try_for_each(|name| self.images.remove(name))
             .and_then(|()| self.images.sync())
-            .map_err(Error::io(format!("removing the files of version {version}")))
+            .map_err(Error::io(format!(
+                "removing the files of version {version}"
+            )))
     }
 
     fn overlays_on(&self, version: VersionId) -> Result<Vec<ClientId>> {

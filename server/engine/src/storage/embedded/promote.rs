@@ -62,7 +62,10 @@ fn copy(
         let mut at = first * BLOCK;
         while at < end {
             let stop = (at + PIECE).min(end).min(size_bytes);
-            let (new, old) = (&mut new[..(stop - at) as usize], &mut old[..(stop - at) as usize]);
+            let (new, old) = (
+                &mut new[..(stop - at) as usize],
+                &mut old[..(stop - at) as usize],
+            );
             overlay.read_changed(state, at, new)?;
             below.read_at(at, old)?;
             for (from, to, state) in differing(new, old) {
@@ -70,7 +73,12 @@ fn copy(
                 if state == State::Data {
                     data.write_at(offset, &new[from..to])?;
                 }
-                note(&mut kept, offset / BLOCK, (to - from).div_ceil(BLOCK as usize) as u32, state);
+                note(
+                    &mut kept,
+                    offset / BLOCK,
+                    (to - from).div_ceil(BLOCK as usize) as u32,
+                    state,
+                );
             }
             done += stop - at;
             if !progress(done, total) {
@@ -112,7 +120,9 @@ fn differing(new: &[u8], old: &[u8]) -> Vec<(usize, usize, State)> {
 
 fn note(kept: &mut Vec<Change>, first: u64, count: u32, state: State) {
     match kept.last_mut() {
-        Some((f, n, s)) if *s == state && *f + u64::from(*n) == first && n.checked_add(count).is_some() => {
+        Some((f, n, s))
+            if *s == state && *f + u64::from(*n) == first && n.checked_add(count).is_some() =>
+        {
             *n += count;
         }
         _ => kept.push((first, count, state)),

@@ -71,7 +71,9 @@ impl Owners {
 
     fn get(&self, block: u64) -> u8 {
         let piece = &self.pieces[(block / PER_PIECE) as usize];
-        piece.as_ref().map_or(0, |p| p[(block % PER_PIECE) as usize])
+        piece
+            .as_ref()
+            .map_or(0, |p| p[(block % PER_PIECE) as usize])
     }
 }
 

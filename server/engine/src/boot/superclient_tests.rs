@@ -1,0 +1,279 @@
+//! The life of an image: changed by its superclient, tried by one row, promoted, and taken back.
+
+use crate::{Admin, Engine, EngineConfig, Error, boot::identity, export::BlockDevice};
+use bytes::Bytes;
+use std::sync::Arc;
+use types::{
+    Channel, ClientId, CreateClientParams, CreateGroupParams, ImageView, JobState, JobView,
+    MacAddr, OverlayMode, Topics, UpdateClientParams,
+};
+
+struct Evening {
+    engine: Engine,
+    me: Admin,
+    _dir: tempfile::TempDir,
+}
+
+async fn evening() -> Evening {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::open(EngineConfig {
+        data_dir: dir.path().into(),
+        ..EngineConfig::default()
+    });
+    let engine = engine.unwrap();
+    let me = engine.as_itself("test");
+    let mut import = me.begin_import("game", None).await.unwrap();
+    import.write(Bytes::from(vec![1; 64 * 1024])).await.unwrap();
+    import.finish(None).await.unwrap();
+    let row = CreateGroupParams {
+        name: "row-1".into(),
+        channel: Channel::Test,
+        ..CreateGroupParams::default()
+    };
+    me.create_group(row).await.unwrap();
+    let evening = Evening {
+        engine,
+        me,
+        _dir: dir,
+    };
+    for (name, n, group) in [
+        ("pc-1", 1, None),
+        ("pc-2", 2, Some("row-1")),
+        ("pc-3", 3, None),
+    ] {
+        let new = CreateClientParams {
+            image: Some("game".into()),
+            group: group.map(String::from),
+            ..CreateClientParams::new(name, MacAddr([2, 0, 0, 0, 0, n]))
+        };
+        evening.me.create_client(new).await.unwrap();
+    }
+    evening
+}
+
+impl Evening {
+    /// What a boot gives this computer.
+    async fn boot(&self, name: &str) -> Arc<dyn BlockDevice> {
+        let client = self.engine.clients().require(name).unwrap();
+        let disks = self.engine.boots().inner.disks.clone();
+        let export = disks.prepare(&client).await.unwrap();
+        export.expect("it has an image").device
+    }
+
+    /// The first byte of the disk that a boot gives it.
+    async fn finds(&self, name: &str) -> u8 {
+        let mut first = [0; 512];
+        self.boot(name).await.read_at(0, &mut first).unwrap();
+        first[0]
+    }
+
+    /// The superclient starts, writes this all over its first blocks and is switched off.
+    async fn writes(&self, name: &str, byte: u8) {
+        let device = self.boot(name).await;
+        device.write_at(0, &[byte; 8192]).unwrap();
+        device.flush().unwrap();
+    }
+
+    async fn apply(&self, comment: &str) -> JobView {
+        let job = self.me.apply_changes("game", comment).await.unwrap();
+        let mut events = self.engine.events().subscribe(Topics::default());
+        loop {
+            let now = self.me.job(&job.id.to_string()).unwrap();
+            if now.state.is_over() {
+                return now;
+            }
+            events.next().await;
+        }
+    }
+
+    fn image(&self) -> ImageView {
+        self.me.image("game").unwrap()
+    }
+
+    fn at(&self, channel: Channel) -> u32 {
+        let image = self.image();
+        let mut all = image.versions.iter();
+        all.find(|v| v.channels.contains(&channel)).unwrap().number
+    }
+
+    fn id(&self, name: &str) -> ClientId {
+        self.engine.clients().require(name).unwrap().id
+    }
+}
+
+fn conflict<T: std::fmt::Debug>(result: Result<T, Error>, says: &str) {
+    match result {
+        Err(Error::Conflict { .. }) => {
+            let text = result.unwrap_err().to_string();
+            assert!(text.contains(says), "{text}");
+        }
+        other => panic!("{other:?}, not a conflict that says {says:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_evening_from_maintenance_to_production_and_back() {
+    let e = evening().await;
+    conflict(e.me.apply_changes("game", "").await, "no superclient");
+    e.me.appoint_superclient("game", None, "pc-1")
+        .await
+        .unwrap();
+    conflict(e.me.apply_changes("game", "").await, "has written nothing");
+    conflict(
+        e.me.appoint_superclient("game", None, "pc-3").await,
+        "has a superclient already",
+    );
+    e.writes("pc-1", 2).await;
+    assert_eq!(
+        e.finds("pc-1").await,
+        2,
+        "a boot keeps what it wrote, in mode reset, too"
+    );
+    let job = e.apply("  updates of May ").await;
+    assert_eq!(job.state, JobState::Succeeded, "{job:?}");
+    let image = e.image();
+    let second = &image.versions[1];
+    assert_eq!(
+        (second.number, second.parent, second.comment.as_str()),
+        (2, Some(1), "updates of May")
+    );
+    assert!(second.allocated_bytes > 0 && !second.author.is_empty());
+    assert_eq!(
+        Channel::ALL.map(|c| e.at(c)),
+        [1, 1, 2],
+        "production, test, maintenance"
+    );
+    assert_eq!(
+        e.engine.storage().overlay_bytes(e.id("pc-1")),
+        0,
+        "begun anew"
+    );
+
+    // One row tries it.
+    e.me.move_channel("game", None, Channel::Test, 2)
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            e.finds("pc-1").await,
+            e.finds("pc-2").await,
+            e.finds("pc-3").await
+        ),
+        (2, 2, 1)
+    );
+    // A move pulls no disk from under a computer that runs.
+    let running = e.boot("pc-3").await;
+    e.me.move_channel("game", None, Channel::Production, 2)
+        .await
+        .unwrap();
+    let mut first = [0; 512];
+    running.read_at(0, &mut first).unwrap();
+    assert_eq!(first[0], 1, "until its next boot");
+    assert_eq!(e.finds("pc-3").await, 2);
+    let back = e.me.revert_image("game", None).await.unwrap();
+    assert_eq!(back.previous, Some(2));
+    assert_eq!((e.at(Channel::Production), e.finds("pc-3").await), (1, 1));
+
+    // A third one on the second; the second can't go then.
+    e.writes("pc-1", 3).await;
+    assert_eq!(e.apply("").await.state, JobState::Succeeded);
+    assert_eq!(e.finds("pc-1").await, 3);
+    e.me.move_channel("game", None, Channel::Test, 3)
+        .await
+        .unwrap();
+    conflict(
+        e.me.remove_version("game", None, 2).await,
+        "the disk of \"pc-2\" still builds on",
+    );
+    assert_eq!(e.finds("pc-2").await, 3);
+    conflict(
+        e.me.remove_version("game", None, 2).await,
+        "version 3 is made on version 2",
+    );
+    conflict(
+        e.me.remove_version("game", None, 1).await,
+        "still builds on",
+    );
+    conflict(e.me.remove_image("game", None).await, "has a superclient");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_written_before_is_no_version_and_changes_are_not_lost_unasked() {
+    let e = evening().await;
+    // Junk of an evening, on a computer that then becomes the superclient.
+    e.writes("pc-1", 9).await;
+    e.me.appoint_superclient("game", None, "pc-1")
+        .await
+        .unwrap();
+    assert_eq!(e.finds("pc-1").await, 1);
+    e.writes("pc-1", 5).await;
+    conflict(
+        e.me.dismiss_superclient("game", None).await,
+        "changes that are in no version",
+    );
+    let client = e.me.discard_changes("pc-1").await.unwrap();
+    assert_eq!(client.overlay_bytes, 0);
+    assert_eq!(e.finds("pc-1").await, 1);
+    e.me.dismiss_superclient("game", None).await.unwrap();
+    assert_eq!(e.image().superclient_id, None);
+
+    // One that keeps its changes keeps them, whatever production is at.
+    let keep = UpdateClientParams {
+        mode: Some(OverlayMode::Keep),
+        ..UpdateClientParams::default()
+    };
+    e.me.update_client("pc-3", None, keep).await.unwrap();
+    e.writes("pc-3", 7).await;
+    conflict(
+        e.me.appoint_superclient("game", None, "pc-3").await,
+        "keeps what it wrote",
+    );
+    e.me.appoint_superclient("game", None, "pc-2")
+        .await
+        .unwrap();
+    e.writes("pc-2", 4).await;
+    assert_eq!(e.apply("").await.state, JobState::Succeeded);
+    e.me.move_channel("game", None, Channel::Production, 2)
+        .await
+        .unwrap();
+    assert_eq!((e.finds("pc-1").await, e.finds("pc-3").await), (4, 7));
+    e.me.discard_changes("pc-3").await.unwrap();
+    assert_eq!(e.finds("pc-3").await, 4);
+
+    // Who is removed is a superclient no more.
+    e.me.remove_client("pc-2", None).await.unwrap();
+    let mut events = e.engine.events().subscribe(Topics::default());
+    while e.image().superclient_id.is_some() {
+        events.next().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_computer_that_runs_is_not_touched() {
+    let e = evening().await;
+    e.me.appoint_superclient("game", None, "pc-1")
+        .await
+        .unwrap();
+    e.writes("pc-1", 2).await;
+    let exports = e.engine.exports().clone();
+    let target = identity::target(e.id("pc-1"));
+    let info = crate::export::SessionInfo {
+        id: 0,
+        target,
+        initiator: identity::initiator(e.id("pc-1")),
+        isid: [0; 6],
+        peer: "10.77.0.9:1000".parse().unwrap(),
+        since: crate::now(),
+    };
+    let session = exports
+        .register(info, Box::new(|| {}), std::time::Duration::ZERO)
+        .unwrap();
+    conflict(e.me.apply_changes("game", "").await, "runs from its disk");
+    conflict(e.me.discard_changes("pc-1").await, "runs from its disk");
+    conflict(
+        e.me.dismiss_superclient("game", None).await,
+        "runs from its disk",
+    );
+    drop(session);
+    assert_eq!(e.apply("").await.state, JobState::Succeeded);
+}

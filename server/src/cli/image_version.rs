@@ -1,0 +1,149 @@
+//! `nsboot image`, what concerns versions: which one computers boot, and who makes the next one.
+
+use super::{CliError, address::at, connect::Change, console::Console, job, render};
+use clap::Subcommand;
+use types::{
+    ApplyParams, Channel, ImageView, MoveChannelParams, SuperclientParams, UpdateVersionParams,
+};
+
+#[derive(Subcommand)]
+pub enum VersionCommand {
+    /// List the versions of an image, what each is for, and which channels are at it
+    Versions {
+        /// Name or id
+        image: String,
+    },
+    /// Move a channel to a version; computers follow at their next boot
+    Channel {
+        /// Name or id
+        image: String,
+        /// production, test or maintenance
+        channel: Channel,
+        /// The number of a version, as `image versions` says it
+        version: u32,
+        /// Only if it is still at this revision, as `image show` says it
+        #[arg(long, value_name = "REVISION")]
+        if_match: Option<u64>,
+    },
+    /// Put production back to where it was before its last move
+    Revert {
+        /// Name or id
+        image: String,
+        /// Only if it is still at this revision, as `image show` says it
+        #[arg(long, value_name = "REVISION")]
+        if_match: Option<u64>,
+    },
+    /// Choose the computer that changes an image, or end that
+    #[command(group(clap::ArgGroup::new("who").required(true).args(["client", "end"])))]
+    Superclient {
+        /// Name or id
+        image: String,
+        /// A computer that boots it: name, id or MAC address
+        client: Option<String>,
+        /// Nobody changes it any more
+        #[arg(long)]
+        end: bool,
+        /// Only if it is still at this revision, as `image show` says it
+        #[arg(long, value_name = "REVISION")]
+        if_match: Option<u64>,
+    },
+    /// Make the next version of what the superclient wrote, as a job; it has to be off
+    Apply {
+        /// Name or id
+        image: String,
+        /// What the version is for
+        #[arg(long, default_value = "")]
+        comment: String,
+    },
+    /// Say what a version is for
+    Describe {
+        /// Name or id
+        image: String,
+        /// Its number
+        version: u32,
+        /// One line
+        comment: String,
+    },
+    /// Remove a version that nothing needs
+    RmVersion {
+        /// Name or id
+        image: String,
+        /// Its number
+        version: u32,
+        /// Only if it is still at this revision, as `image show` says it
+        #[arg(long, value_name = "REVISION")]
+        if_match: Option<u64>,
+    },
+}
+
+/// Runs a command about versions.
+///
+/// # Errors
+/// As the server says.
+pub fn run(command: VersionCommand, console: &Console) -> Result<(), CliError> {
+    match command {
+        VersionCommand::Versions { image } => {
+            let image: ImageView = console.server.get(&at("images", &image))?;
+            console.print(&image.versions, || render::list(&image.versions))
+        }
+        VersionCommand::Channel {
+            image,
+            channel,
+            version,
+            if_match,
+        } => {
+            let path = format!("{}/channels/{channel}", at("images", &image));
+            let change = Change::new("PUT", path).body(&MoveChannelParams { version })?;
+            show(change.if_match(if_match), console)
+        }
+        VersionCommand::Revert { image, if_match } => {
+            let path = format!("{}/actions/revert", at("images", &image));
+            show(Change::new("POST", path).if_match(if_match), console)
+        }
+        VersionCommand::Superclient {
+            image,
+            client,
+            if_match,
+            ..
+        } => {
+            let path = format!("{}/superclient", at("images", &image));
+            let change = match client {
+                Some(client) => Change::new("PUT", path).body(&SuperclientParams { client })?,
+                None => Change::new("DELETE", path),
+            };
+            show(change.if_match(if_match), console)
+        }
+        VersionCommand::Apply { image, comment } => {
+            let path = format!("{}/actions/apply", at("images", &image));
+            let change = Change::new("POST", path).body(&ApplyParams { comment })?;
+            job::begin(change, console)
+        }
+        VersionCommand::Describe {
+            image,
+            version,
+            comment,
+        } => {
+            let change = Change::new("PATCH", of(&image, version));
+            show(change.body(&UpdateVersionParams { comment })?, console)
+        }
+        VersionCommand::RmVersion {
+            image,
+            version,
+            if_match,
+        } => {
+            let change = Change::new("DELETE", of(&image, version));
+            show(change.if_match(if_match), console)
+        }
+    }
+}
+
+fn of(image: &str, version: u32) -> String {
+    format!("{}/versions/{version}", at("images", image))
+}
+
+fn show(change: Change, console: &Console) -> Result<(), CliError> {
+    match console.change::<ImageView>(change)? {
+        None => Ok(()),
+        Some(image) => console.print(&image, || render::list(&image.versions)),
+    }
+}
