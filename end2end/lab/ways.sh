@@ -16,6 +16,7 @@ first_status=0
 python3 firmware.py "$@" || first_status=$?
 python3 secure.py "$@" || first_status=$?
 python3 quirks.py "$@" || first_status=$?
+python3 evening.py "$@" || first_status=$?
 wait $!
 second_status=$?
 cat "$second"
