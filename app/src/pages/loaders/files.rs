@@ -45,7 +45,7 @@ pub fn Files(set: LoaderSetView) -> impl IntoView {
         }
     });
     view! {
-        <section class="panel cards" aria-labelledby="files">
+        <div class="panel cards">
             <div class="ph"><h2 id="files">{tu_string!(i18n, loaders.files_of, name = set.name).to_string()}</h2></div>
             <h3 class="px-4" id="gives">{t!(i18n, loaders.gives)}</h3>
             <div class="tbox" tabindex="0" role="region" aria-labelledby="gives">
@@ -73,7 +73,7 @@ pub fn Files(set: LoaderSetView) -> impl IntoView {
                     <tbody>{files.collect_view()}</tbody>
                 </table>
             </div>
-        </section>
+        </div>
     }
     .into_any()
 }
