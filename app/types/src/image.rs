@@ -61,6 +61,8 @@ impl fmt::Display for NoSuchChannel {
     }
 }
 
+impl std::error::Error for NoSuchChannel {}
+
 impl FromStr for Channel {
     type Err = NoSuchChannel;
     fn from_str(s: &str) -> Result<Self, NoSuchChannel> {

@@ -100,13 +100,13 @@ fn a_group_of_the_first_format_is_read_and_has_no_options() {
     let bytes = unhex(include_str!("golden/group-1.hex"));
     let old = store::GroupRecord {
         options: Vec::new(),
-        channel: Channel::Production,
+        channel: types::Channel::Production,
         ..samples::group()
     };
     assert!(codec::decode::<store::GroupRecord>(&bytes).unwrap() == old);
     let bytes = unhex(include_str!("golden/group-2.hex"));
     let old = store::GroupRecord {
-        channel: Channel::Production,
+        channel: types::Channel::Production,
         ..samples::group()
     };
     assert!(codec::decode::<store::GroupRecord>(&bytes).unwrap() == old);
@@ -117,7 +117,7 @@ fn a_group_of_the_first_format_is_read_and_has_no_options() {
 fn an_image_of_the_first_format_is_read_and_has_one_version() {
     let bytes = unhex(include_str!("golden/image-1.hex"));
     let new = samples::image();
-    let first = VersionId(new.id.0);
+    let first = types::VersionId(new.id.0);
     let old = store::ImageRecord {
         versions: vec![store::StoredVersion {
             author: String::new(),

@@ -88,16 +88,24 @@ fn if_match_is_described_where_a_handler_heeds_it_and_nowhere_else() {
         let at = path
             .replace("{client}", "a01")
             .replace("{image}", "debian")
+            .replace("{version}", "1")
+            .replace("{channel}", "test")
             .replace("{entry}", "tool")
             .replace("{group}", "row-1")
             .replace("{firmware}", "a01")
             .replace("{scope}", "room-2")
             .replace("{reservation}", "10.20.0.9")
             .replace("{user}", "ada");
-        let body = match (method.as_str(), path.ends_with("/settings")) {
-            ("DELETE", _) => String::new(),
-            (_, true) => settings.to_string(),
-            _ => "{}".into(),
+        let needs = [
+            ("/settings", settings.clone()),
+            ("/{channel}", json!({"version": 1})),
+            ("/{version}", json!({"comment": "x"})),
+            ("/superclient", json!({"client": "a01"})),
+        ];
+        let needs = needs.into_iter().find(|(end, _)| path.ends_with(end));
+        let body = match method.as_str() {
+            "DELETE" => String::new(),
+            _ => needs.map_or("{}".into(), |(_, body)| body.to_string()),
         };
         for (tag, status) in [("\"999999\"", 412), ("999999", 400), ("W/\"1\"", 400)] {
             let headers = [("content-type", "application/json"), ("if-match", tag)];
@@ -155,6 +163,16 @@ fn answers_have_the_headers_that_the_description_says() {
     ask("PATCH", "/clients/pc-1", json!({"mode": "keep"}));
     ask("GET", "/clients", none());
     ask("GET", "/images/debian", none());
+    ask("PUT", "/images/debian/channels/test", json!({"version": 1}));
+    ask(
+        "PATCH",
+        "/images/debian/versions/1",
+        json!({"comment": "as it came"}),
+    );
+    ask("DELETE", "/images/debian/superclient", none());
+    ask("PATCH", "/clients/pc-1", json!({"image": "debian"}));
+    ask("POST", "/clients/pc-1/actions/discard", none());
+    ask("PATCH", "/clients/pc-1", json!({"image": ""}));
     let ada = json!({"username": "ada", "password": "correct horse battery", "role": "viewer"});
     ask("POST", "/users", ada);
     ask("GET", "/users/ada", none());

@@ -26,13 +26,20 @@ pub fn Image() -> impl IntoView {
     let params = use_params_map();
     let id =
         Memo::new(move |_| params.with(|p| p.get("id").and_then(|id| id.parse::<ImageId>().ok())));
-    let row = Memo::new(move |_| {
+    // Tracks the list, so that an image removed elsewhere leaves this page too.
+    let found = Memo::new(move |_| {
         let id = id.get()?;
-        live.images
-            .with(|all| all.iter().find(|row| row.id == id).cloned())
+        let is_there = live.images.with(|all| all.iter().any(|row| row.id == id));
+        is_there.then_some(id)
     });
-    move || match row.get() {
-        Some(row) => view! { <Sheet image=Signal::from(row.view)/> }.into_any(),
+    let view = move |id| {
+        let rows = live.images.get_untracked();
+        rows.into_iter()
+            .find(|row| row.id == id)
+            .map(|row| row.view)
+    };
+    move || match found.get().and_then(view) {
+        Some(view) => view! { <Sheet image=Signal::from(view)/> }.into_any(),
         None => view! { <NotHere/> }.into_any(),
     }
 }

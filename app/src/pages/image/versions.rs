@@ -80,10 +80,9 @@ fn Move(id: ImageId, version: VersionView) -> impl IntoView {
     let i18n = use_i18n();
     let action = ServerAction::<MoveChannel>::new();
     let value = action.value();
-    let others = Channel::ALL
-        .into_iter()
-        .filter(|channel| !version.channels.contains(channel));
-    let buttons = others.map(|channel| {
+    let is_elsewhere = |channel: &Channel| !version.channels.contains(channel);
+    let elsewhere: Vec<Channel> = Channel::ALL.into_iter().filter(is_elsewhere).collect();
+    let buttons = elsewhere.into_iter().map(move |channel| {
         let word = channel_word(i18n, channel);
         let text = tu_string!(i18n, image.to_channel, channel = word).to_string();
         view! { <button class="btn" name="channel" value=channel.as_str()>{text}</button> }

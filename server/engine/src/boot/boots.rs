@@ -5,8 +5,8 @@ use super::{
     tally, tickets::Tickets, timeline::Timeline,
 };
 use crate::{
-    BootEntries, Clients, Counters, Error, EventBus, Groups, Leases, Loaders, Result, Settings,
-    StorageBackend,
+    Audit, BootEntries, Clients, Counters, Error, EventBus, Groups, Images, Leases, Loaders,
+    Result, Settings, StorageBackend,
     export::{Exports, SessionInfo},
     firmware::{Failure, Firmwares, Outcome},
     now,

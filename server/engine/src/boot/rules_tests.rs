@@ -72,6 +72,7 @@ fn group(boot_entry_id: Option<BootEntryId>) -> GroupRecord {
         created_at: Timestamp(0),
         revision: 1,
         options: Vec::new(),
+        channel: types::Channel::Production,
     }
 }
 

@@ -35,6 +35,7 @@ impl Boots {
         client: &ClientRecord,
     ) -> Result<ImageView> {
         let disks = &self.inner.disks;
+        require_revision(image, if_match)?;
         let _turn = disks.turn(client.id).await;
         if client.image_id != Some(image.id) {
             return Err(Error::conflict(
@@ -90,6 +91,7 @@ impl Boots {
         if_match: Option<u64>,
     ) -> Result<ImageView> {
         let disks = &self.inner.disks;
+        require_revision(image, if_match)?;
         let client = image.superclient.and_then(|id| disks.clients.get(id));
         let Some(client) = client.filter(|c| c.image_id == Some(image.id)) else {
             return disks.images.appoint(by, image.id, if_match, None).await;
@@ -267,5 +269,16 @@ impl Disks {
                 }
             }
         }
+    }
+}
+
+/// Before anything else is looked at; the transaction looks again.
+fn require_revision(image: &ImageRecord, if_match: Option<u64>) -> Result<()> {
+    match if_match.is_some_and(|revision| revision != image.revision) {
+        false => Ok(()),
+        true => Err(Error::PreconditionFailed {
+            area: Area::Image,
+            current: image.revision,
+        }),
     }
 }

@@ -22,8 +22,8 @@ use std::{
 };
 use store::{ClientRecord, Read, Store, Tx};
 use types::{
-    BootView, ClientId, ClientState, ClientView, CreateClientParams, Event, ImageId, MacAddr,
-    OverlayMode, UpdateClientParams,
+    BootView, Channel, ClientId, ClientState, ClientView, CreateClientParams, Event, ImageId,
+    MacAddr, OverlayMode, UpdateClientParams,
 };
 use uuid::Uuid;
 

@@ -182,7 +182,7 @@ async fn what_is_named_somewhere_is_not_removed_and_a_new_name_shows_everywhere(
         boot_entry: Some("tool".into()),
         loader_set: Some("signed-2".into()),
         loader: Some("ipxe".into()),
-        options: Vec::new(),
+        ..CreateGroupParams::default()
     };
     let group = itself.create_group(new.clone()).await.unwrap();
     assert_eq!(group.boot_entry_name.as_deref(), Some("tool"));

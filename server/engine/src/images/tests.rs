@@ -4,7 +4,7 @@ use super::*;
 use crate::{Clients, Next, Settings, Sources, storage::EmbeddedStorage};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use types::{CreateClientParams, MacAddr};
+use types::{CreateClientParams, ImageView, MacAddr};
 
 struct Box_ {
     dir: tempfile::TempDir,

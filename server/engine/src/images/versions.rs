@@ -7,9 +7,9 @@ use super::{
 };
 use crate::{Area, By, Error, Result, now};
 use serde_json::json;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use store::{ImageRecord, Read, StoredVersion};
-use types::{Channel, ImageId, ImageView, VersionId};
+use types::{Channel, ClientId, ImageId, ImageView, VersionId};
 
 /// The longest comment, characters.
 const MAX_COMMENT: usize = 200;
@@ -23,12 +23,6 @@ pub(crate) struct Made {
 }
 
 impl Images {
-    /// The image that a version is of.
-    pub(crate) fn of_version(&self, version: VersionId) -> Option<Arc<ImageRecord>> {
-        let is_of = |image: &&Arc<ImageRecord>| image.versions.iter().any(|v| v.id == version);
-        self.inner.cached(|all| all.values().find(is_of).cloned())
-    }
-
     /// Enters a version that was just made; maintenance goes to it.
     ///
     /// # Errors
@@ -113,12 +107,10 @@ impl Images {
         Ok(view)
     }
 
-    /// The superclient's image; None of a computer that is none.
-    pub(crate) fn changed_by(&self, client: types::ClientId) -> Option<Arc<ImageRecord>> {
-        let cache = self.inner.cache.read();
-        let cache = cache.unwrap_or_else(PoisonError::into_inner);
-        let mut images = cache.values();
-        images.find(|i| i.superclient == Some(client)).cloned()
+    /// The image that a computer is the superclient of.
+    pub(crate) fn changed_by(&self, client: ClientId) -> Option<Arc<ImageRecord>> {
+        let is_its = |image: &&Arc<ImageRecord>| image.superclient == Some(client);
+        self.inner.cached(|all| all.values().find(is_its).cloned())
     }
 }
 

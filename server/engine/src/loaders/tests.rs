@@ -346,10 +346,8 @@ async fn only_a_set_that_is_there_can_be_chosen_and_explain_says_when_it_is_gone
     admin.create_client(new).await.unwrap();
     let group = |set: &str| types::CreateGroupParams {
         name: "row-1".into(),
-        boot_entry: None,
         loader_set: Some(set.into()),
-        loader: None,
-        options: Vec::new(),
+        ..types::CreateGroupParams::default()
     };
     admin.create_group(group("")).await.unwrap();
     for (set, says) in [("ipxe-3", "there are "), ("../x", "letters a-z")] {

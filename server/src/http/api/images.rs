@@ -26,7 +26,6 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(whole_disks)
         .routes(routes!(show, remove))
         .routes(routes!(verify))
-        .merge(super::versions::routes())
 }
 
 /// Every image, in the order of creation.

@@ -41,6 +41,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(firmware::routes())
         .merge(groups::routes())
         .merge(images::routes())
+        .merge(versions::routes())
         .merge(jobs::routes())
         .merge(lab::routes())
         .merge(leases::routes())

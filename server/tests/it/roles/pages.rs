@@ -18,6 +18,7 @@ const PAGES: &[(&str, [u16; 3])] = &[
     ("/floor/:id", [200; 3]),
     ("/boot", [200; 3]),
     ("/images", [200; 3]),
+    ("/images/:id", [200; 3]),
     ("/loaders", [200; 3]),
     ("/firmware", [200; 3]),
     ("/network", [200; 3]),
@@ -68,8 +69,12 @@ fn pages_hold_to_the_roles() {
     let cookies = cookies(&server);
     let client = add(&server.login(), "a01", 1);
     let id = client["id"].as_str().expect("id");
+    upload(&server.login(), "debian", &[0; 4096]);
+    let image = server.login().get("/api/v1/images/debian").value();
+    let image = image["id"].as_str().expect("id");
     let mut of_admin = Vec::new();
     for (route, expected) in PAGES {
+        let id = if route.starts_with("/images") { image } else { id };
         let path = route.replace(":id", id);
         let nobody = server.send("GET", &path, &[BROWSER], b"");
         let what = format!("{path} without a session");

@@ -15,7 +15,7 @@ mod fault_tests;
 
 use super::{
     ImportSink, Progress, StorageBackend,
-    files::{BlockFile, Files, OsFiles},
+    files::{Files, OsFiles},
 };
 use crate::{Area, Error, Result, export::BlockDevice};
 use map::{Header, Map};
