@@ -3,7 +3,7 @@
 
 use super::{FUNCTIONS, ROLES, cookies::cookies, rank};
 use crate::{
-    api::add,
+    api::{add, upload},
     imports::sources,
     server::{Answer, Server},
 };
@@ -69,8 +69,7 @@ fn pages_hold_to_the_roles() {
     let cookies = cookies(&server);
     let client = add(&server.login(), "a01", 1);
     let id = client["id"].as_str().expect("id");
-    upload(&server.login(), "debian", &[0; 4096]);
-    let image = server.login().get("/api/v1/images/debian").value();
+    let image = upload(&server.login(), "debian", &[0; 4096]);
     let image = image["id"].as_str().expect("id");
     let mut of_admin = Vec::new();
     for (route, expected) in PAGES {
