@@ -155,18 +155,18 @@ impl Boots {
         }
     }
 
-    /// An initiator reached the full feature phase, or read its first block.
+    /// A session on a disk began, or read its first block.
     pub fn disk_signal(&self, session: &SessionInfo, at: Timestamp, first_read: bool) {
         let Some(client) =
             identity::client_of(&session.target).and_then(|id| self.inner.needs.clients.get(id))
         else {
             return;
         };
-        let isid = session.isid;
+        let via = session.via;
         let signal = if first_read {
-            Signal::DiskRead { isid }
+            Signal::DiskRead { via }
         } else {
-            Signal::DiskLogin { isid }
+            Signal::DiskLogin { via }
         };
         self.signal(Who::Mac(client.mac), at, signal);
     }

@@ -51,7 +51,7 @@ fn session(isid: u8) -> SessionInfo {
         id: 0,
         target: "iqn.t".into(),
         initiator: "iqn.i".into(),
-        isid: [isid; 6],
+        via: Via::Iscsi { isid: [isid; 6] },
         peer: ([127, 0, 0, 1], 1).into(),
         since: Timestamp(0),
     }
