@@ -110,9 +110,16 @@ fn nbdinfo_shows_what_the_disk_is_and_can() {
         assert!(shown.contains(line), "{line} is not in {shown}");
     }
     let list = good("nbdinfo", &["--list", &server.url("")]);
-    assert!(list.contains("export=\"pc-1\"") && list.matches("export=").count() == 1, "{list}");
+    assert!(
+        list.contains("export=\"pc-1\"") && list.matches("export=").count() == 1,
+        "{list}"
+    );
     let own = good("nbdinfo", &["--size", &server.url("")]);
-    assert_eq!(own.trim(), SIZE.to_string(), "the empty name is one's own disk");
+    assert_eq!(
+        own.trim(),
+        SIZE.to_string(),
+        "the empty name is one's own disk"
+    );
     for name in ["pc-2", "pc-1x"] {
         assert!(!run("nbdinfo", &[&server.url(name)]).status.success());
     }
@@ -124,8 +131,17 @@ fn a_read_only_disk_says_so_and_is_not_written() {
     let [_, patchy, _] = files(&dir);
     let server = server(&dir, true);
     good("nbdinfo", &["--is", "read-only", &server.url("pc-1")]);
-    assert!(!run("nbdcopy", &[&text(&patchy), &server.url("pc-1")]).status.success());
-    assert!(std::fs::read(dir.path().join("disk")).unwrap().iter().all(|b| *b == 0));
+    assert!(
+        !run("nbdcopy", &[&text(&patchy), &server.url("pc-1")])
+            .status
+            .success()
+    );
+    assert!(
+        std::fs::read(dir.path().join("disk"))
+            .unwrap()
+            .iter()
+            .all(|b| *b == 0)
+    );
 }
 
 #[test]
@@ -134,7 +150,11 @@ fn nbdcopy_brings_every_byte_there_and_back() {
     let [disk, patchy, copy] = files(&dir);
     let server = server(&dir, false);
     let url = server.url("pc-1");
-    for ways in [&["--connections=1"][..], &["--connections=4"], &["--synchronous"]] {
+    for ways in [
+        &["--connections=1"][..],
+        &["--connections=4"],
+        &["--synchronous"],
+    ] {
         // What was there before must go, also where the source has holes.
         File::options()
             .write(true)
@@ -143,7 +163,10 @@ fn nbdcopy_brings_every_byte_there_and_back() {
             .write_all_at(&vec![0xee; 12 << 20], 0)
             .unwrap();
         let _ = std::fs::remove_file(&copy);
-        good("nbdcopy", &[ways, &["--flush", &text(&patchy), &url]].concat());
+        good(
+            "nbdcopy",
+            &[ways, &["--flush", &text(&patchy), &url]].concat(),
+        );
         assert!(same(&disk, &patchy), "{ways:?}: to the server");
         good("nbdcopy", &[ways, &[&url, &text(&copy)]].concat());
         assert!(same(&copy, &patchy), "{ways:?}: from the server");
@@ -158,7 +181,10 @@ fn nbdcopy_brings_every_byte_there_and_back() {
         .find(|line| line.ends_with("data"))
         .and_then(|line| line.split_whitespace().next()?.parse().ok())
         .unwrap_or_else(|| panic!("no data in {total}"));
-    assert!(data >= 3.0 * MIB as f64 && data < 6.0 * MIB as f64, "{total}");
+    assert!(
+        data >= 3.0 * MIB as f64 && data < 6.0 * MIB as f64,
+        "{total}"
+    );
 }
 
 #[test]
@@ -167,7 +193,16 @@ fn qemu_converts_and_compares_what_it_wrote() {
     let [disk, patchy, copy] = files(&dir);
     let server = server(&dir, false);
     let (url, raw) = (server.url("pc-1"), ["-f", "raw"]);
-    let to = ["convert", "-n", "-f", "raw", "-O", "raw", &text(&patchy), &url];
+    let to = [
+        "convert",
+        "-n",
+        "-f",
+        "raw",
+        "-O",
+        "raw",
+        &text(&patchy),
+        &url,
+    ];
     good("qemu-img", &to);
     let compared = ["compare", "-f", "raw", "-F", "raw", &text(&patchy), &url];
     good("qemu-img", &compared);
@@ -177,13 +212,39 @@ fn qemu_converts_and_compares_what_it_wrote() {
     good("qemu-img", &compared);
     assert!(same(&disk, &patchy));
     let map = good("qemu-img", &["map", raw[0], raw[1], "--output=json", &url]);
-    assert!(map.contains("\"data\": false") && map.contains("\"data\": true"), "{map}");
+    assert!(
+        map.contains("\"data\": false") && map.contains("\"data\": true"),
+        "{map}"
+    );
     // Each command of QEMU's own disk: zeros with and without holes, discards, writes with FUA.
     let io = [
-        "-f", "raw", "-c", "write -P 7 1M 1M", "-c", "write -z -u 1M 64k", "-c", "write -z 1152k 64k",
-        "-c", "discard 1280k 64k", "-c", "write -f -P 9 1408k 512", "-c", "flush", "-c", "read -P 0 1M 64k",
-        "-c", "read -P 7 1088k 64k", "-c", "read -P 0 1152k 64k", "-c", "read -P 0 1280k 64k",
-        "-c", "read -P 9 1408k 512", "-c", "read -P 7 1536k 512k", &url,
+        "-f",
+        "raw",
+        "-c",
+        "write -P 7 1M 1M",
+        "-c",
+        "write -z -u 1M 64k",
+        "-c",
+        "write -z 1152k 64k",
+        "-c",
+        "discard 1280k 64k",
+        "-c",
+        "write -f -P 9 1408k 512",
+        "-c",
+        "flush",
+        "-c",
+        "read -P 0 1M 64k",
+        "-c",
+        "read -P 7 1088k 64k",
+        "-c",
+        "read -P 0 1152k 64k",
+        "-c",
+        "read -P 0 1280k 64k",
+        "-c",
+        "read -P 9 1408k 512",
+        "-c",
+        "read -P 7 1536k 512k",
+        &url,
     ];
     let said = good("qemu-io", &io);
     assert!(!said.contains("failed"), "{said}");
@@ -197,9 +258,22 @@ fn fio_finds_what_it_wrote_over_several_connections() {
     let said = good(
         "fio",
         &[
-            "--name=verify", "--ioengine=nbd", &uri, "--rw=randwrite", "--bsrange=512-64k", "--size=12m", "--offset_increment=16m", "--numjobs=4", "--iodepth=16",
-            "--verify=crc32c", "--verify_fatal=1", "--do_verify=1", "--randrepeat=1", "--thread=0",
-            "--group_reporting", "--fsync=64",
+            "--name=verify",
+            "--ioengine=nbd",
+            &uri,
+            "--rw=randwrite",
+            "--bsrange=512-64k",
+            "--size=12m",
+            "--offset_increment=16m",
+            "--numjobs=4",
+            "--iodepth=16",
+            "--verify=crc32c",
+            "--verify_fatal=1",
+            "--do_verify=1",
+            "--randrepeat=1",
+            "--thread=0",
+            "--group_reporting",
+            "--fsync=64",
         ],
     );
     assert!(said.contains("err= 0"), "{said}");
@@ -215,8 +289,16 @@ fn a_killed_client_frees_its_place() {
     let uri = format!("--uri={}", server.url("pc-1"));
     let mut fio = Command::new("fio")
         .args([
-            "--name=x", "--ioengine=nbd", &uri, "--rw=randrw", "--bs=4k", "--size=32m", "--iodepth=32",
-            "--time_based", "--runtime=600", "--thread=1",
+            "--name=x",
+            "--ioengine=nbd",
+            &uri,
+            "--rw=randrw",
+            "--bs=4k",
+            "--size=32m",
+            "--iodepth=32",
+            "--time_based",
+            "--runtime=600",
+            "--thread=1",
         ])
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -121,7 +121,13 @@ fn a_refused_request_leaves_the_connection_usable() {
         (Command::BlockStatus, 0, 0, 512, einval),
         (Command::Other(5), 0, 0, 512, einval),
         (Command::WriteZeroes, 0, end, 512, enospc),
-        (Command::WriteZeroes, flag::NO_HOLE | flag::FAST_ZERO, 0, 512, enotsup),
+        (
+            Command::WriteZeroes,
+            flag::NO_HOLE | flag::FAST_ZERO,
+            0,
+            512,
+            enotsup,
+        ),
         (Command::Read, 0, 0, 0, 0),
     ] {
         client.request(command, flags, offset, len);
@@ -170,10 +176,18 @@ fn structured_reads_leave_zeros_out_and_say_where_a_read_failed() {
     let chunks = read(&mut client, 0, 0, long);
     assert_eq!(
         chunks,
-        [hole(0, 65536), data(65536, 4096, 5), hole(69632, long - 69632)]
+        [
+            hole(0, 65536),
+            data(65536, 4096, 5),
+            hole(69632, long - 69632)
+        ]
     );
     assert_eq!(read(&mut client, 0, 65536, 512), [data(65536, 512, 5)]);
-    assert_eq!(read(&mut client, 0, 0, 512), [hole(0, 512)], "zeros, though short");
+    assert_eq!(
+        read(&mut client, 0, 0, 512),
+        [hole(0, 512)],
+        "zeros, though short"
+    );
     let whole = read(&mut client, flag::DF, 0, long);
     assert_eq!((whole.len(), whole[0].0), (1, 1));
     assert_eq!(whole[0].1.len(), 8 + long as usize);
@@ -247,7 +261,11 @@ fn sessions_are_listed_and_end_when_they_are_told_to() {
     one.read(0, 512);
     let sessions = server.exports.sessions();
     assert!(server.exports.in_use(TARGET) && sessions.len() == 2);
-    assert!(sessions.iter().all(|s| s.target == TARGET && s.initiator == "pc-1"));
+    assert!(
+        sessions
+            .iter()
+            .all(|s| s.target == TARGET && s.initiator == "pc-1")
+    );
     assert!(!server.exports.withdraw_idle(TARGET));
     assert_eq!(server.exports.close_sessions(TARGET), 2);
     assert!(one.is_closed() && other.is_closed());
@@ -289,7 +307,10 @@ fn a_client_that_is_gone_frees_its_place() {
         if !is_refused(&mut stream) {
             break;
         }
-        assert!(std::time::Instant::now() < deadline, "the place stays taken");
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the place stays taken"
+        );
     }
 }
 
@@ -312,7 +333,11 @@ fn who_opens_nothing_in_time_is_closed() {
     slow.send(b"IHAVEOPT\0\0\0\x07\xff\xff\xff\xff");
     assert!(slow.is_closed(), "also while it sends an endless option");
     let mut open = Client::open(&server);
-    assert!(open.stream.set_read_timeout(Some(Duration::from_secs(1))).is_ok());
+    assert!(
+        open.stream
+            .set_read_timeout(Some(Duration::from_secs(1)))
+            .is_ok()
+    );
     let silence = io::Read::read(&mut open.stream, &mut [0]);
     assert!(silence.is_err(), "who has opened its disk may be silent");
     assert_eq!(open.read(0, 512), [0; 512]);

@@ -272,7 +272,10 @@ fn feature_phase(
             told_read = true;
             if let Some(info) = info {
                 server.observer.first_read(info, now());
-                if !info.isid().is_some_and(|isid| isid.starts_with(&ISID_OF_IPXE)) {
+                if !info
+                    .isid()
+                    .is_some_and(|isid| isid.starts_with(&ISID_OF_IPXE))
+                {
                     session.ask(out)?;
                 }
             }

@@ -50,10 +50,15 @@ fn serve(server: &Arc<NbdServer>, stream: &TcpStream, peer: SocketAddr) -> io::R
     server.observer.logged_in(&info, now());
     stream.set_read_timeout(None)?;
     let device = session.entry.found.export.device.clone();
-    let is_ending =
-        || session.closed.load(Ordering::Relaxed) || server.connections().is_stopping();
-    let result = Transmission::new(line, device.as_ref(), session.entry.terms, &info, &is_ending)
-        .run(&mut || server.observer.first_read(&info, now()));
+    let is_ending = || session.closed.load(Ordering::Relaxed) || server.connections().is_stopping();
+    let result = Transmission::new(
+        line,
+        device.as_ref(),
+        session.entry.terms,
+        &info,
+        &is_ending,
+    )
+    .run(&mut || server.observer.first_read(&info, now()));
     // The session, and with it every write, has ended before somebody who waits for it may go on.
     drop(session.guard);
     server.observer.closed(&info, now());
@@ -100,7 +105,9 @@ fn shake_hands(
             return Ok(None);
         };
         // A client asks for the same several times: once is enough to say why not.
-        let first = answer.refused.filter(|_| !std::mem::replace(&mut told, true));
+        let first = answer
+            .refused
+            .filter(|_| !std::mem::replace(&mut told, true));
         if let Some((name, why)) = first {
             refused(server, peer, &name, &visitor, why);
         }

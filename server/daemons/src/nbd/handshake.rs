@@ -186,7 +186,10 @@ impl Handshake {
         wire::put_answer(&mut bytes, option, answer::ACK, &[]);
         match option {
             option::GO => enter(option, found, terms, bytes),
-            _ => Answer { bytes, ..ack(option) },
+            _ => Answer {
+                bytes,
+                ..ack(option)
+            },
         }
     }
 
@@ -215,7 +218,10 @@ impl Handshake {
             self.allocation_of = Some(found.export.target);
         }
         wire::put_answer(&mut bytes, option, answer::ACK, &[]);
-        Answer { bytes, ..ack(option) }
+        Answer {
+            bytes,
+            ..ack(option)
+        }
     }
 }
 

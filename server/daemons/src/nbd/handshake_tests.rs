@@ -136,7 +136,10 @@ fn malformed_options_are_invalid_and_the_talk_goes_on() {
         (option::STRUCTURED_REPLY, b"x"),
         (option::LIST_META_CONTEXT, cut),
         // Well-formed, but structured replies were not agreed on.
-        (option::SET_META_CONTEXT, &meta_data("pc-1", &["base:allocation"])),
+        (
+            option::SET_META_CONTEXT,
+            &meta_data("pc-1", &["base:allocation"]),
+        ),
     ];
     for (option, data) in cases {
         let answer = talk.on_option(option, data, &One);
@@ -146,7 +149,10 @@ fn malformed_options_are_invalid_and_the_talk_goes_on() {
     let long = talk.on_too_long(option::GO);
     assert_eq!(kinds(option::GO, &long), [answer::TOO_BIG]);
     assert!(matches!(long.next, Next::Option));
-    assert!(matches!(talk.on_too_long(option::EXPORT_NAME).next, Next::Close));
+    assert!(matches!(
+        talk.on_too_long(option::EXPORT_NAME).next,
+        Next::Close
+    ));
 }
 
 #[test]

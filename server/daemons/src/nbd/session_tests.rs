@@ -38,20 +38,75 @@ fn bad_requests_get_the_error_that_the_protocol_names() {
     let end = SIZE - 512;
     let cases = [
         ("read past the end", request(Read, 0, end, 1024), Invalid, 0),
-        ("write past the end", request(Write, 0, end, 1024), NoSpace, 1024),
-        ("zeros past the end", request(WriteZeroes, 0, end, 1024), NoSpace, 0),
+        (
+            "write past the end",
+            request(Write, 0, end, 1024),
+            NoSpace,
+            1024,
+        ),
+        (
+            "zeros past the end",
+            request(WriteZeroes, 0, end, 1024),
+            NoSpace,
+            0,
+        ),
         ("trim past the end", request(Trim, 0, end, 1024), Invalid, 0),
-        ("status past the end", request(BlockStatus, 0, end, 1024), Invalid, 0),
-        ("an end beyond 64 bits", request(Write, 0, u64::MAX - 511, 1024), NoSpace, 1024),
+        (
+            "status past the end",
+            request(BlockStatus, 0, end, 1024),
+            Invalid,
+            0,
+        ),
+        (
+            "an end beyond 64 bits",
+            request(Write, 0, u64::MAX - 511, 1024),
+            NoSpace,
+            1024,
+        ),
         ("an unaligned offset", request(Read, 0, 1, 512), Invalid, 0),
-        ("an unaligned length", request(Write, 0, 0, 100), Invalid, 100),
-        ("a read over 32 MiB", request(Read, 0, 0, MAX_PAYLOAD + 512), Invalid, 0),
-        ("a write over 32 MiB", request(Write, 0, 0, MAX_PAYLOAD + 512), Invalid, MAX_PAYLOAD + 512),
-        ("an unknown flag", request(Write, 1 << 9, 0, 512), Invalid, 512),
-        ("DF on a write", request(Write, flag::DF, 0, 512), Invalid, 512),
-        ("NO_HOLE on a trim", request(Trim, flag::NO_HOLE, 0, 512), Invalid, 0),
+        (
+            "an unaligned length",
+            request(Write, 0, 0, 100),
+            Invalid,
+            100,
+        ),
+        (
+            "a read over 32 MiB",
+            request(Read, 0, 0, MAX_PAYLOAD + 512),
+            Invalid,
+            0,
+        ),
+        (
+            "a write over 32 MiB",
+            request(Write, 0, 0, MAX_PAYLOAD + 512),
+            Invalid,
+            MAX_PAYLOAD + 512,
+        ),
+        (
+            "an unknown flag",
+            request(Write, 1 << 9, 0, 512),
+            Invalid,
+            512,
+        ),
+        (
+            "DF on a write",
+            request(Write, flag::DF, 0, 512),
+            Invalid,
+            512,
+        ),
+        (
+            "NO_HOLE on a trim",
+            request(Trim, flag::NO_HOLE, 0, 512),
+            Invalid,
+            0,
+        ),
         ("a cache request", request(Other(5), 0, 0, 512), Invalid, 0),
-        ("an unknown command", request(Other(77), 0, 0, 512), Invalid, 0),
+        (
+            "an unknown command",
+            request(Other(77), 0, 0, 512),
+            Invalid,
+            0,
+        ),
         ("an empty status", request(BlockStatus, 0, 0, 0), Invalid, 0),
         (
             "zeros that take space, at once",
@@ -105,7 +160,10 @@ fn good_requests_become_work() {
     };
     assert_eq!(decide(WriteZeroes, flag::NO_HOLE), zeros);
     let one = true;
-    assert_eq!(decide(BlockStatus, flag::REQ_ONE), Work::Status { offset, len, one });
+    assert_eq!(
+        decide(BlockStatus, flag::REQ_ONE),
+        Work::Status { offset, len, one }
+    );
     assert_eq!(decide(Flush, flag::FUA), Work::Flush);
     assert_eq!(decide(Disconnect, 0), Work::Disconnect);
     for command in [Read, Write, Trim, WriteZeroes] {
@@ -121,7 +179,13 @@ fn flags_say_what_the_disk_can() {
     for bit in [can::HAS_FLAGS, can::FLUSH, can::MULTI_CONN] {
         assert!(has(rw, bit) && has(ro, bit), "{bit:#x}");
     }
-    for bit in [can::FUA, can::TRIM, can::WRITE_ZEROES, can::FAST_ZERO, can::DF] {
+    for bit in [
+        can::FUA,
+        can::TRIM,
+        can::WRITE_ZEROES,
+        can::FAST_ZERO,
+        can::DF,
+    ] {
         assert!(has(rw, bit) && !has(ro, bit), "{bit:#x}");
     }
     assert!(has(ro, can::READ_ONLY) && !has(rw, can::READ_ONLY));
@@ -143,7 +207,10 @@ fn errors_of_the_disk_are_told_by_the_protocols_numbers() {
     for (kind, error) in cases {
         assert_eq!(NbdError::of(&kind.into()), error, "{kind:?}");
     }
-    assert_eq!(NbdError::of(&io::Error::from_raw_os_error(28)), NbdError::NoSpace);
+    assert_eq!(
+        NbdError::of(&io::Error::from_raw_os_error(28)),
+        NbdError::NoSpace
+    );
 }
 
 proptest! {

@@ -228,7 +228,9 @@ impl<'a> Transmission<'a> {
             return self.error_chunk(cookie, told, Some(at)).map(|()| false);
         }
         if is_zero(data) {
-            return self.hole_chunk(cookie, at, n as u32, is_last).map(|()| true);
+            return self
+                .hole_chunk(cookie, at, n as u32, is_last)
+                .map(|()| true);
         }
         let (chunk, place) = head.split_at_mut(CHUNK_LEN);
         let kind = ChunkKind::OffsetData;

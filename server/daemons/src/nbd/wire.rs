@@ -166,10 +166,7 @@ impl<'a> InfoRequest<'a> {
         let wanted = (0..count)
             .map(|_| fields.u16())
             .collect::<Option<Vec<u16>>>()?;
-        fields
-            .0
-            .is_empty()
-            .then_some(InfoRequest { name, wanted })
+        fields.0.is_empty().then_some(InfoRequest { name, wanted })
     }
 }
 
@@ -191,10 +188,7 @@ impl<'a> MetaRequest<'a> {
         for _ in 0..count {
             queries.push(fields.string()?);
         }
-        fields
-            .0
-            .is_empty()
-            .then_some(MetaRequest { name, queries })
+        fields.0.is_empty().then_some(MetaRequest { name, queries })
     }
 }
 

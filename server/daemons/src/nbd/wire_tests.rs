@@ -80,7 +80,10 @@ fn malformed_data_is_refused() {
     let cases: [(&str, Vec<u8>); 9] = [
         ("nothing", vec![]),
         ("half a length", vec![0, 0]),
-        ("a name longer than the data", info("pc-1", &[])[..6].to_vec()),
+        (
+            "a name longer than the data",
+            info("pc-1", &[])[..6].to_vec(),
+        ),
         ("a length near 4 GiB", vec![0xff, 0xff, 0xff, 0xff, 1]),
         ("a byte too many", [info("pc-1", &[3]), vec![0]].concat()),
         ("no UTF-8", vec![0, 0, 0, 1, 0xff, 0, 0]),

@@ -79,14 +79,7 @@ impl SessionObserver for Seen {
     fn first_read(&self, session: &SessionInfo, _: Timestamp) {
         self.note(format!("read {}", session.initiator));
     }
-    fn refused(
-        &self,
-        _: SocketAddr,
-        name: &str,
-        target: Option<&str>,
-        why: Refusal,
-        _: Timestamp,
-    ) {
+    fn refused(&self, _: SocketAddr, name: &str, target: Option<&str>, why: Refusal, _: Timestamp) {
         self.note(format!("refused {name} {target:?} {why:?}"));
     }
     fn closed(&self, session: &SessionInfo, _: Timestamp) {

@@ -182,7 +182,10 @@ impl Boots {
                 let newest = lock(&self.inner.newest);
                 let there = newest.values().filter(|t| t.view.address == Some(peer));
                 let last = there.max_by_key(|t| t.view.started_at)?.view.mac;
-                leases.elsewhere_of(plane.server, last).is_none().then_some(last)
+                leases
+                    .elsewhere_of(plane.server, last)
+                    .is_none()
+                    .then_some(last)
             }),
         };
         self.inner.needs.clients.find_mac(mac?)

@@ -164,8 +164,7 @@ fn a_kernel_gets_its_ram_disks_by_the_names_on_its_command_line_and_its_disk_bef
         BOOTIF=01-${net0/mac:hexhyp} a=it's;b || goto failed\n\
         initrd --name initrd0 http://10.77.0.1:8080/f/debian/initrd.gz || goto failed\n\
         initrd --name initrd1 http://mirror.lab/extra/initrd.gz || goto failed\nboot || goto failed\n";
-    let head =
-        "#!ipxe\nset nsboot http://10.77.0.1:8080\nset nsboot-server 10.77.0.1\nset nsboot-client pc-07\necho NSBoot: starting pc-07 with installer\n";
+    let head = "#!ipxe\nset nsboot http://10.77.0.1:8080\nset nsboot-server 10.77.0.1\nset nsboot-client pc-07\necho NSBoot: starting pc-07 with installer\n";
     assert_eq!(script(kernel(), None), format!("{head}{start}{FAILED}"));
     let hook =
         "sanhook --drive 0x80 iscsi:10.77.0.1::3260:0:iqn.2026-11.org.nsboot:x || goto failed\n";

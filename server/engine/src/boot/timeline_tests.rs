@@ -331,15 +331,34 @@ fn a_session_by_nbd_is_the_operating_systems_and_its_other_connections_say_nothi
         || Signal::DiskLogin { via: Via::Nbd },
         || Signal::DiskRead { via: Via::Nbd },
     );
-    let begin = vec![discover(Firmware::Ipxe), ack(Firmware::Ipxe), Signal::Script];
+    let begin = vec![
+        discover(Firmware::Ipxe),
+        ack(Firmware::Ipxe),
+        Signal::Script,
+    ];
     let (mut t, rails) = play([begin, vec![login(), login(), read(), login(), read()]].concat());
     let rails: Vec<&str> = rails.iter().map(String::as_str).skip(3).collect();
-    assert_eq!(rails, ["##-##>.", "##-##>.", "##-###>", "##-###>", "##-###>"]);
-    let told = |words: &str| t.view.notes.iter().filter(|n| n.text.contains(words)).count();
-    assert_eq!((told("opened its disk by NBD"), told("read its disk")), (1, 1));
+    assert_eq!(
+        rails,
+        ["##-##>.", "##-##>.", "##-###>", "##-###>", "##-###>"]
+    );
+    let told = |words: &str| {
+        t.view
+            .notes
+            .iter()
+            .filter(|n| n.text.contains(words))
+            .count()
+    };
+    assert_eq!(
+        (told("opened its disk by NBD"), told("read its disk")),
+        (1, 1)
+    );
     assert_eq!(told("firmware"), 0);
     assert!(t.check_stalled(at(600)));
-    assert!(t.apply(at(700), login()), "what goes on after it stopped is told");
+    assert!(
+        t.apply(at(700), login()),
+        "what goes on after it stopped is told"
+    );
     assert_eq!(t.view.state, BootState::Booting);
 }
 
