@@ -1,6 +1,7 @@
 //! Whole talks, option by option.
 
 use super::*;
+use crate::nbd::testing::{info as info_data, meta as meta_data};
 use engine::export::BlockDevice;
 use proptest::prelude::*;
 use std::{io, sync::Arc};
@@ -83,26 +84,6 @@ fn answers(option: u32, bytes: &[u8]) -> Vec<(u32, Vec<u8>)> {
 fn kinds(option: u32, answer: &Answer) -> Vec<u32> {
     let all = answers(option, &answer.bytes);
     all.iter().map(|(kind, _)| *kind).collect()
-}
-
-/// The data of INFO and GO.
-fn info_data(name: &str, wanted: &[u16]) -> Vec<u8> {
-    let mut data = (name.len() as u32).to_be_bytes().to_vec();
-    data.extend(name.as_bytes());
-    data.extend((wanted.len() as u16).to_be_bytes());
-    data.extend(wanted.iter().flat_map(|w| w.to_be_bytes()));
-    data
-}
-
-fn meta_data(name: &str, queries: &[&str]) -> Vec<u8> {
-    let mut data = (name.len() as u32).to_be_bytes().to_vec();
-    data.extend(name.as_bytes());
-    data.extend((queries.len() as u32).to_be_bytes());
-    for query in queries {
-        data.extend((query.len() as u32).to_be_bytes());
-        data.extend(query.as_bytes());
-    }
-    data
 }
 
 fn entry(answer: Answer) -> Entry {

@@ -12,6 +12,8 @@ mod connection;
 mod daemon;
 pub mod handshake;
 pub mod session;
+#[cfg(test)]
+mod testing;
 mod transmission;
 pub mod wire;
 

@@ -1,28 +1,8 @@
 //! Bytes as the protocol's document has them, and bytes as it does not.
 
 use super::*;
+use crate::nbd::testing::{info, meta};
 use proptest::prelude::*;
-
-/// The data of `GO`: a name and what is wanted.
-fn info(name: &str, wanted: &[u16]) -> Vec<u8> {
-    let mut data = (name.len() as u32).to_be_bytes().to_vec();
-    data.extend(name.as_bytes());
-    data.extend((wanted.len() as u16).to_be_bytes());
-    data.extend(wanted.iter().flat_map(|w| w.to_be_bytes()));
-    data
-}
-
-/// The data of `SET_META_CONTEXT`.
-fn meta(name: &str, queries: &[&str]) -> Vec<u8> {
-    let mut data = (name.len() as u32).to_be_bytes().to_vec();
-    data.extend(name.as_bytes());
-    data.extend((queries.len() as u32).to_be_bytes());
-    for query in queries {
-        data.extend((query.len() as u32).to_be_bytes());
-        data.extend(query.as_bytes());
-    }
-    data
-}
 
 #[test]
 fn the_greeting_is_that_of_fixed_newstyle() {
