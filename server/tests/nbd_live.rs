@@ -90,9 +90,10 @@ impl Cable {
     /// The size that the computer is told of an export, or why not.
     fn size(&self, name: &str) -> Result<String, String> {
         let url = format!("nbd://{SERVER}/{name}");
-        let output = self.on("nbdinfo", &["--size", &url]);
+        // What the server says of a refusal is shown to those who debug.
+        let output = self.on("env", &["LIBNBD_DEBUG=1", "nbdinfo", "--size", &url]);
         match output.status.success() {
-            true => Ok(said(&output).trim().to_owned()),
+            true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
             false => Err(said(&output)),
         }
     }

@@ -31,6 +31,11 @@ fn server(dir: &TempDir, read_only: bool) -> Server {
     Server::start(Arc::new(FileDevice::open(&file, SIZE, read_only).unwrap()))
 }
 
+/// As tools name an export.
+fn url(server: &Server, name: &str) -> String {
+    format!("nbd://{}/{name}", server.address)
+}
+
 fn run(program: &str, arguments: &[&str]) -> Output {
     Command::new("timeout")
         .arg("120")
@@ -86,7 +91,7 @@ fn files(dir: &TempDir) -> [PathBuf; 3] {
 fn nbdinfo_shows_what_the_disk_is_and_can() {
     let dir = folder();
     let server = server(&dir, false);
-    let shown = good("nbdinfo", &["--json", &server.url("pc-1")]);
+    let shown = good("nbdinfo", &["--json", &url(&server, "pc-1")]);
     for line in [
         "\"protocol\": \"newstyle-fixed\"",
         "\"structured\": true",
@@ -109,19 +114,19 @@ fn nbdinfo_shows_what_the_disk_is_and_can() {
     ] {
         assert!(shown.contains(line), "{line} is not in {shown}");
     }
-    let list = good("nbdinfo", &["--list", &server.url("")]);
+    let list = good("nbdinfo", &["--list", &url(&server, "")]);
     assert!(
         list.contains("export=\"pc-1\"") && list.matches("export=").count() == 1,
         "{list}"
     );
-    let own = good("nbdinfo", &["--size", &server.url("")]);
+    let own = good("nbdinfo", &["--size", &url(&server, "")]);
     assert_eq!(
         own.trim(),
         SIZE.to_string(),
         "the empty name is one's own disk"
     );
     for name in ["pc-2", "pc-1x"] {
-        assert!(!run("nbdinfo", &[&server.url(name)]).status.success());
+        assert!(!run("nbdinfo", &[&url(&server, name)]).status.success());
     }
 }
 
@@ -130,9 +135,9 @@ fn a_read_only_disk_says_so_and_is_not_written() {
     let dir = folder();
     let [_, patchy, _] = files(&dir);
     let server = server(&dir, true);
-    good("nbdinfo", &["--is", "read-only", &server.url("pc-1")]);
+    good("nbdinfo", &["--is", "read-only", &url(&server, "pc-1")]);
     assert!(
-        !run("nbdcopy", &[&text(&patchy), &server.url("pc-1")])
+        !run("nbdcopy", &[&text(&patchy), &url(&server, "pc-1")])
             .status
             .success()
     );
@@ -149,7 +154,7 @@ fn nbdcopy_brings_every_byte_there_and_back() {
     let dir = folder();
     let [disk, patchy, copy] = files(&dir);
     let server = server(&dir, false);
-    let url = server.url("pc-1");
+    let url = url(&server, "pc-1");
     for ways in [
         &["--connections=1"][..],
         &["--connections=4"],
@@ -192,7 +197,7 @@ fn qemu_converts_and_compares_what_it_wrote() {
     let dir = folder();
     let [disk, patchy, copy] = files(&dir);
     let server = server(&dir, false);
-    let (url, raw) = (server.url("pc-1"), ["-f", "raw"]);
+    let (url, raw) = (url(&server, "pc-1"), ["-f", "raw"]);
     let to = [
         "convert",
         "-n",
@@ -254,7 +259,7 @@ fn qemu_converts_and_compares_what_it_wrote() {
 fn fio_finds_what_it_wrote_over_several_connections() {
     let dir = folder();
     let server = server(&dir, false);
-    let uri = format!("--uri={}", server.url("pc-1"));
+    let uri = format!("--uri={}", url(&server, "pc-1"));
     let said = good(
         "fio",
         &[
@@ -286,7 +291,7 @@ fn fio_finds_what_it_wrote_over_several_connections() {
 fn a_killed_client_frees_its_place() {
     let dir = folder();
     let server = server(&dir, false);
-    let uri = format!("--uri={}", server.url("pc-1"));
+    let uri = format!("--uri={}", url(&server, "pc-1"));
     let mut fio = Command::new("fio")
         .args([
             "--name=x",

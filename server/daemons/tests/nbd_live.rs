@@ -1,8 +1,11 @@
 //! The NBD server over loopback, byte by byte: what tools would not send or not show.
 
+#[path = "support/nbd_client.rs"]
+mod client;
 #[path = "support/nbd.rs"]
 mod support;
 
+use client::Client;
 use daemons::nbd::{
     Limits,
     wire::{Command, answer, flag, option},
@@ -14,7 +17,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use support::{Client, PATIENCE, Server, TARGET};
+use support::{PATIENCE, Server, TARGET};
 
 const SIZE: usize = 4 << 20;
 /// Reads of this sector fail.

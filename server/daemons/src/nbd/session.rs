@@ -183,7 +183,7 @@ impl Terms {
                 false => NbdError::Invalid,
             });
         }
-        match offset % SECTOR == 0 && u64::from(len) % SECTOR == 0 {
+        match offset.is_multiple_of(SECTOR) && u64::from(len).is_multiple_of(SECTOR) {
             true => Ok(()),
             false => Err(NbdError::Invalid),
         }
