@@ -4,7 +4,7 @@ use super::{
     buffer::{Line, PIECE},
     handshake::ALLOCATION_ID,
     session::{BLOCK, Terms, Work},
-    wire::{self, CHUNK_LEN, ChunkKind, NbdError, Request, SIMPLE_REPLY_LEN},
+    wire::{self, CHUNK_LEN, ChunkKind, NbdError, Request},
 };
 use engine::export::{BlockDevice, SessionInfo};
 use std::io;

@@ -304,12 +304,9 @@ pub enum NbdError {
     NotSupported = 95,
 }
 
-/// Length of a simple reply without the data of a read.
-pub const SIMPLE_REPLY_LEN: usize = 16;
-
 /// A simple reply; the data of a read follows when there is no error.
-pub fn simple_reply(error: Option<NbdError>, cookie: u64) -> [u8; SIMPLE_REPLY_LEN] {
-    let mut bytes = [0; SIMPLE_REPLY_LEN];
+pub fn simple_reply(error: Option<NbdError>, cookie: u64) -> [u8; 16] {
+    let mut bytes = [0; 16];
     bytes[..4].copy_from_slice(&SIMPLE_REPLY.to_be_bytes());
     bytes[4..8].copy_from_slice(&error.map_or(0, |e| e as u32).to_be_bytes());
     bytes[8..].copy_from_slice(&cookie.to_be_bytes());

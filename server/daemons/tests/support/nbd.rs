@@ -87,7 +87,6 @@ impl SessionObserver for Seen {
 pub struct Server {
     pub address: SocketAddr,
     pub exports: Exports,
-    pub door: Arc<Door>,
     pub seen: Arc<Seen>,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
@@ -95,17 +94,17 @@ pub struct Server {
 
 impl Server {
     pub fn start(device: Arc<dyn BlockDevice>) -> Server {
-        Server::bounded(device, Limits::default())
+        Server::bounded(device, Arc::default(), Limits::default())
     }
 
-    pub fn bounded(device: Arc<dyn BlockDevice>, limits: Limits) -> Server {
+    pub fn bounded(device: Arc<dyn BlockDevice>, door: Arc<Door>, limits: Limits) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (exports, door, seen) = (Exports::new(), Arc::<Door>::default(), Arc::default());
+        let (exports, seen) = (Exports::new(), Arc::default());
         door.put(Ipv4Addr::LOCALHOST, "pc-1");
         let stop = CancellationToken::new();
         let observer: Arc<Seen> = Arc::clone(&seen);
-        let nbd = NbdServer::new(exports.clone(), observer, door.clone(), limits);
+        let nbd = NbdServer::new(exports.clone(), observer, door, limits);
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || {
             tokio::runtime::Builder::new_current_thread()
@@ -118,7 +117,6 @@ impl Server {
         let server = Server {
             address,
             exports,
-            door,
             seen,
             stop,
             thread: Some(thread),

@@ -58,7 +58,8 @@ impl Refusal {
                 "the disk is another computer's; a computer opens its own by NBD and no other"
             }
             Refusal::Stranger => {
-                "this address is not known to be the computer's; NBD goes by that alone, so start the                  computer from the script that NSBoot serves"
+                "this address is not known to be the computer's, and NBD goes by that alone; boot from the script that NSBoot \
+                 serves"
             }
         }
     }
