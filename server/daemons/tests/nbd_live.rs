@@ -263,6 +263,7 @@ fn sessions_are_listed_and_end_when_they_are_told_to() {
     let (mut one, mut other) = (Client::open(&server), Client::open(&server));
     one.read(0, 512);
     one.read(0, 512);
+    assert!(server.seen.is_told("read pc-1"));
     let sessions = server.exports.sessions();
     assert!(server.exports.in_use(TARGET) && sessions.len() == 2);
     assert!(
