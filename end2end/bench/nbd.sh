@@ -32,8 +32,10 @@ answers "$peer"
 # One measurement, in requests a second.
 measure() {
   local url=$1; shift
-  fio --name=bench --ioengine=nbd --uri="$url" --size=256m --time_based --runtime="$seconds" --output-format=json "$@" 2>>"$dir/fio.log" |
-    python3 -c 'import json, sys; print(round(json.load(sys.stdin)["jobs"][0]["read"]["iops"]))'
+  # Its engine says a line of its own before the JSON, so that goes to a file.
+  fio --name=bench --ioengine=nbd --uri="$url" --size=256m --time_based --runtime="$seconds" --output-format=json \
+    --output="$dir/fio.json" "$@" >>"$dir/fio.log" 2>&1
+  python3 -c 'import json, sys; print(round(json.load(open(sys.argv[1]))["jobs"][0]["read"]["iops"]))' "$dir/fio.json"
 }
 median() { sort -n | awk '{ v[NR] = $1 } END { print (NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2) }'; }
 list() { paste -sd, -; }
