@@ -38,6 +38,8 @@ This machine: {os.cpu_count()} cores, Linux {platform.release()}; client and ser
 """)
 if data := load("iscsi"):
     side_by_side("Disk: iSCSI", data, "end2end/bench/iscsi.sh", "A disk in memory, by libiscsi's `iscsi-perf`.")
+if data := load("nbd"):
+    side_by_side("Disk: NBD", data, "end2end/bench/nbd.sh", "A disk in memory of random bytes, by fio's `nbd` engine over one connection; a request of 1 MiB a second is a MiB a second.")
 if data := load("dhcp"):
     print("## Addresses: DHCP\n\n`make bench` (`end2end/bench/dhcp.sh`), four-way exchanges a second by `perfdhcp`, 4 s each, median of the rounds. "
           "NSBoot and dnsmasq sync each lease before its ACK, Kea's memfile does not.\n")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a computer boots: entries, one-shots, adoption. usage: entries.py [--rounds N] [NAME...]
 
-Environment: NSBOOT_BIN (the binary), SELFTEST_IMAGE (made by selftest/build.sh).
+Environment: NSBOOT_BIN (the binary), SELFTEST_IMAGE (made by selftest/build.sh), DEBIAN_IMAGE (by debian/build.sh).
 """
 import os
 import subprocess
@@ -16,6 +16,8 @@ MAC = "52:54:00:77:02:%02x"
 FAT = 1 << 20
 # Emulated, UEFI takes a minute where a BIOS takes fifteen seconds.
 UEFI_SECONDS = 240
+# A whole Debian, emulated.
+DEBIAN_SECONDS = 400
 
 
 def script_entry(lab, name, text):
@@ -122,9 +124,37 @@ def a_kernel_once_on_uefi(lab):
     check("from=an-entry" not in pc.run("cat /proc/cmdline"), "the one-shot's kernel ran twice")
 
 
+def a_debian_with_its_root_by_nbd(lab):
+    """Kernel and initramfs come from the server's files, the root by NBD: Debian's own nbd-client opens the disk as the
+    boot entry says, and is the only one that does."""
+    with_image(lab, "DEBIAN_IMAGE", "debian")
+    folder = lab.data / "loaders" / "debian-nbd"
+    folder.mkdir(parents=True)
+    for file in ("vmlinuz", "initrd"):
+        subprocess.run(["mcopy", "-i", f"{os.environ['DEBIAN_IMAGE']}@@{FAT}", f"::{file}", str(folder / file)], check=True)
+    lab.nsboot("boot-entry", "add", "by-nbd", "--kind", "kernel", "--kernel", "debian-nbd/vmlinuz",
+               "--initrd", "debian-nbd/initrd", "--attach-disk", "--command-line",
+               "nbdroot=${nsboot-server},${nsboot-client},nbd0 root=/dev/nbd0p2 rw ip=dhcp console=ttyS0,115200 quiet panic=10")
+    lab.nsboot("setting", "set", "nbd.enabled=true")
+    lab.nsboot("client", "add", MAC % 5, "--name", "pc-5", "--image", "debian", "--mode", "reset")
+    lab.nsboot("client", "set", "pc-5", "--boot-entry", "by-nbd")
+    pc = lab.machine("pc-5", MAC % 5)
+    pc.power_on()
+    boot = lab.wait_ready("pc-5", seconds=DEBIAN_SECONDS)
+    check(boot["facts"]["root"].startswith("/dev/nbd0p2 ext4 rw"), f"its root is {boot['facts']['root']}")
+    notes = [note["text"] for note in boot["notes"]]
+    check("The operating system opened its disk by NBD" in notes, f"the timeline says {notes}")
+    check(not any("firmware logged in" in note for note in notes), "iPXE took the disk, too")
+    pc.run("echo written >/root/mark && sync")
+    check(lab.client("pc-5")["overlay_bytes"] > 0, "nothing was written")
+    pc.send("reboot")
+    lab.wait_ready("pc-5", after=boot["id"], seconds=DEBIAN_SECONDS)
+    check(pc.run("ls /root/mark 2>/dev/null || echo gone") == "gone", "the disk was not made anew")
+
+
 TESTS = [a_one_shot_clears_itself, discovered_then_adopted, a_kernel_with_its_root_on_the_network_disk,
-         a_kernel_once_on_uefi]
+         a_kernel_once_on_uefi, a_debian_with_its_root_by_nbd]
 
 
 if __name__ == "__main__":
-    main(TESTS)
+    main(TESTS, images=("SELFTEST_IMAGE", "DEBIAN_IMAGE"))

@@ -34,6 +34,7 @@ impl Apply for Surroundings {
             if next.listen != now.listen {
                 self.listen(next.listen).await?;
             }
+            self.planes.offer_nbd(next.nbd);
             self.serve_networks(next).await;
             Ok(())
         })
@@ -42,6 +43,7 @@ impl Apply for Surroundings {
     fn go_back<'a>(&'a self, to: &'a Values, fallback: SocketAddr) -> Applied<'a> {
         Box::pin(async move {
             // First what must not go on: a network that nobody wanted to keep.
+            self.planes.offer_nbd(to.nbd);
             self.serve_networks(to).await;
             match self.listen(to.listen).await {
                 Err(error) if fallback != to.listen => {

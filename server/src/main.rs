@@ -4,6 +4,7 @@ mod apply;
 mod cli;
 mod http;
 mod log;
+mod nbd;
 mod notify;
 mod observer;
 mod planes;

@@ -1,13 +1,16 @@
-//! Tells the boots what iSCSI sessions and TFTP transfers do.
+//! Tells the boots what sessions on disks and TFTP transfers do, and NBD who calls.
 
 use crate::log::CONTEXT;
-use daemons::tftp::{Limits, Rendered, Signals};
+use daemons::{
+    nbd::{Doorkeeper, Own},
+    tftp::{Limits, Rendered, Signals},
+};
 use engine::{
     Engine,
-    boot::{Plane, Signal, Who, identity::client_of},
+    boot::{Plane, Signal, Who, identity},
     export::{Refusal, SessionInfo, SessionObserver},
 };
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use tracing::Span;
 use types::Timestamp;
 
@@ -38,12 +41,12 @@ impl SessionObserver for BootObserver {
     }
 
     fn closed(&self, session: &SessionInfo, _: Timestamp) {
-        tracing::debug!(target_name = session.target, peer = %session.peer, "iSCSI session ended");
+        tracing::debug!(target_name = session.target, peer = %session.peer, via = ?session.via, "session on a disk ended");
         self.0.boots().disk_closed(session);
     }
 
     fn context(&self, session: &SessionInfo) -> Span {
-        let client = client_of(&session.target).and_then(|id| self.0.clients().get(id));
+        let client = identity::client_of(&session.target).and_then(|id| self.0.clients().get(id));
         client.map_or_else(Span::none, |client| self.around(Who::Mac(client.mac)))
     }
 }
@@ -55,6 +58,23 @@ impl BootObserver {
             Span::none,
             |id| tracing::error_span!(target: CONTEXT, "boot", boot_id = %id),
         )
+    }
+}
+
+impl Doorkeeper for BootObserver {
+    fn own(&self, peer: IpAddr) -> Option<Own> {
+        let IpAddr::V4(address) = peer else {
+            return None;
+        };
+        let client = self.0.boots().disk_owner(address, &self.1)?;
+        Some(Own {
+            name: client.name.clone(),
+            target: identity::target(client.id),
+        })
+    }
+
+    fn is_known(&self, name: &str) -> bool {
+        self.0.clients().find(name).is_some()
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
         boot,
         listener::{self, Pace as PaceOf, Socket},
     },
+    nbd::Nbd,
     observer::BootObserver,
     tasks::{Pace, TaskHandle, Tasks},
 };
@@ -27,7 +28,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use types::BootNetworkView;
 
@@ -53,6 +54,8 @@ struct Inner {
     tasks: Tasks,
     /// By scope name.
     planes: Mutex<HashMap<String, Handle>>,
+    /// Whether disks are offered by NBD, too.
+    nbd: watch::Sender<bool>,
 }
 
 /// A plane that was started.
@@ -82,10 +85,12 @@ enum PlaneError {
 impl Planes {
     /// No plane yet. Each becomes a task `boot-plane/SCOPE` and ends with the other tasks.
     pub fn new(engine: Engine, tasks: Tasks) -> Planes {
+        let nbd = engine.settings().with(|values| values.nbd);
         let inner = Inner {
             engine,
             tasks,
             planes: Mutex::default(),
+            nbd: watch::Sender::new(nbd),
         };
         Planes {
             inner: Arc::new(inner),
@@ -107,13 +112,19 @@ impl Planes {
         // In the list at once, before the plane itself says what became of it.
         self.inner.engine.networks().set(view(&network, None, None));
         let (engine, wanted) = (self.inner.engine.clone(), network.clone());
+        let nbd = self.inner.nbd.subscribe();
         let name = format!("boot-plane/{scope}");
         let task = self.inner.tasks.spawn_paced(&name, RETRY, move |stop| {
-            let (engine, network) = (engine.clone(), wanted.clone());
-            async move { serve(&engine, &network, &stop).await }
+            let (engine, network, nbd) = (engine.clone(), wanted.clone(), nbd.clone());
+            async move { serve(&engine, &network, nbd, &stop).await }
         });
         planes.insert(scope, Handle { task, network });
         true
+    }
+
+    /// Offers disks by NBD on all planes from now on, or no longer. What is open is closed, soon.
+    pub fn offer_nbd(&self, on: bool) {
+        self.inner.nbd.send_replace(on);
     }
 
     /// Ends the planes of the lab and waits until their sockets are closed.
@@ -160,9 +171,10 @@ impl Planes {
 async fn serve(
     engine: &Engine,
     network: &BootNetworkConfig,
+    nbd: watch::Receiver<bool>,
     stop: &CancellationToken,
 ) -> Result<(), PlaneError> {
-    let served = run(engine, network, stop).await;
+    let served = run(engine, network, nbd, stop).await;
     match &served {
         Ok(()) => tracing::info!(scope = network.scope(), "boot plane stopped"),
         Err(e) => engine
@@ -176,6 +188,7 @@ async fn serve(
 async fn run(
     engine: &Engine,
     network: &BootNetworkConfig,
+    nbd: watch::Receiver<bool>,
     stop: &CancellationToken,
 ) -> Result<(), PlaneError> {
     let net = NetThread::enter(network.namespace.as_deref())?;
@@ -192,10 +205,19 @@ async fn run(
     let boot_server = Beside::boot_server(&net, engine, network, plane)?;
     // Last: it opens the scope, which must not stay open when another part can't start.
     let dhcp = Dhcp::open(&net, engine, network, plane)?;
+    let nbd = Nbd {
+        net: net.clone(),
+        device: interface.name.clone(),
+        plane,
+        exports: engine.exports().clone(),
+        observer: observer.clone(),
+        wanted: nbd,
+    };
     let target = IscsiServer::new(engine.exports().clone(), observer, Limits::default());
 
     let mut parts = Parts::new(stop);
     parts.add("iSCSI", |end| iscsi::serve(disks, Arc::new(target), end));
+    parts.add("NBD", |end| endless(nbd.run(end)));
     if let Some(dhcp) = dhcp {
         parts.add("DHCP", |end| endless(dhcp.run(end)));
     }

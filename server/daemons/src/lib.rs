@@ -5,9 +5,11 @@
 mod captures;
 pub mod dhcp;
 pub mod iscsi;
+pub mod nbd;
 pub mod ndp;
 pub mod net;
 mod sys;
 pub mod tftp;
+pub mod threads;
 
 pub use sys::pace;

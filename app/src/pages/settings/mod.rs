@@ -94,7 +94,7 @@ fn Whole(all: All, actions: Actions) -> impl IntoView {
             </section>
         })}
         <Rows heading=tu_string!(i18n, settings.http) id="http" settings=group(&["http."]) revision actions/>
-        <Rows heading=tu_string!(i18n, settings.computers) id="computers" settings=group(&["clients.", "lab."]) revision actions/>
+        <Rows heading=tu_string!(i18n, settings.computers) id="computers" settings=group(&["clients.", "nbd.", "lab."]) revision actions/>
         <Networks networks revision actions/>
         <History changes=all.history actions may_undo=may(Role::Admin)/>
     }

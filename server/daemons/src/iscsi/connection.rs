@@ -1,7 +1,7 @@
 //! One connection on its thread: login, then the session's loop.
 
 use super::{
-    daemon::{IscsiServer, now},
+    daemon::IscsiServer,
     discovery::Targets,
     frame::{Digests, Inbox, Outbox},
     login::{Login, Outcome, Status},
@@ -10,11 +10,12 @@ use super::{
     session::{Flow, Session},
     wire::{Pdu, Request, Stage},
 };
-use engine::export::{Refusal, SessionGuard, SessionInfo};
+use crate::threads::{Serve, is_timeout, now};
+use engine::export::{Refusal, SessionGuard, SessionInfo, Via};
 use std::{
     io,
     net::{Shutdown, SocketAddr, TcpStream},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::Instant,
 };
 
@@ -39,9 +40,9 @@ fn serve(server: &Arc<IscsiServer>, stream: &TcpStream, peer: SocketAddr) -> io:
     stream.set_write_timeout(Some(server.limits.send))?;
     let mut inbox = Inbox::new(DEFAULT_SEGMENT as usize);
     let mut out = Outbox::new(stream);
-    server.logging_in.fetch_add(1, Ordering::Relaxed);
+    let logs_in = server.connections().logs_in();
     let entered = log_in(server, stream, peer, &mut inbox, &mut out);
-    server.logging_in.fetch_sub(1, Ordering::Relaxed);
+    drop(logs_in);
     let Some((session, guard)) = entered? else {
         return Ok(());
     };
@@ -50,7 +51,8 @@ fn serve(server: &Arc<IscsiServer>, stream: &TcpStream, peer: SocketAddr) -> io:
         .as_ref()
         .map(|info| server.observer.context(info).entered());
     if let Some(info) = &info {
-        let isid = super::text::hex(&info.isid);
+        let isid = info.isid().map(|isid| super::text::hex(&isid));
+        let isid = isid.unwrap_or_default();
         tracing::info!(%peer, initiator = %info.initiator, target = %info.target, %isid, "iSCSI login");
         server.observer.logged_in(info, now());
     }
@@ -178,13 +180,6 @@ fn next_frame(
     }
 }
 
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-    )
-}
-
 fn refused(
     server: &IscsiServer,
     peer: SocketAddr,
@@ -227,7 +222,7 @@ fn enter(
         id: 0,
         target: export.target.clone(),
         initiator: outcome.initiator.clone(),
-        isid: outcome.isid,
+        via: Via::Iscsi { isid: outcome.isid },
         peer,
         since: now(),
     };
@@ -277,13 +272,16 @@ fn feature_phase(
             told_read = true;
             if let Some(info) = info {
                 server.observer.first_read(info, now());
-                if !info.isid.starts_with(&ISID_OF_IPXE) {
+                if !info
+                    .isid()
+                    .is_some_and(|isid| isid.starts_with(&ISID_OF_IPXE))
+                {
                     session.ask(out)?;
                 }
             }
         }
         match inbox.fill(&mut stream) {
-            Ok(0) if server.stopping.load(Ordering::Relaxed) => return session.farewell(out),
+            Ok(0) if server.connections().is_stopping() => return session.farewell(out),
             Ok(0) => return Ok(()),
             Ok(_) => {}
             Err(error) if is_timeout(&error) => {

@@ -1,26 +1,17 @@
-//! Listens and runs one thread for each connection.
-//!
-//! Block I/O is blocking by nature (page cache reads, fsync), so a connection is a plain thread with
-//! a plain socket: no hand-over between threads on the way of a read, and a slow flush holds up its
-//! own session only.
+//! What the connections of one listener share; listening and threads are `threads`.
 
 use super::{connection, login::Directory, scsi::Unit};
+use crate::threads::{Connections, Serve};
 use engine::export::{Export, Exports, Refusal, SessionObserver};
 use std::{
     collections::HashMap,
-    io,
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU16, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
-use tokio_util::sync::CancellationToken;
-use types::Timestamp;
-
-/// How long sessions may take to say goodbye when the server stops.
-const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Bounds on what initiators may cost.
 #[derive(Clone, Copy, Debug)]
@@ -61,13 +52,7 @@ pub struct IscsiServer {
     /// The units that have sessions, by target name.
     units: Mutex<HashMap<String, Weak<Unit>>>,
     next_tsih: AtomicU16,
-    /// Sockets of all connections, so that a shutdown reaches those that are still logging in.
-    sockets: Mutex<HashMap<u64, TcpStream>>,
-    next_connection: AtomicU64,
-    pub(super) logging_in: AtomicUsize,
-    pub(super) stopping: AtomicBool,
-    /// Signalled by each thread that ends.
-    ended: tokio::sync::Notify,
+    connections: Connections,
 }
 
 impl IscsiServer {
@@ -78,11 +63,7 @@ impl IscsiServer {
             limits,
             units: Mutex::default(),
             next_tsih: AtomicU16::new(1),
-            sockets: Mutex::default(),
-            next_connection: AtomicU64::new(0),
-            logging_in: AtomicUsize::new(0),
-            stopping: AtomicBool::new(false),
-            ended: tokio::sync::Notify::new(),
+            connections: Connections::new(limits.connections, limits.logins),
         }
     }
 
@@ -103,82 +84,17 @@ impl IscsiServer {
         units.insert(export.target.clone(), Arc::downgrade(&unit));
         unit
     }
-
-    /// Starts the thread of a connection, or drops the connection when there are too many.
-    fn start(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        if let Err(error) = self.try_start(stream, peer) {
-            tracing::warn!(%peer, %error, "iSCSI connection refused");
-        }
-    }
-
-    fn try_start(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
-        let id = self.next_connection.fetch_add(1, Ordering::Relaxed);
-        {
-            let mut sockets = self.sockets();
-            let logins = self.logging_in.load(Ordering::Relaxed);
-            if sockets.len() >= self.limits.connections || logins >= self.limits.logins {
-                return Err(io::Error::other(
-                    "too many connections; wait for some to end",
-                ));
-            }
-            sockets.insert(id, stream.try_clone()?);
-        }
-        let place = Place {
-            server: self.clone(),
-            id,
-        };
-        std::thread::Builder::new()
-            .name("iscsi".into())
-            .stack_size(256 * 1024)
-            .spawn(move || {
-                connection::run(&place.server, stream, peer);
-                drop(place);
-            })?;
-        Ok(())
-    }
-
-    fn sockets(&self) -> std::sync::MutexGuard<'_, HashMap<u64, TcpStream>> {
-        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends every connection and waits until all threads are gone, so that nothing writes any more.
-    async fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
-        // First only what comes in: each session finishes its request, says that it goes, and ends.
-        let polite = self.close_all(Shutdown::Read);
-        if tokio::time::timeout(FAREWELL, polite).await.is_err() {
-            self.close_all(Shutdown::Both).await;
-        }
-    }
-
-    async fn close_all(&self, how: Shutdown) {
-        loop {
-            let ended = self.ended.notified();
-            {
-                let sockets = self.sockets();
-                if sockets.is_empty() {
-                    return;
-                }
-                for socket in sockets.values() {
-                    // An error means that it is closed already.
-                    let _ = socket.shutdown(how);
-                }
-            }
-            ended.await;
-        }
-    }
 }
 
-/// A connection's entry in the list of sockets.
-struct Place {
-    server: Arc<IscsiServer>,
-    id: u64,
-}
+impl Serve for IscsiServer {
+    const NAME: &'static str = "iSCSI";
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.server.sockets().remove(&self.id);
-        self.server.ended.notify_one();
+    fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    fn run(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        connection::run(self, stream, peer);
     }
 }
 
@@ -196,44 +112,4 @@ impl Directory for IscsiServer {
         let [id, bytes @ ..] = random;
         Some(super::chap::Challenge { id, bytes })
     }
-}
-
-/// Serves a listening socket until `stop`; returns once every session has ended. The socket may come
-/// from another network namespace.
-pub async fn serve(
-    listener: TcpListener,
-    server: Arc<IscsiServer>,
-    stop: CancellationToken,
-) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, peer)) => match stream.into_std() {
-                Ok(stream) => server.start(stream, peer),
-                Err(error) => tracing::warn!(%peer, %error, "iSCSI connection lost at once"),
-            },
-            // Out of file descriptors or memory: others must end first.
-            Err(error) => {
-                tracing::warn!(%error, "iSCSI accept failed; trying again");
-                tokio::select! {
-                    () = stop.cancelled() => break,
-                    () = tokio::time::sleep(Duration::from_millis(100)) => {}
-                }
-            }
-        }
-    }
-    drop(listener);
-    server.stop().await;
-    Ok(())
-}
-
-/// The time now, as events carry it.
-pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    Timestamp(since.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX)))
 }

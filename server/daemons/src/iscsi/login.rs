@@ -36,8 +36,8 @@ impl Status {
     /// The status that tells an initiator of a refusal.
     pub fn of(refusal: Refusal) -> Status {
         match refusal {
-            Refusal::NoSuchTarget => Status::NOT_FOUND,
-            Refusal::NotAllowed => Status::FORBIDDEN,
+            Refusal::NoSuchTarget | Refusal::NoSuchName => Status::NOT_FOUND,
+            Refusal::NotAllowed | Refusal::Stranger | Refusal::NotYours => Status::FORBIDDEN,
             Refusal::AuthFailed => Status::AUTH_FAILED,
             Refusal::Protocol => Status::INITIATOR_ERROR,
             Refusal::Busy => Status::UNAVAILABLE,

@@ -21,4 +21,5 @@ mod testing;
 mod text;
 pub mod wire;
 
-pub use daemon::{IscsiServer, Limits, serve};
+pub use crate::threads::serve;
+pub use daemon::{IscsiServer, Limits};

@@ -17,7 +17,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use store::{BootKey, BootRecord, Read, ReadTx, Store};
+use store::{BootKey, BootRecord, ClientRecord, Read, ReadTx, Store};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use types::{
     BootId, BootState, BootView, ClientState, Event, MacAddr, Quirks, ReadyFacts, Timestamp,
@@ -157,20 +157,40 @@ impl Boots {
         }
     }
 
-    /// An initiator reached the full feature phase, or read its first block.
+    /// A session on a disk began, or read its first block.
     pub fn disk_signal(&self, session: &SessionInfo, at: Timestamp, first_read: bool) {
         let Some(client) =
             identity::client_of(&session.target).and_then(|id| self.inner.needs.clients.get(id))
         else {
             return;
         };
-        let isid = session.isid;
+        let via = session.via;
         let signal = if first_read {
-            Signal::DiskRead { isid }
+            Signal::DiskRead { via }
         } else {
-            Signal::DiskLogin { isid }
+            Signal::DiskLogin { via }
         };
         self.signal(Who::Mac(client.mac), at, signal);
+    }
+
+    /// The computer that is known to be at this address, for a protocol that has no login: there the address
+    /// alone says whose disk may be opened. Where another server hands out the addresses it is known by what
+    /// was overheard; after a restart of ours, which forgets that, by where it was in its newest boot.
+    pub fn disk_owner(&self, peer: Ipv4Addr, plane: &Plane) -> Option<Arc<ClientRecord>> {
+        let leases = &self.inner.needs.leases;
+        let mac = match plane.assigns_addresses {
+            true => leases.last_holder(peer),
+            false => leases.elsewhere(plane.server, peer).or_else(|| {
+                let newest = lock(&self.inner.newest);
+                let there = newest.values().filter(|t| t.view.address == Some(peer));
+                let last = there.max_by_key(|t| t.view.started_at)?.view.mac;
+                leases
+                    .elsewhere_of(plane.server, last)
+                    .is_none()
+                    .then_some(last)
+            }),
+        };
+        self.inner.needs.clients.find_mac(mac?)
     }
 
     /// A session on a disk ended.

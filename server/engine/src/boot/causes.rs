@@ -106,6 +106,15 @@ pub fn disk_unavailable(why: &str) -> Cause {
     )
 }
 
+/// The boot entry opens the disk by NBD, which is not offered.
+pub fn nbd_is_off(entry: &str) -> Cause {
+    cause(
+        "nbd_is_off",
+        format!("The boot entry {entry} opens the disk by NBD, and NBD is off"),
+        "Turn it on with `nsboot setting set nbd.enabled=true`, or choose another boot entry.",
+    )
+}
+
 /// That its one-shot is used up could not be written down.
 pub fn not_written(why: &str) -> Cause {
     cause(

@@ -8,7 +8,7 @@
 
 use super::{
     next::Next,
-    script::{Plane, RETRY_SECONDS, plain},
+    script::{Plane, RETRY_SECONDS, is_by_nbd, plain},
 };
 use crate::export::Export;
 use store::BootEntryRecord;
@@ -78,7 +78,7 @@ pub(super) fn of(plane: &Plane, mac: MacAddr, next: &Next) -> String {
         EntryKind::Local => ("from its own disk".to_string(), "exit\n".to_string()),
         _ => (
             format!("with {}", entry.name),
-            start_kernel(plane, mac, entry, next.disk.as_ref()),
+            start_kernel(plane, mac, next),
         ),
     };
     let say = echo(&format!("starting {} {what}", next.client));
@@ -91,16 +91,12 @@ pub(super) fn explain(plane: &Plane, mac: MacAddr, lines: &[String]) -> String {
     said + &retry(plane, mac)
 }
 
-fn start_kernel(
-    plane: &Plane,
-    mac: MacAddr,
-    entry: &BootEntryRecord,
-    disk: Option<&Export>,
-) -> String {
-    let server = plane.server;
+fn start_kernel(plane: &Plane, mac: MacAddr, next: &Next) -> String {
+    let (server, entry) = (plane.server, &next.entry);
+    let disk = next.disk.as_ref().filter(|_| !is_by_nbd(entry));
     let file = |f: &String| format!("(tftp,{server})/{f}");
     let mut linux = format!("linux {}", file(&entry.kernel));
-    let own = filled_in(plane, mac, &entry.command_line);
+    let own = filled_in(plane, mac, &next.client, &entry.command_line);
     let iscsi = disk.map(|disk| parameters(plane, disk)).unwrap_or_default();
     for word in own.split(' ').map(String::from).chain(iscsi) {
         if !word.is_empty() {
@@ -124,7 +120,7 @@ fn is_far(file: &str) -> bool {
 }
 
 /// The command line with what iPXE would fill in.
-fn filled_in(plane: &Plane, mac: MacAddr, text: &str) -> String {
+fn filled_in(plane: &Plane, mac: MacAddr, client: &str, text: &str) -> String {
     let (colons, hyphens) = (mac.to_string(), mac.hexhyp());
     let known = [
         ("${net0/mac:hexhyp}", &hyphens),
@@ -132,6 +128,8 @@ fn filled_in(plane: &Plane, mac: MacAddr, text: &str) -> String {
         ("${net0/mac}", &colons),
         ("${mac}", &colons),
         ("${nsboot}", &plane.base_url()),
+        ("${nsboot-server}", &plane.server.to_string()),
+        ("${nsboot-client}", &plain(client)),
     ];
     known
         .into_iter()

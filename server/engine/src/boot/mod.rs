@@ -27,7 +27,10 @@ pub use forms::{Form, choices, form};
 pub use rules::Choice;
 pub use script::Plane;
 
-use crate::firmware::{Failed, Failure};
+use crate::{
+    export::Via,
+    firmware::{Failed, Failure},
+};
 use std::{net::Ipv4Addr, time::Duration};
 use types::{Cause, Hop, MacAddr, Quirks, ReadyFacts};
 
@@ -171,13 +174,13 @@ pub enum Signal {
         hop: Hop,
         cause: Cause,
     },
-    /// An initiator reached full feature phase. `isid` tells firmware and operating system apart.
+    /// A session on its disk began. `via` tells firmware and operating system apart.
     DiskLogin {
-        isid: [u8; 6],
+        via: Via,
     },
     /// The first block was read in that session.
     DiskRead {
-        isid: [u8; 6],
+        via: Via,
     },
     DiskRefused {
         cause: Cause,

@@ -4,7 +4,7 @@
 use super::{
     Boots, Signal, Who, causes, grub,
     rules::{self, Choice, Global},
-    script::{self, Plane},
+    script::{self, Plane, is_by_nbd},
 };
 use crate::{BootEntries, Error, Loaders, Result, export::Export};
 use std::{
@@ -165,6 +165,9 @@ impl Boots {
             return refuse(Hop::Ipxe, causes::needs_ipxe(&entry.name));
         }
         let uses_disk = entry.kind == EntryKind::Image || entry.attach_disk;
+        if uses_disk && is_by_nbd(&entry) && !self.inner.needs.settings.with(|v| v.nbd) {
+            return refuse(Hop::Disk, causes::nbd_is_off(&entry.name));
+        }
         let disk = match uses_disk {
             false => None,
             true => match self.inner.disks.prepare(&client).await {

@@ -278,3 +278,105 @@ async fn beside_another_server_the_script_goes_to_the_address_that_was_overheard
         .overheard(net, MacAddr([2, 0, 0, 0, 0, 9]), stranger);
     assert!(!asks(stranger).await);
 }
+
+/// What disk_owner says, by name.
+fn owner(engine: &Engine, peer: Ipv4Addr) -> Option<String> {
+    let owner = engine.boots().disk_owner(peer, &PLANE);
+    owner.map(|client| client.name.clone())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beside_another_server_an_address_is_its_computers_as_overheard_or_as_of_its_last_boot() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = stage(&dir).await;
+    let (net, other) = (PLANE.server, Ipv4Addr::new(10, 77, 0, 200));
+    assert_eq!(owner(&engine, PEER), None, "nobody is taken at its word");
+    engine.leases().overheard(net, MAC, PEER);
+    assert_eq!(owner(&engine, PEER).as_deref(), Some("pc-1"));
+    assert_eq!(owner(&engine, other), None);
+    turn_on(&engine).await;
+    let firmware = crate::boot::Firmware::Ipxe;
+    let took = Signal::TookOther {
+        server: Ipv4Addr::new(10, 77, 0, 254),
+        address: PEER,
+        firmware,
+    };
+    let boots = engine.boots();
+    boots.signal(Who::Mac(MAC), crate::now(), took);
+    boots.fold(std::future::ready(())).await;
+    drop(engine);
+
+    let engine = open(&dir);
+    assert_eq!(
+        owner(&engine, PEER).as_deref(),
+        Some("pc-1"),
+        "after a restart"
+    );
+    assert_eq!(owner(&engine, other), None);
+    // It is heard again, elsewhere: its old address is nobody's.
+    engine.leases().overheard(net, MAC, other);
+    assert_eq!(owner(&engine, PEER), None);
+    assert_eq!(owner(&engine, other).as_deref(), Some("pc-1"));
+    engine
+        .leases()
+        .overheard(net, MacAddr([2, 0, 0, 0, 0, 9]), PEER);
+    assert_eq!(owner(&engine, PEER), None, "not one of ours");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kernel_that_opens_its_disk_by_nbd_gets_it_ready_and_only_while_nbd_is_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = stage(&dir).await;
+    let itself = engine.as_itself("test");
+    let mut import = itself.begin_import("disk", None).await.unwrap();
+    import.write(vec![7u8; 1 << 20].into()).await.unwrap();
+    import.finish(None).await.unwrap();
+    let entry = CreateBootEntryParams {
+        name: "by-nbd".into(),
+        kind: EntryKind::Kernel,
+        kernel: "debian/vmlinuz".into(),
+        initrds: Vec::new(),
+        command_line: "nbdroot=${nsboot-server},${nsboot-client},nbd0 root=/dev/nbd0p1".into(),
+        attach_disk: true,
+        script: String::new(),
+    };
+    itself.create_boot_entry(entry).await.unwrap();
+    let params = UpdateClientParams {
+        image: Some("disk".into()),
+        ..UpdateClientParams::default()
+    };
+    itself.update_client("pc-1", None, params).await.unwrap();
+    // Without the one-shot.
+    set(&engine, Some("by-nbd"), Some("")).await;
+    let target = crate::boot::identity::target(itself.client("pc-1").unwrap().id);
+    let is_offered = || engine.exports().offered(&target).is_some();
+
+    turn_on(&engine).await;
+    let refused = ask(&engine, crate::now()).await;
+    assert!(
+        refused.contains("opens the disk by NBD, and NBD is off"),
+        "{refused}"
+    );
+    assert!(!is_offered());
+
+    let value = types::SettingValue::Text("true".into());
+    let on = types::UpdateSettingsParams {
+        values: [("nbd.enabled".to_string(), Some(value))].into(),
+        confirm_within_seconds: None,
+    };
+    itself.update_settings(None, on).await.unwrap();
+    let script = ask(&engine, crate::now()).await;
+    assert!(
+        script.contains("set nsboot-server 10.77.0.1\nset nsboot-client pc-1\n"),
+        "{script}"
+    );
+    assert!(
+        script.contains(" nbdroot=${nsboot-server},${nsboot-client},nbd0 "),
+        "{script}"
+    );
+    assert!(!script.contains("sanhook --drive 0x80 iscsi"), "{script}");
+    assert!(is_offered());
+    let config = grub(&engine, "/grub/grub.cfg").await;
+    assert!(config.contains("'nbdroot=10.77.0.1,pc-1,nbd0'"), "{config}");
+    assert!(!config.contains("iscsi_"), "{config}");
+}

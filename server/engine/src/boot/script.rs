@@ -57,13 +57,14 @@ pub(super) const RETRY_SECONDS: u32 = 10;
 pub(super) fn of(plane: &Plane, mac: MacAddr, next: &Next) -> String {
     let entry = &next.entry;
     let begin = |what: &str| begin(plane, &next.client, what);
+    let attached = next.disk.as_ref().filter(|_| !is_by_nbd(entry));
     match (entry.kind, &next.disk) {
         (EntryKind::Image, Some(disk)) => {
             begin("from its network disk") + &boot_disk(plane, disk) + &failed(plane, mac)
         }
         (EntryKind::Local, _) => begin("from its own disk") + BOOT_LOCAL + &failed(plane, mac),
-        (EntryKind::Kernel, disk) => {
-            let attach = disk.as_ref().map(|disk| attach_disk(plane, disk));
+        (EntryKind::Kernel, _) => {
+            let attach = attached.map(|disk| attach_disk(plane, disk));
             begin(&format!("with {}", entry.name))
                 + &attach.unwrap_or_default()
                 + &boot_kernel(plane, entry)
@@ -76,13 +77,21 @@ pub(super) fn of(plane: &Plane, mac: MacAddr, next: &Next) -> String {
     }
 }
 
-/// `${nsboot}` is our address, for scripts and command lines of the admin's own.
+/// Whether a kernel opens its disk by NBD: then firmware and loader leave it alone.
+pub(super) fn is_by_nbd(entry: &BootEntryRecord) -> bool {
+    let mut words = entry.command_line.split(' ');
+    entry.kind == EntryKind::Kernel && words.any(|word| word.starts_with("nbdroot="))
+}
+
+/// `${nsboot}` is our address, for scripts and command lines of the admin's own; `${nsboot-server}` and
+/// `${nsboot-client}` are what a disk by NBD is named with.
 fn begin(plane: &Plane, name: &str, what: &str) -> String {
     format!(
-        "#!ipxe\nset nsboot {}\necho NSBoot: starting {} {}\n",
+        "#!ipxe\nset nsboot {}\nset nsboot-server {}\nset nsboot-client {name}\necho NSBoot: starting {name} {}\n",
         plane.base_url(),
-        plain(name),
-        plain(what)
+        plane.server,
+        plain(what),
+        name = plain(name)
     )
 }
 

@@ -141,7 +141,7 @@ fn an_image_is_booted_from_the_network_disk() {
     assert_eq!(
         script(entry("image", EntryKind::Image), Some(disk())),
         format!(
-            "#!ipxe\nset nsboot http://10.77.0.1:8080\necho NSBoot: starting pc-07 from its network disk\n\
+            "#!ipxe\nset nsboot http://10.77.0.1:8080\nset nsboot-server 10.77.0.1\nset nsboot-client pc-07\necho NSBoot: starting pc-07 from its network disk\n\
              {CREDENTIALS}sanboot iscsi:10.77.0.1::3260:0:iqn.2026-11.org.nsboot:x || goto failed\n{FAILED}"
         )
     );
@@ -152,7 +152,7 @@ fn a_local_disk_is_the_firmwares_on_uefi_and_the_first_one_on_a_bios() {
     assert_eq!(
         script(entry("local", EntryKind::Local), None),
         format!(
-            "#!ipxe\nset nsboot http://10.77.0.1:8080\necho NSBoot: starting pc-07 from its own disk\n\
+            "#!ipxe\nset nsboot http://10.77.0.1:8080\nset nsboot-server 10.77.0.1\nset nsboot-client pc-07\necho NSBoot: starting pc-07 from its own disk\n\
              iseq ${{platform}} efi && exit 0 ||\nsanboot --no-describe --drive 0x80 || goto failed\n{FAILED}"
         )
     );
@@ -164,8 +164,7 @@ fn a_kernel_gets_its_ram_disks_by_the_names_on_its_command_line_and_its_disk_bef
         BOOTIF=01-${net0/mac:hexhyp} a=it's;b || goto failed\n\
         initrd --name initrd0 http://10.77.0.1:8080/f/debian/initrd.gz || goto failed\n\
         initrd --name initrd1 http://mirror.lab/extra/initrd.gz || goto failed\nboot || goto failed\n";
-    let head =
-        "#!ipxe\nset nsboot http://10.77.0.1:8080\necho NSBoot: starting pc-07 with installer\n";
+    let head = "#!ipxe\nset nsboot http://10.77.0.1:8080\nset nsboot-server 10.77.0.1\nset nsboot-client pc-07\necho NSBoot: starting pc-07 with installer\n";
     assert_eq!(script(kernel(), None), format!("{head}{start}{FAILED}"));
     let hook =
         "sanhook --drive 0x80 iscsi:10.77.0.1::3260:0:iqn.2026-11.org.nsboot:x || goto failed\n";
@@ -183,7 +182,7 @@ fn a_script_of_the_admins_own_runs_as_it_is() {
     };
     assert_eq!(
         script(own, None),
-        "#!ipxe\nset nsboot http://10.77.0.1:8080\necho NSBoot: starting pc-07 with tools\n\
+        "#!ipxe\nset nsboot http://10.77.0.1:8080\nset nsboot-server 10.77.0.1\nset nsboot-client pc-07\necho NSBoot: starting pc-07 with tools\n\
          menu what\nchain ${nsboot}/f/tool.efi || shell\n"
     );
 }

@@ -261,7 +261,7 @@ async fn a_computer_that_runs_is_not_touched() {
         id: 0,
         target,
         initiator: identity::initiator(e.id("pc-1")),
-        isid: [0; 6],
+        via: crate::export::Via::Iscsi { isid: [0; 6] },
         peer: "10.77.0.9:1000".parse().unwrap(),
         since: crate::now(),
     };

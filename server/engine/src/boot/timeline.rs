@@ -1,7 +1,7 @@
 //! Folds what daemons saw into one boot. Pure: a boot, a moment and a signal in, the boot changed.
 
 use super::{Firmware, Signal, causes};
-use crate::firmware::Failure;
+use crate::{export::Via, firmware::Failure};
 use std::net::Ipv4Addr;
 use types::{
     BootId, BootNote, BootState, BootView, Cause, ClientId, Hop, HopState, HopView, MacAddr,
@@ -18,8 +18,8 @@ const SAME_TRY_SECONDS: f64 = 90.0;
 #[derive(Clone, Debug)]
 pub struct Timeline {
     pub view: BootView,
-    /// The session id of the firmware's initiator; any other is the operating system's.
-    firmware_isid: Option<[u8; 6]>,
+    /// The session of the firmware; any other is the operating system's.
+    firmware: Option<Via>,
     /// We answered beside another server.
     is_proxy: bool,
     /// The other server that it took its address from.
@@ -36,7 +36,7 @@ impl From<BootView> for Timeline {
     fn from(view: BootView) -> Self {
         Timeline {
             view,
-            firmware_isid: None,
+            firmware: None,
             is_proxy: false,
             other_server: None,
             no_loader: None,
@@ -187,8 +187,8 @@ impl Timeline {
             }
             Signal::HandedOver { to } => self.hand_over(at, &to),
             Signal::Refused { hop, cause } => self.refuse(at, hop, cause),
-            Signal::DiskLogin { isid } => return self.disk_login(at, isid),
-            Signal::DiskRead { isid } => return self.disk_read(at, isid),
+            Signal::DiskLogin { via } => return self.disk_login(at, via),
+            Signal::DiskRead { via } => return self.disk_read(at, via),
             Signal::DiskRefused { cause } => self.fail(at, Hop::Disk, cause),
             // A report again, perhaps hours later: the boot was over with the first one.
             Signal::Ready { facts } if self.view.state == BootState::Ready => {
@@ -343,36 +343,49 @@ impl Timeline {
         true
     }
 
-    fn disk_login(&mut self, at: Timestamp, isid: [u8; 6]) -> bool {
+    /// Whether a session is the operating system's: by NBD each is, by iSCSI each but the first.
+    fn is_systems(&self, via: Via) -> bool {
+        via == Via::Nbd || self.firmware.is_some_and(|first| first != via)
+    }
+
+    /// By NBD a system may open several connections at once; the first one that comes that far tells.
+    fn is_one_more(&self, via: Via, hop: Hop) -> bool {
+        via == Via::Nbd && self.view.state == BootState::Booting && self.reached(hop)
+    }
+
+    fn disk_login(&mut self, at: Timestamp, via: Via) -> bool {
         if self.view.state == BootState::Ready {
             // After a restart of the server or a cut cable the guest comes back to its disk.
             self.note(at, Hop::Login, "Disk session recovered".into());
             return true;
         }
-        match self.firmware_isid {
-            Some(first) if first != isid => {
-                self.complete(at, Hop::Disk);
-                self.advance(at, Hop::Kernel);
-                self.note(
-                    at,
-                    Hop::Kernel,
-                    "The operating system logged in to the disk".into(),
-                );
-            }
-            _ => {
-                self.firmware_isid = Some(isid);
-                self.advance(at, Hop::Disk);
-                self.note(at, Hop::Disk, "The firmware logged in to the disk".into());
-            }
+        if !self.is_systems(via) {
+            self.firmware = Some(via);
+            self.advance(at, Hop::Disk);
+            self.note(at, Hop::Disk, "The firmware logged in to the disk".into());
+            return true;
         }
+        if self.is_one_more(via, Hop::Kernel) {
+            return false;
+        }
+        self.complete(at, Hop::Disk);
+        self.advance(at, Hop::Kernel);
+        let how = match via {
+            Via::Iscsi { .. } => "logged in to the disk",
+            Via::Nbd => "opened its disk by NBD",
+        };
+        self.note(at, Hop::Kernel, format!("The operating system {how}"));
         true
     }
 
-    fn disk_read(&mut self, at: Timestamp, isid: [u8; 6]) -> bool {
+    fn disk_read(&mut self, at: Timestamp, via: Via) -> bool {
         if self.view.state == BootState::Ready {
             return false;
         }
-        if self.firmware_isid.is_some_and(|first| first != isid) {
+        if self.is_systems(via) {
+            if self.is_one_more(via, Hop::Login) {
+                return false;
+            }
             self.complete(at, Hop::Kernel);
             self.advance(at, Hop::Login);
             self.note(at, Hop::Kernel, "The operating system read its disk".into());

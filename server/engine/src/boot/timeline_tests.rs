@@ -1,13 +1,18 @@
 //! Boots as daemons see them, and what the rail says.
 
 use super::{Firmware, Signal, causes, timeline::Timeline};
+use crate::export::Via;
 use std::net::Ipv4Addr;
 use types::{BootState, Hop, HopState, MacAddr, ReadyFacts, Timestamp};
 
 const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
 const IP: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 100);
-const ROM: [u8; 6] = [0x80, 1, 2, 3, 4, 5];
-const OS: [u8; 6] = [0, 2, 0x3d, 0, 0, 0];
+const ROM: Via = Via::Iscsi {
+    isid: [0x80, 1, 2, 3, 4, 5],
+};
+const OS: Via = Via::Iscsi {
+    isid: [0, 2, 0x3d, 0, 0, 0],
+};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp(1_700_000_000_000_000).plus_seconds(seconds)
@@ -73,10 +78,10 @@ fn a_rom_that_is_ipxe_skips_the_loader() {
         Signal::Offer { address: IP },
         ack(Firmware::Ipxe),
         Signal::Script,
-        Signal::DiskLogin { isid: ROM },
-        Signal::DiskRead { isid: ROM },
-        Signal::DiskLogin { isid: OS },
-        Signal::DiskRead { isid: OS },
+        Signal::DiskLogin { via: ROM },
+        Signal::DiskRead { via: ROM },
+        Signal::DiskLogin { via: OS },
+        Signal::DiskRead { via: OS },
         ack(Firmware::Other),
         ready(),
     ]);
@@ -113,8 +118,8 @@ fn a_plain_rom_goes_through_the_loader_within_one_boot() {
         discover(Firmware::Ipxe),
         ack(Firmware::Ipxe),
         Signal::Script,
-        Signal::DiskLogin { isid: ROM },
-        Signal::DiskLogin { isid: OS },
+        Signal::DiskLogin { via: ROM },
+        Signal::DiskLogin { via: OS },
         ready(),
     ]);
     assert_eq!(rails[2..5], ["##>....", "###....", "###...."]);
@@ -148,8 +153,8 @@ fn a_boot_stops_where_it_is_held() {
         (
             vec![
                 Signal::Script,
-                Signal::DiskLogin { isid: ROM },
-                Signal::DiskLogin { isid: OS },
+                Signal::DiskLogin { via: ROM },
+                Signal::DiskLogin { via: OS },
             ],
             Hop::Kernel,
             "kernel_stalled",
@@ -157,9 +162,9 @@ fn a_boot_stops_where_it_is_held() {
         (
             vec![
                 Signal::Script,
-                Signal::DiskLogin { isid: ROM },
-                Signal::DiskLogin { isid: OS },
-                Signal::DiskRead { isid: OS },
+                Signal::DiskLogin { via: ROM },
+                Signal::DiskLogin { via: OS },
+                Signal::DiskRead { via: OS },
             ],
             Hop::Login,
             "no_report",
@@ -225,7 +230,7 @@ fn what_begins_another_boot_and_what_does_not() {
     let (done, _) = play(vec![
         discover(Firmware::Ipxe),
         Signal::Script,
-        Signal::DiskLogin { isid: ROM },
+        Signal::DiskLogin { via: ROM },
         ready(),
     ]);
     let (early, _) = play(vec![discover(Firmware::BiosPxe)]);
@@ -281,7 +286,7 @@ fn what_begins_another_boot_and_what_does_not() {
         );
     }
     assert!(!Timeline::begins_with(&discover(Firmware::Other)));
-    assert!(!Timeline::begins_with(&Signal::DiskLogin { isid: OS }));
+    assert!(!Timeline::begins_with(&Signal::DiskLogin { via: OS }));
 }
 
 #[test]
@@ -289,16 +294,16 @@ fn a_guest_that_comes_back_to_its_disk_is_not_a_new_boot() {
     let (mut t, _) = play(vec![
         discover(Firmware::Ipxe),
         Signal::Script,
-        Signal::DiskLogin { isid: ROM },
-        Signal::DiskLogin { isid: OS },
+        Signal::DiskLogin { via: ROM },
+        Signal::DiskLogin { via: OS },
         ready(),
     ]);
-    assert!(t.apply(at(60), Signal::DiskLogin { isid: OS }));
+    assert!(t.apply(at(60), Signal::DiskLogin { via: OS }));
     assert_eq!(
         (rail(&t).as_str(), t.view.state),
         ("##-####", BootState::Ready)
     );
-    assert!(!t.apply(at(61), Signal::DiskRead { isid: OS }));
+    assert!(!t.apply(at(61), Signal::DiskRead { via: OS }));
 }
 
 #[test]
@@ -315,8 +320,45 @@ fn what_goes_on_elsewhere_is_handed_over_and_comes_back_with_a_disk_of_ours() {
     // Its loader fetching more is no sign of a disk of ours; a login is.
     let (t, _) = play([begin.clone(), vec![asked(), fetched()]].concat());
     assert_eq!(t.view.state, BootState::HandedOver);
-    let login = vec![Signal::DiskLogin { isid: ROM }];
+    let login = vec![Signal::DiskLogin { via: ROM }];
     let (t, _) = play([begin, login].concat());
+    assert_eq!(t.view.state, BootState::Booting);
+}
+
+#[test]
+fn a_session_by_nbd_is_the_operating_systems_and_its_other_connections_say_nothing_new() {
+    let (login, read) = (
+        || Signal::DiskLogin { via: Via::Nbd },
+        || Signal::DiskRead { via: Via::Nbd },
+    );
+    let begin = vec![
+        discover(Firmware::Ipxe),
+        ack(Firmware::Ipxe),
+        Signal::Script,
+    ];
+    let (mut t, rails) = play([begin, vec![login(), login(), read(), login(), read()]].concat());
+    let rails: Vec<&str> = rails.iter().map(String::as_str).skip(3).collect();
+    assert_eq!(
+        rails,
+        ["##-##>.", "##-##>.", "##-###>", "##-###>", "##-###>"]
+    );
+    let told = |words: &str| {
+        t.view
+            .notes
+            .iter()
+            .filter(|n| n.text.contains(words))
+            .count()
+    };
+    assert_eq!(
+        (told("opened its disk by NBD"), told("read its disk")),
+        (1, 1)
+    );
+    assert_eq!(told("firmware"), 0);
+    assert!(t.check_stalled(at(600)));
+    assert!(
+        t.apply(at(700), login()),
+        "what goes on after it stopped is told"
+    );
     assert_eq!(t.view.state, BootState::Booting);
 }
 

@@ -4,7 +4,9 @@
 mod counted;
 mod registry;
 
-pub use registry::{Exports, Refusal, SessionGuard, SessionInfo, SessionObserver, SilentObserver};
+pub use registry::{
+    Exports, Refusal, SessionGuard, SessionInfo, SessionObserver, SilentObserver, Via,
+};
 
 use crate::secrets::Secret;
 use std::{io, sync::Arc};

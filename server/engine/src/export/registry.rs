@@ -26,6 +26,12 @@ pub enum Refusal {
     Protocol,
     /// An older session of the same initiator is still finishing its last request.
     Busy,
+    /// No computer of that name has a disk (NBD).
+    NoSuchName,
+    /// The disk is another computer's (NBD).
+    NotYours,
+    /// The address is not known to be one of our computers' (NBD, which has no other proof).
+    Stranger,
 }
 
 impl Refusal {
@@ -45,8 +51,29 @@ impl Refusal {
             Refusal::Busy => {
                 "an older session is still finishing a request; the initiator may retry"
             }
+            Refusal::NoSuchName => {
+                "no disk is offered under that export name; it is the computer's name"
+            }
+            Refusal::NotYours => {
+                "the disk is another computer's; a computer opens its own by NBD and no other"
+            }
+            Refusal::Stranger => {
+                "this address is not known to be the computer's, and NBD goes by that alone; boot from the script that NSBoot \
+                 serves"
+            }
         }
     }
+}
+
+/// The protocol of a session, with what tells one from another there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Via {
+    Iscsi {
+        /// Initiator session id (RFC 7143 section 11.12.5); tells firmware and operating system apart.
+        isid: [u8; 6],
+    },
+    /// Firmware does not speak it: it is always an operating system. Each connection is a session.
+    Nbd,
 }
 
 /// One live session.
@@ -55,12 +82,31 @@ pub struct SessionInfo {
     /// Unique for the life of the process.
     pub id: u64,
     pub target: String,
+    /// The initiator's name; by NBD the name of the export.
     pub initiator: String,
-    /// Initiator session id (RFC 7143 section 11.12.5); tells firmware and operating system apart.
-    pub isid: [u8; 6],
+    pub via: Via,
     pub peer: SocketAddr,
-    /// When it reached the full feature phase.
+    /// When it reached the full feature phase, or transmission.
     pub since: Timestamp,
+}
+
+impl SessionInfo {
+    /// The initiator session id; None by NBD.
+    pub fn isid(&self) -> Option<[u8; 6]> {
+        match self.via {
+            Via::Iscsi { isid } => Some(isid),
+            Via::Nbd => None,
+        }
+    }
+
+    /// Whether a login as `other` is this session's initiator coming back (RFC 7143 section 6.3.5). By
+    /// NBD a client may have several connections, and none of them takes another's place.
+    fn is_reinstated_by(&self, other: &SessionInfo) -> bool {
+        self.via != Via::Nbd
+            && self.via == other.via
+            && self.target == other.target
+            && self.initiator == other.initiator
+    }
 }
 
 /// Told what sessions do, from the thread that does it: implementations return at once.
@@ -203,6 +249,12 @@ impl Exports {
         }
     }
 
+    /// The export of that name, for a protocol that knows by other means that the caller may use it.
+    pub fn offered(&self, target: &str) -> Option<Export> {
+        let book = self.book();
+        book.exports.get(target).map(|o| o.export.clone())
+    }
+
     /// The target names that discovery shows to this initiator.
     pub fn list(&self, initiator: &str) -> Vec<String> {
         self.book()
@@ -224,8 +276,8 @@ impl Exports {
         self.book().live.iter().any(|l| l.info.target == target)
     }
 
-    /// Enters a session that has just logged in and ends an older one of the same initiator name and
-    /// ISID on that target (session reinstatement, RFC 7143 section 6.3.5). Returns once the older one
+    /// Enters a session that has just logged in and, by iSCSI, ends an older one of the same initiator name
+    /// and ISID on that target (session reinstatement, RFC 7143 section 6.3.5). Returns once the older one
     /// has finished its last request, so that none of its writes can follow a read of the new one;
     /// [`Refusal::Busy`] when that takes longer than `patience`.
     ///
@@ -237,11 +289,8 @@ impl Exports {
         patience: Duration,
     ) -> Result<SessionGuard, Refusal> {
         let deadline = Instant::now() + patience;
-        let same = |s: &SessionInfo| {
-            s.target == info.target && s.initiator == info.initiator && s.isid == info.isid
-        };
         let mut book = self.book();
-        while close_where(&book, same) > 0 {
+        while close_where(&book, |s| s.is_reinstated_by(&info)) > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(Refusal::Busy);

@@ -51,7 +51,7 @@ fn session(isid: u8) -> SessionInfo {
         id: 0,
         target: "iqn.t".into(),
         initiator: "iqn.i".into(),
-        isid: [isid; 6],
+        via: Via::Iscsi { isid: [isid; 6] },
         peer: ([127, 0, 0, 1], 1).into(),
         since: Timestamp(0),
     }
@@ -145,4 +145,34 @@ fn what_sessions_do_is_counted_and_a_disk_offered_again_stays_the_same() {
         [&disks.read, &disks.write, &disks.flush].map(count),
         [1, 1, 2]
     );
+}
+
+#[test]
+fn connections_by_nbd_live_beside_each_other_and_beside_iscsi() {
+    let exports = Exports::new();
+    exports.publish(export("iqn.t", Some("iqn.i")));
+    let nbd = || SessionInfo {
+        initiator: "pc-1".into(),
+        via: Via::Nbd,
+        ..session(1)
+    };
+    let closed = Arc::new(AtomicUsize::new(0));
+    let enter = |info| {
+        let seen = closed.clone();
+        let close = Box::new(move || {
+            seen.fetch_add(1, Ordering::SeqCst);
+        });
+        exports.register(info, close, Duration::ZERO).ok()
+    };
+    let guards = [enter(nbd()), enter(session(1)), enter(nbd())];
+    assert!(guards.iter().all(Option::is_some));
+    assert_eq!(closed.load(Ordering::SeqCst), 0, "nobody is kicked out");
+    assert!(!exports.withdraw_idle("iqn.t"), "any of them is a use");
+    assert_eq!(exports.close_sessions("iqn.t"), 3);
+    assert_eq!(closed.load(Ordering::SeqCst), 3);
+    drop(guards);
+    assert!(exports.drained("iqn.t", Duration::ZERO));
+    // It belongs to an initiator, whom NBD does not know.
+    assert!(exports.lookup("iqn.t", "pc-1").is_err());
+    assert!(exports.offered("iqn.t").is_some() && exports.offered("iqn.x").is_none());
 }

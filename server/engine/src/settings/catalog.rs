@@ -25,6 +25,8 @@ pub struct Values {
     pub loader: Option<LoaderKind>,
     /// Whether DHCP answers repeat option 61.
     pub echo_client_id: bool,
+    /// Whether disks are offered by NBD, too.
+    pub nbd: bool,
     /// Whether the virtual lab is brought up with the server.
     pub lab: bool,
     /// The boot networks; the lab's own comes on top.
@@ -41,6 +43,7 @@ impl Default for Values {
             loader_set: String::new(),
             loader: None,
             echo_client_id: true,
+            nbd: false,
             lab: false,
             boot: Vec::new(),
         }
@@ -165,6 +168,19 @@ pub(super) const CATALOG: &[Known] = &[
         on_trial: false,
         read: |values, text| {
             values.echo_client_id = text.parse().map_err(|_| "it is true or false")?;
+            Ok(())
+        },
+    },
+    Known {
+        key: "nbd.enabled",
+        default: "false",
+        about: "Whether computers may open their disks by NBD, too (TCP port 10809 of the boot networks); it has no \
+                login, so a disk is guarded by its computer's address alone.",
+        kind: || SettingKind::Switch,
+        applies: Applies::AtOnce,
+        on_trial: false,
+        read: |values, text| {
+            values.nbd = text.parse().map_err(|_| "it is true or false")?;
             Ok(())
         },
     },

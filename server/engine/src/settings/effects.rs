@@ -54,6 +54,14 @@ fn effect(row: &RowChange, now: &Resolved, next: &Resolved, facts: &Facts) -> Se
                 "Counts from the next DHCP answer on.".into(),
                 Vec::new(),
             ),
+            "nbd.enabled" => (
+                match next.values.nbd {
+                    true => "Computers may open their own disks by NBD at once: no login, the address alone tells who it is.",
+                    false => "Disks are offered by iSCSI alone. Whoever has one open by NBD loses it at once.",
+                }
+                .into(),
+                Vec::new(),
+            ),
             "lab.enabled" => ("Counts at the next start of the server.".into(), Vec::new()),
             _ => boot(key, now, next, facts),
         },

@@ -1,0 +1,65 @@
+//! Offers one file as an NBD disk on a loopback address, to whoever asks: for `fio`, `nbdcopy` and QEMU
+//! without the rest of NSBoot. Put the file on a tmpfs to measure the server and nothing else.
+//!
+//! `nbd_ram ADDRESS:PORT FILE MEBIBYTES [NAME]`
+
+#[path = "support/file_device.rs"]
+mod file_device;
+
+use daemons::nbd::{Doorkeeper, Limits, NbdServer, Own, serve};
+use engine::export::{Export, Exports, SilentObserver};
+use file_device::FileDevice;
+use std::{
+    io,
+    net::{IpAddr, TcpListener},
+    path::Path,
+    sync::Arc,
+};
+use tokio_util::sync::CancellationToken;
+
+const TARGET: &str = "iqn.2026-11.test:a";
+
+/// The one disk is everybody's.
+struct Everybody(String);
+
+impl Doorkeeper for Everybody {
+    fn own(&self, _: IpAddr) -> Option<Own> {
+        Some(Own {
+            name: self.0.clone(),
+            target: TARGET.into(),
+        })
+    }
+
+    fn is_known(&self, _: &str) -> bool {
+        false
+    }
+}
+
+fn main() -> io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let usage = || io::Error::other("usage: nbd_ram ADDRESS:PORT FILE MEBIBYTES [NAME]");
+    let [address, file, size, rest @ ..] = arguments.as_slice() else {
+        return Err(usage());
+    };
+    let mebibytes: u64 = size.parse().map_err(|_| usage())?;
+    let device = FileDevice::open(Path::new(file), mebibytes << 20, false)?;
+    let exports = Exports::new();
+    exports.publish(Export {
+        target: TARGET.into(),
+        lun: 0,
+        serial: "NSB0001".into(),
+        naa: 0x3000_0000_0000_0001,
+        device: Arc::new(device),
+        chap: None,
+        initiator: None,
+    });
+    let listener = TcpListener::bind(address)?;
+    println!("listening on {}", listener.local_addr()?);
+    let door = Everybody(rest.first().map_or("a", String::as_str).to_owned());
+    let limits = Limits::default();
+    let server = NbdServer::new(exports, Arc::new(SilentObserver), Arc::new(door), limits);
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve(listener, Arc::new(server), CancellationToken::new()))
+}
