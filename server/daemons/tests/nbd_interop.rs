@@ -41,6 +41,8 @@ fn run(program: &str, arguments: &[&str]) -> Output {
         .arg("120")
         .arg(program)
         .args(arguments)
+        // fio leaves a file of what it verified where it runs.
+        .current_dir(std::env::temp_dir())
         .output()
         .unwrap()
 }
@@ -293,6 +295,7 @@ fn a_killed_client_frees_its_place() {
     let server = server(&dir, false);
     let uri = format!("--uri={}", url(&server, "pc-1"));
     let mut fio = Command::new("fio")
+        .current_dir(std::env::temp_dir())
         .args([
             "--name=x",
             "--ioengine=nbd",
