@@ -207,6 +207,14 @@ async fn what_was_written_before_is_no_version_and_changes_are_not_lost_unasked(
         .unwrap();
     assert_eq!(e.finds("pc-1").await, 1);
     e.writes("pc-1", 5).await;
+    let elsewhere = UpdateClientParams {
+        image: Some(String::new()),
+        ..UpdateClientParams::default()
+    };
+    conflict(
+        e.me.update_client("pc-1", None, elsewhere).await,
+        "is the superclient of",
+    );
     conflict(
         e.me.dismiss_superclient("game", None).await,
         "changes that are in no version",

@@ -329,6 +329,9 @@ impl Clients {
             }
             if let Some(image_id) = image {
                 rules::require_ready(tx, image_id)?;
+                if image_id != old.image_id {
+                    rules::require_no_superclient(tx, &old)?;
+                }
                 record.image_id = image_id;
             }
             record.mode = params.mode.unwrap_or(record.mode);

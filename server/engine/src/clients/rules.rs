@@ -105,6 +105,21 @@ pub(super) fn name_of(mac: MacAddr) -> String {
     format!("pc-{}", mac.to_string().replace(':', ""))
 }
 
+/// Who changes an image keeps it until its changes are applied or discarded.
+pub(super) fn require_no_superclient(tx: &Tx<'_>, client: &ClientRecord) -> Result<()> {
+    let Some(id) = client.image_id else {
+        return Ok(());
+    };
+    match tx.get::<ImageRecord>(&id)? {
+        Some(image) if image.superclient == Some(client.id) => Err(Error::conflict(
+            Area::Client,
+            format!("{:?} is the superclient of {:?}", client.name, image.name),
+            "Apply or discard its changes, and end that first.",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// The image must be there and ready in the same commit that binds a client to it.
 pub(super) fn require_ready(tx: &Tx<'_>, image: Option<ImageId>) -> Result<()> {
     let Some(id) = image else { return Ok(()) };

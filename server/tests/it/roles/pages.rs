@@ -73,7 +73,11 @@ fn pages_hold_to_the_roles() {
     let image = image["id"].as_str().expect("id");
     let mut of_admin = Vec::new();
     for (route, expected) in PAGES {
-        let id = if route.starts_with("/images") { image } else { id };
+        let id = if route.starts_with("/images") {
+            image
+        } else {
+            id
+        };
         let path = route.replace(":id", id);
         let nobody = server.send("GET", &path, &[BROWSER], b"");
         let what = format!("{path} without a session");
