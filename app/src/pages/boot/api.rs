@@ -5,6 +5,7 @@ use crate::pages::network::api::options as dhcp_options;
 
 use crate::Fault;
 use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
 use types::{BootEntryId, Channel, EntryKind, GroupId};
 
 /// The files of a form's field, a line each.
@@ -101,6 +102,15 @@ pub async fn remove_entry(id: BootEntryId) -> Result<(), Fault> {
     Ok(())
 }
 
+/// What only groups have.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GroupFields {
+    /// Which versions of their images its computers boot.
+    channel: Channel,
+    /// DHCP options, a line each.
+    options: String,
+}
+
 /// Makes a group.
 #[server(prefix = "/fn", endpoint = "groups/add")]
 pub async fn add_group(
@@ -108,8 +118,7 @@ pub async fn add_group(
     boot_entry: String,
     loader_set: String,
     loader: String,
-    channel: Channel,
-    options: String,
+    more: GroupFields,
 ) -> Result<(), Fault> {
     let operator = crate::ssr::operator()?;
     let params = types::CreateGroupParams {
@@ -117,8 +126,8 @@ pub async fn add_group(
         boot_entry: Some(boot_entry),
         loader_set: Some(loader_set),
         loader: Some(loader),
-        channel,
-        options: dhcp_options(&options)?,
+        channel: more.channel,
+        options: dhcp_options(&more.options)?,
     };
     operator.create_group(params).await?;
     Ok(())
@@ -133,8 +142,7 @@ pub async fn update_group(
     boot_entry: String,
     loader_set: String,
     loader: String,
-    channel: Channel,
-    options: String,
+    more: GroupFields,
 ) -> Result<(), Fault> {
     let operator = crate::ssr::operator()?;
     let params = types::UpdateGroupParams {
@@ -142,8 +150,8 @@ pub async fn update_group(
         boot_entry: Some(boot_entry),
         loader_set: Some(loader_set),
         loader: Some(loader),
-        channel: Some(channel),
-        options: Some(dhcp_options(&options)?),
+        channel: Some(more.channel),
+        options: Some(dhcp_options(&more.options)?),
     };
     let id = id.to_string();
     operator.update_group(&id, Some(revision), params).await?;

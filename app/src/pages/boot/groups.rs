@@ -98,10 +98,10 @@ fn Fields(id: String, group: Option<GroupView>) -> impl IntoView {
         </Field>
         <Loader id set loader/>
         <Field label=tu_string!(i18n, image.channel) id=channel_id.clone() help=tu_string!(i18n, image.channel_help)>
-            <Select id=channel_id name="channel" options=Signal::stored(channels.to_vec()) selected=channel.as_str().to_string()/>
+            <Select id=channel_id name="more[channel]" options=Signal::stored(channels.to_vec()) selected=channel.as_str().to_string()/>
         </Field>
         <Field label=tu_string!(i18n, network.options) id=options_id.clone() help=tu_string!(i18n, network.options_help)>
-            <TextArea id=options_id name="options" rows=3 value=dhcp.join("\n")/>
+            <TextArea id=options_id name="more[options]" rows=3 value=dhcp.join("\n")/>
         </Field>
     }
     .into_any()

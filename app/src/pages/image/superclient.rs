@@ -109,12 +109,6 @@ fn Decide(image: Signal<ImageView>, client: ClientId) -> impl IntoView {
     let discard = ServerAction::<Discard>::new();
     let dismiss = ServerAction::<Dismiss>::new();
     let (applied, discarded, dismissed) = (apply.value(), discard.value(), dismiss.value());
-    let fault = move || {
-        let of = |value: Option<Result<(), crate::Fault>>| value.and_then(Result::err);
-        of(applied.get())
-            .or_else(|| of(discarded.get()))
-            .or_else(|| of(dismissed.get()))
-    };
     view! {
         <ActionForm action=apply attr:class="grid gap-2 max-w-[40rem]">
             <input type="hidden" name="id" value=id.to_string()/>
@@ -122,6 +116,7 @@ fn Decide(image: Signal<ImageView>, client: ClientId) -> impl IntoView {
                 <input class="input" id="apply-comment" name="comment" maxlength="200" autocomplete="off"/>
             </Field>
             <div><button class="btn btn-primary">{t!(i18n, image.apply)}</button></div>
+            <Problems fault=Signal::derive(move || applied.get().and_then(Result::err))/>
         </ActionForm>
         <div class="flex flex-wrap gap-2">
             <details class="pop">
@@ -132,14 +127,15 @@ fn Decide(image: Signal<ImageView>, client: ClientId) -> impl IntoView {
                         <input type="hidden" name="client" value=client.to_string()/>
                         <button class="btn btn-danger-solid">{t!(i18n, image.discard_button)}</button>
                     </ActionForm>
+                    <Problems fault=Signal::derive(move || discarded.get().and_then(Result::err))/>
                 </div>
             </details>
             <ActionForm action=dismiss>
                 <input type="hidden" name="id" value=id.to_string()/>
                 <button class="btn">{t!(i18n, image.dismiss)}</button>
+                <Problems fault=Signal::derive(move || dismissed.get().and_then(Result::err))/>
             </ActionForm>
         </div>
-        <Problems fault=Signal::derive(fault)/>
     }
     .into_any()
 }

@@ -63,6 +63,10 @@ impl<'a> Transmission<'a> {
         loop {
             while let Some(bytes) = self.line.inbox.take() {
                 let request = Request::parse(&bytes).map_err(io::Error::other)?;
+                // What was sent before is not carried out once the session is told to end.
+                if (self.is_ending)() {
+                    return self.line.out.flush();
+                }
                 if !self.handle(&request)? {
                     return self.line.out.flush();
                 }

@@ -290,8 +290,9 @@ async fn drive(
     let mut out = Vec::new();
     let mut buffer = [0u8; 1024];
     let mut patience = pin!(tokio::time::sleep(transfer.patience()));
+    let mut is_news = false;
     loop {
-        if step != Step::Wait {
+        if is_news {
             expect_silence(socket);
         }
         let sent = match &step {
@@ -317,6 +318,9 @@ async fn drive(
             // The kernel tells with any call that the peer's port is closed.
             Err(e) => Some(Err(e)),
         };
+        // What was there before the wait began is not told anew: it is looked for once more.
+        let received = received.or_else(|| received_before(socket, &mut buffer));
+        let acked = transfer.acked();
         step = match received {
             None => {
                 asked();
@@ -329,6 +333,7 @@ async fn drive(
             Some(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => transfer.closed(),
             Some(Err(e)) => return Err(e),
         };
+        is_news = transfer.acked() > acked;
     }
 }
 
@@ -341,9 +346,15 @@ async fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
     socket.async_io(NEWS, receive).await
 }
 
-/// Nothing is to be received before the next answer: the wait for it begins at once, without a call
-/// that finds nothing, one of four for each block. A packet that was there already, a repeated ACK,
-/// is read with that answer.
+/// A packet that is there now.
+fn received_before(socket: &UdpSocket, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+    let there = recv(socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT);
+    there.ok().map(Ok)
+}
+
+/// After an ACK of something new, nothing is to be received before the next answer: the wait for it
+/// begins at once, without a call that finds nothing, one of four for each block. A packet that was
+/// there already, mostly a repeated ACK, is read with that answer, or when none comes.
 fn expect_silence(socket: &UdpSocket) {
     let nothing = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
     let _ = socket.try_io(Interest::READABLE, nothing);

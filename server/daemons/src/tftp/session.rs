@@ -152,6 +152,11 @@ impl Transfer {
         })
     }
 
+    /// The last block that has arrived, counted without wrapping; 0 before the first.
+    pub fn acked(&self) -> u64 {
+        self.acked
+    }
+
     /// How long to wait for an answer; longer after each repeat.
     pub fn patience(&self) -> Duration {
         self.agreed.timeout * 2u32.pow(self.repeats.min(3))

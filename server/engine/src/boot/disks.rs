@@ -51,7 +51,14 @@ impl Disks {
     pub async fn prepare(&self, client: &Arc<ClientRecord>) -> Result<Option<Export>> {
         // Firmware asks twice when an answer is slow: the second one waits for the first, and is
         // forgotten when its connection goes meanwhile.
-        let turn = self.turn(client.id).await;
+        /// A copy of its changes may take minutes.
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let turn = tokio::time::timeout(PATIENCE, self.turn(client.id)).await;
+        let turn = turn.map_err(|_| Error::Unavailable {
+            area: Area::Disk,
+            message: "its disk is being worked on".into(),
+            hint: "It is tried again by itself; a job may be making a version of it.".into(),
+        })?;
         let client = self.clients.get(client.id).unwrap_or(client.clone());
         let Some(image) = client.image_id else {
             return Ok(None);
@@ -75,6 +82,22 @@ impl Disks {
         turn.lock_owned().await
     }
 
+    /// The same for who does not wait.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] while a boot makes it ready or a version is made of it.
+    pub(super) fn turn_now(&self, client: &ClientRecord) -> Result<OwnedMutexGuard<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turns.entry(client.id).or_default().clone();
+        turn.try_lock_owned().map_err(|_| {
+            Error::conflict(
+                Area::Client,
+                format!("the disk of {:?} is being worked on", client.name),
+                "Wait until the job is over, or its boot has begun.",
+            )
+        })
+    }
+
     /// Puts the disk of a client on the version that it is to start from. What is to be kept stays on the
     /// version that it was written on.
     fn put_on_version(&self, client: &ClientRecord, image: ImageId) -> Result<()> {
@@ -84,6 +107,10 @@ impl Disks {
         let (version, is_superclient) = self.images.start_of(&image, client.id, channel);
         if client.mode == OverlayMode::Reset && !is_superclient {
             return self.storage.reset_overlay(client.id, version);
+        }
+        // What holds nothing has nothing to keep, and goes along with the channel.
+        if self.storage.is_untouched(client.id)? {
+            return self.storage.ensure_overlay(client.id, version);
         }
         let on = self.storage.overlay_version(client.id)?;
         match on.is_some_and(|on| image.versions.iter().any(|v| v.id == on)) {
@@ -195,7 +222,8 @@ impl Disks {
                 let images = images.clone();
                 runtime.spawn(async move {
                     let by = By::system("boot");
-                    if let Err(error) = images.appoint(&by, image.id, None, None).await {
+                    let gone = images.appoint(&by, (image.id, None), Some(id), None);
+                    if let Err(error) = gone.await {
                         tracing::error!(image = %image.name, %error, "its superclient was removed, and is still written down as such");
                     }
                 });

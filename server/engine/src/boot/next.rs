@@ -164,7 +164,7 @@ impl Boots {
         if loader == Loader::Grub && !grub::can_start(&entry) {
             return refuse(Hop::Ipxe, causes::needs_ipxe(&entry.name));
         }
-        let uses_disk = entry.kind == EntryKind::Image || entry.attach_disk;
+        let uses_disk = entry.kind == EntryKind::Image || entry.attach_disk || is_by_nbd(&entry);
         if uses_disk && is_by_nbd(&entry) && !self.inner.needs.settings.with(|v| v.nbd) {
             return refuse(Hop::Disk, causes::nbd_is_off(&entry.name));
         }

@@ -1,5 +1,9 @@
 //! The computer that changes an image: its disk is kept from boot to boot, becomes the next version, or is
 //! begun anew. All of it while the computer is off, so that no disk is pulled from under it.
+//!
+//! Off means that no session is on its disk, and none was a moment ago: a system that runs comes back within
+//! seconds when the server was started anew or the line was cut, and firmware needs a moment from its
+//! script to its login.
 
 use super::{Boots, disks::Disks, identity};
 use crate::{
@@ -15,11 +19,15 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use store::{ClientRecord, ImageRecord};
 use tokio::sync::watch;
 use types::{ClientId, ClientView, ImageView, OverlayMode, VersionId};
 use uuid::Uuid;
+
+/// How long a disk was not used before its computer counts as off. Tests of other things don't wait for it.
+const SETTLED: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 30 });
 
 impl Boots {
     /// From its next boot on this computer starts from maintenance and keeps what it writes.
@@ -36,7 +44,12 @@ impl Boots {
     ) -> Result<ImageView> {
         let disks = &self.inner.disks;
         require_revision(image, if_match)?;
-        let _turn = disks.turn(client.id).await;
+        let place = (image.id, if_match);
+        if image.superclient.is_some() {
+            // As it is, or refused: in any case its disk stays.
+            let (id, images) = (Some(client.id), &disks.images);
+            return images.appoint(by, place, id, id).await;
+        }
         if client.image_id != Some(image.id) {
             return Err(Error::conflict(
                 Area::Client,
@@ -44,22 +57,9 @@ impl Boots {
                 "Give it that image first.",
             ));
         }
-        let known = disks.images.changed_by(client.id);
-        if let Some(other) = known.filter(|other| other.id != image.id) {
-            return Err(Error::conflict(
-                Area::Client,
-                format!("{:?} is the superclient of {:?}", client.name, other.name),
-                "End that first.",
-            ));
-        }
+        let _turn = disks.turn_now(client)?;
         disks.require_off(client)?;
-        if image.superclient == Some(client.id) {
-            return disks
-                .images
-                .appoint(by, image.id, if_match, Some(client.id))
-                .await;
-        }
-        if client.mode == OverlayMode::Keep && disks.storage.overlay_bytes(client.id) > 0 {
+        if client.mode == OverlayMode::Keep && !disks.is_untouched(client.id).await? {
             return Err(Error::conflict(
                 Area::Client,
                 format!(
@@ -73,10 +73,8 @@ impl Boots {
         disks
             .begin_anew(client.id, image.channels.maintenance)
             .await?;
-        disks
-            .images
-            .appoint(by, image.id, if_match, Some(client.id))
-            .await
+        let images = &disks.images;
+        images.appoint(by, place, None, Some(client.id)).await
     }
 
     /// Nobody changes the image any more.
@@ -92,20 +90,21 @@ impl Boots {
     ) -> Result<ImageView> {
         let disks = &self.inner.disks;
         require_revision(image, if_match)?;
-        let client = image.superclient.and_then(|id| disks.clients.get(id));
-        let Some(client) = client.filter(|c| c.image_id == Some(image.id)) else {
-            return disks.images.appoint(by, image.id, if_match, None).await;
+        let (from, place) = (image.superclient, (image.id, if_match));
+        let client = from.and_then(|id| disks.clients.get(id));
+        let Some(client) = client else {
+            return disks.images.appoint(by, place, from, None).await;
         };
-        let _turn = disks.turn(client.id).await;
+        let _turn = disks.turn_now(&client)?;
         disks.require_off(&client)?;
-        if disks.storage.overlay_bytes(client.id) > 0 {
+        if !disks.is_untouched(client.id).await? {
             return Err(Error::conflict(
                 Area::Client,
                 format!("{:?} has changes that are in no version", client.name),
                 "Apply or discard them first.",
             ));
         }
-        disks.images.appoint(by, image.id, if_match, None).await
+        disks.images.appoint(by, place, from, None).await
     }
 
     /// The computer's disk is begun anew: what it wrote is gone.
@@ -114,7 +113,7 @@ impl Boots {
     /// [`Error::Conflict`] while it runs, or when it has no image.
     pub(crate) async fn discard(&self, by: &By, client: &ClientRecord) -> Result<ClientView> {
         let disks = &self.inner.disks;
-        let _turn = disks.turn(client.id).await;
+        let _turn = disks.turn_now(client)?;
         disks.require_off(client)?;
         let image = client.image_id.and_then(|id| disks.images.get(id));
         let Some(image) = image else {
@@ -127,35 +126,38 @@ impl Boots {
         let channel = disks.clients.channel_of(client);
         let (version, _) = disks.images.start_of(&image, client.id, channel);
         let gone = disks.storage.overlay_bytes(client.id);
+        disks.begin_anew(client.id, version).await?;
         let change = Change::act("client.discard", "client", client.id, &client.name)
             .facts(Some(serde_json::json!({ "bytes": gone })), None);
         let (audit, by) = (self.inner.needs.audit.clone(), by.clone());
-        let write = self
-            .inner
-            .needs
-            .store
-            .write(move |tx| audit.record(tx, &by, change));
-        write.await?;
-        disks.begin_anew(client.id, version).await?;
+        let store = &self.inner.needs.store;
+        store.write(move |tx| audit.record(tx, &by, change)).await?;
         disks.clients.touch(client.mac);
         Ok(disks.clients.view(client))
     }
 
-    /// Whether [`Boots::apply`] has anything to do.
+    /// Whether [`Boots::apply`] has anything to do; the superclient.
     ///
     /// # Errors
     /// [`Error::Conflict`] when there is no superclient, it runs, or it wrote nothing.
-    pub(crate) fn may_apply(&self, image: &ImageRecord) -> Result<Arc<ClientRecord>> {
+    pub(crate) async fn may_apply(&self, image: &ImageRecord) -> Result<Arc<ClientRecord>> {
         let disks = &self.inner.disks;
-        let client = disks.superclient(image)?;
+        let client = image.superclient.and_then(|id| disks.clients.get(id));
+        let client = client.ok_or_else(|| {
+            Error::conflict(
+                Area::Image,
+                format!("{:?} has no superclient", image.name),
+                "Choose a computer that boots it, start that, and make the changes there.",
+            )
+        })?;
         disks.require_off(&client)?;
-        match disks.storage.overlay_bytes(client.id) {
-            0 => Err(Error::conflict(
+        match disks.is_untouched(client.id).await? {
+            true => Err(Error::conflict(
                 Area::Client,
                 format!("{:?} has written nothing", client.name),
                 "Start it and make the changes; they are applied when it is off again.",
             )),
-            _ => Ok(client),
+            false => Ok(client),
         }
     }
 
@@ -163,25 +165,29 @@ impl Boots {
     /// when the job was cancelled meanwhile.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when there is no superclient, it runs, or it wrote nothing; or why the file
-    /// system refused. The disk stays as it was then.
+    /// [`Error::Conflict`] when that computer is the superclient no more, it runs, or it wrote nothing; or
+    /// why the file system refused. The disk stays as it was then, and is offered again at its next boot.
     pub(crate) async fn apply(
         &self,
         by: &By,
-        image: &ImageRecord,
+        (image, client): (&ImageRecord, ClientId),
         text: &str,
         job: &JobHandle,
     ) -> Result<Option<ImageView>> {
-        let text = comment(text)?;
         let disks = &self.inner.disks;
-        let client = disks.superclient(image)?;
-        // A boot that begins meanwhile waits for it.
-        let _turn = disks.turn(client.id).await;
-        let client = self.may_apply(image)?;
+        let client = self.may_apply(image).await.and_then(|now| {
+            let is_same = now.id == client;
+            is_same.then_some(now).ok_or_else(|| gone(image))
+        })?;
+        // A boot that begins meanwhile waits, and is told.
+        let _turn = disks.turn_now(&client)?;
         let parent = disks.overlay_version(client.id).await?;
-        let parent = parent.ok_or_else(|| Error::not_found(Area::Disk, &client.name))?;
+        let is_of_it = |id: &VersionId| image.versions.iter().any(|v| v.id == *id);
+        let parent = parent.filter(is_of_it).ok_or_else(|| gone(image))?;
         // Nobody logs in while it is read.
-        disks.exports.withdraw(&identity::target(client.id));
+        let target = identity::target(client.id);
+        disks.exports.withdraw_idle(&target);
+        disks.require_off(&client)?;
         let id = VersionId(Uuid::now_v7());
         let Some(allocated_bytes) = disks.promote(client.id, id, job).await? else {
             return Ok(None);
@@ -189,53 +195,45 @@ impl Boots {
         let made = Made {
             id,
             parent,
-            comment: text,
+            comment: comment(text)?,
             allocated_bytes,
         };
-        match disks.images.enter(by, image.id, made).await {
-            Ok(view) => {
-                disks.begin_anew(client.id, id).await?;
-                disks.clients.touch(client.mac);
-                Ok(Some(view))
-            }
-            Err(why) => {
-                let storage = disks.storage.clone();
-                blocking(move || storage.remove_version(id)).await?;
-                Err(why)
-            }
+        let entered = disks.images.enter(by, image.id, made).await;
+        if entered.is_err() {
+            let storage = disks.storage.clone();
+            blocking(move || storage.remove_version(id)).await?;
+        } else if disks.clients.get(client.id).is_some() {
+            disks.begin_anew(client.id, id).await?;
+            disks.clients.touch(client.mac);
         }
+        entered.map(Some)
     }
 }
 
 impl Disks {
-    /// The computer that changes this image.
-    fn superclient(&self, image: &ImageRecord) -> Result<Arc<ClientRecord>> {
-        let client = image.superclient.and_then(|id| self.clients.get(id));
-        client.ok_or_else(|| {
-            Error::conflict(
-                Area::Image,
-                format!("{:?} has no superclient", image.name),
-                "Choose a computer that boots it, start that, and make the changes there.",
-            )
-        })
-    }
-
     fn require_off(&self, client: &ClientRecord) -> Result<()> {
-        match self.exports.in_use(&identity::target(client.id)) {
-            false => Ok(()),
-            true => Err(Error::conflict(
-                Area::Client,
-                format!("{:?} runs from its disk", client.name),
-                "Shut it down first.",
-            )),
-        }
+        let (why, hint) = match self.exports.idle_for(&identity::target(client.id)) {
+            None => ("runs from its disk", "Shut it down first."),
+            Some(idle) if idle < SETTLED => (
+                "used its disk until a moment ago",
+                "Try again in half a minute: one that runs comes back within that.",
+            ),
+            Some(_) => return Ok(()),
+        };
+        let why = format!("{:?} {why}", client.name);
+        Err(Error::conflict(Area::Client, why, hint))
     }
 
-    /// An empty disk on that version.
+    /// An empty disk on that version; it is offered at its next boot.
     async fn begin_anew(&self, client: ClientId, version: VersionId) -> Result<()> {
         self.exports.withdraw(&identity::target(client));
         let storage = self.storage.clone();
         blocking(move || storage.reset_overlay(client, version)).await
+    }
+
+    async fn is_untouched(&self, client: ClientId) -> Result<bool> {
+        let storage = self.storage.clone();
+        blocking(move || storage.is_untouched(client)).await
     }
 
     async fn overlay_version(&self, client: ClientId) -> Result<Option<VersionId>> {
@@ -254,8 +252,8 @@ impl Disks {
         let (storage, stopped) = (self.storage.clone(), stop.clone());
         let work = blocking(move || {
             storage.promote(client, version, &mut |done, total| {
-                told.send_replace((done, total));
-                !stopped.load(Ordering::Relaxed)
+                // Nobody listens any more when the server is being stopped.
+                told.send((done, total)).is_ok() && !stopped.load(Ordering::Relaxed)
             })
         });
         let mut work = pin!(work);
@@ -270,6 +268,15 @@ impl Disks {
             }
         }
     }
+}
+
+/// What was to be applied is not there any more.
+fn gone(image: &ImageRecord) -> Error {
+    Error::conflict(
+        Area::Image,
+        format!("the superclient of {:?} was changed meanwhile", image.name),
+        "Look which computer it is now, and what it wrote.",
+    )
 }
 
 /// Before anything else is looked at; the transaction looks again.

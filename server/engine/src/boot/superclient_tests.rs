@@ -111,6 +111,11 @@ fn conflict<T: std::fmt::Debug>(result: Result<T, Error>, says: &str) {
     }
 }
 
+async fn move_to(e: &Evening, channel: Channel, version: u32) {
+    let moved = e.me.move_channel("game", None, channel, version);
+    moved.await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_evening_from_maintenance_to_production_and_back() {
     let e = evening().await;
@@ -193,6 +198,27 @@ async fn an_evening_from_maintenance_to_production_and_back() {
     conflict(
         e.me.remove_version("game", None, 1).await,
         "still builds on",
+    );
+    // Maintenance goes back: the superclient, which wrote nothing since, goes along, and the next version
+    // is made on that one. The third is needed by nobody then, and goes.
+    move_to(&e, Channel::Test, 2).await;
+    assert_eq!(e.finds("pc-2").await, 2);
+    move_to(&e, Channel::Maintenance, 2).await;
+    assert_eq!(e.finds("pc-1").await, 2);
+    let third = e.image().versions[2].id;
+    let removed = e.me.remove_version("game", None, 3).await.unwrap();
+    assert_eq!(removed.versions.len(), 2);
+    while e.engine.storage().has_version(third) {
+        tokio::task::yield_now().await;
+    }
+    e.writes("pc-1", 6).await;
+    assert_eq!(e.apply("").await.state, JobState::Succeeded);
+    let image = e.image();
+    let newest = image.versions.last().unwrap();
+    assert_eq!(
+        (newest.number, newest.parent),
+        (4, Some(2)),
+        "no number comes again"
     );
     conflict(e.me.remove_image("game", None).await, "has a superclient");
 }

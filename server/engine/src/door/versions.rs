@@ -135,14 +135,15 @@ impl Operator {
         let ready = async {
             let comment = comment(text)?;
             let image = self.engine.images().require(image)?;
-            self.engine.boots().may_apply(&image)?;
-            Ok((image, comment))
+            let client = self.engine.boots().may_apply(&image).await?;
+            Ok((image, client.id, comment))
         };
         let to = target("image", image);
-        let (image, comment) = self.attempt("image.apply", to, ready).await?;
+        let (image, client, comment) = self.attempt("image.apply", to, ready).await?;
         let new = NewJob {
             work: Work::ApplyChanges {
                 image: image.id,
+                client,
                 comment,
             },
             title: format!("Make a version of {}", image.name),

@@ -159,6 +159,8 @@ struct Offered {
 struct Book {
     exports: BTreeMap<String, Offered>,
     live: Vec<Live>,
+    /// When each target was last offered, or left by a session.
+    used: BTreeMap<String, Instant>,
     next_id: u64,
 }
 
@@ -215,6 +217,7 @@ impl Exports {
         };
         book.exports
             .insert(target.clone(), Offered { device, export });
+        book.used.insert(target.clone(), Instant::now());
         if other_device {
             close_where(&book, |s| s.target == target);
         }
@@ -316,6 +319,17 @@ impl Exports {
         })
     }
 
+    /// For how long no session was on that target: since the last one left it, or it was last offered.
+    /// None while one lives.
+    pub fn idle_for(&self, target: &str) -> Option<Duration> {
+        let book = self.book();
+        if book.live.iter().any(|l| l.info.target == target) {
+            return None;
+        }
+        let since = book.used.get(target);
+        Some(since.map_or(Duration::MAX, Instant::elapsed))
+    }
+
     /// Tells all sessions on that target to end; how many there were. They may still be finishing a
     /// request: see [`Exports::drained`].
     pub fn close_sessions(&self, target: &str) -> usize {
@@ -368,7 +382,10 @@ impl SessionGuard {
 impl Drop for SessionGuard {
     fn drop(&mut self) {
         let id = self.info.id;
-        self.exports.book().live.retain(|l| l.info.id != id);
+        let mut book = self.exports.book();
+        book.live.retain(|l| l.info.id != id);
+        book.used.insert(self.info.target.clone(), Instant::now());
+        drop(book);
         self.exports.inner.left.notify_all();
     }
 }

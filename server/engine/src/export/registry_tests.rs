@@ -176,3 +176,27 @@ fn connections_by_nbd_live_beside_each_other_and_beside_iscsi() {
     assert!(exports.lookup("iqn.t", "pc-1").is_err());
     assert!(exports.offered("iqn.t").is_some() && exports.offered("iqn.x").is_none());
 }
+
+#[test]
+fn how_long_nobody_used_a_disk_counts_from_its_offer_and_from_the_last_session() {
+    let exports = Exports::new();
+    assert_eq!(
+        exports.idle_for("iqn.t"),
+        Some(Duration::MAX),
+        "never offered"
+    );
+    exports.publish(export("iqn.t", Some("iqn.i")));
+    let offered = exports.idle_for("iqn.t").expect("nobody is there");
+    assert!(offered < Duration::from_secs(60));
+    let guard = exports.register(session(1), Box::new(|| {}), Duration::ZERO);
+    let guard = guard.ok().expect("it is offered");
+    assert_eq!(exports.idle_for("iqn.t"), None);
+    let begun = std::time::Instant::now();
+    drop(guard);
+    exports.withdraw("iqn.t");
+    let left = exports.idle_for("iqn.t").expect("nobody is there");
+    assert!(
+        left <= begun.elapsed(),
+        "from its end on, also when it is offered no more"
+    );
+}

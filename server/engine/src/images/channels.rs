@@ -48,7 +48,7 @@ impl Images {
             let Some(to) = image.previous else {
                 return Err(Error::conflict(
                     Area::Image,
-                    format!("production of {:?} was never moved", image.name),
+                    format!("production of {:?} has nowhere to go back to", image.name),
                     "Move the channel to the version that you want.",
                 ));
             };
@@ -63,29 +63,25 @@ impl Images {
         .await
     }
 
-    /// This computer changes the image from now on; None: nobody does. Its disk is the caller's business.
+    /// After `from`, this computer changes the image from now on; None: nobody does. Its disk is the
+    /// caller's business.
     ///
     /// # Errors
-    /// As [`Images::move_channel`]; [`Error::Conflict`] when another computer does.
+    /// As [`Images::move_channel`]; [`Error::Conflict`] when another computer than `from` does.
     pub(crate) async fn appoint(
         &self,
         by: &By,
-        id: ImageId,
-        if_match: Option<u64>,
-        client: Option<ClientId>,
+        (id, if_match): (ImageId, Option<u64>),
+        from: Option<ClientId>,
+        to: Option<ClientId>,
     ) -> Result<ImageView> {
         self.edit(by, id, if_match, move |image| {
-            if let (Some(old), Some(new)) = (image.superclient, client)
-                && old != new
-            {
+            if image.superclient != from {
                 return Err(another_is(image));
             }
-            let before = json!({ "superclient": image.superclient });
-            image.superclient = client;
-            Ok((
-                "image.superclient",
-                (before, json!({ "superclient": client })),
-            ))
+            image.superclient = to;
+            let facts = (json!({ "superclient": from }), json!({ "superclient": to }));
+            Ok(("image.superclient", facts))
         })
         .await
     }
@@ -115,7 +111,9 @@ impl Images {
         let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
             let mut record = inner.current(tx, id, if_match)?;
-            if record.state != ImageState::Ready {
+            // One whose files are missing is known as such in memory alone.
+            let known = inner.cached(|all| all.get(&id).map(|image| image.state));
+            if record.state != ImageState::Ready || known != Some(ImageState::Ready) {
                 return Err(Error::conflict(
                     Area::Image,
                     format!("{:?} is not ready", record.name),
@@ -141,8 +139,11 @@ pub(super) type Edited = (&'static str, (serde_json::Value, serde_json::Value));
 fn another_is(image: &ImageRecord) -> Error {
     Error::conflict(
         Area::Image,
-        format!("{:?} has a superclient already", image.name),
-        "End that one first: two computers can't change one image at a time.",
+        match image.superclient {
+            Some(_) => format!("{:?} has a superclient already", image.name),
+            None => format!("{:?} has no superclient any more", image.name),
+        },
+        "Look again: two computers can't change one image at a time.",
     )
 }
 

@@ -58,7 +58,7 @@ impl Images {
         for record in &mut records {
             let why = match record.state {
                 ImageState::Importing => "the server stopped during the import; upload it again",
-                ImageState::Ready if !all_there(record, storage.as_ref()) => {
+                ImageState::Ready if !storage.has_version(record.channels.production) => {
                     "its file is not in the data folder; bring the folder back and start NSBoot again, or remove the image and upload it again"
                 }
                 _ => continue,
@@ -78,6 +78,7 @@ impl Images {
                 Ok::<_, Error>(())
             })?;
         }
+        tell_of_files(&records, storage.as_ref())?;
         let runtime = Handle::try_current()
             .map_err(|e| Error::Internal(format!("the engine needs a tokio runtime: {e}")))?;
         Ok(Images {
@@ -167,11 +168,26 @@ impl Images {
     }
 }
 
-fn all_there(record: &ImageRecord, storage: &dyn StorageBackend) -> bool {
-    record.versions.iter().all(|v| storage.has_version(v.id))
+/// Versions without files, and files without a version: a crash between the two, or an older database.
+/// Such files are not removed here: after the return of that database they are somebody's.
+fn tell_of_files(records: &[ImageRecord], storage: &dyn StorageBackend) -> Result<()> {
+    let there = storage.versions()?;
+    let known: Vec<_> = records.iter().flat_map(|r| &r.versions).collect();
+    for version in known.iter().filter(|v| !there.contains(&v.id)) {
+        tracing::warn!(version = %version.id, number = version.number, "the files of a version are not in the folder of the images");
+    }
+    for id in there
+        .iter()
+        .filter(|id| !known.iter().any(|v| v.id == **id))
+    {
+        tracing::warn!(
+            "the files images/{id}.* belong to no version; remove them by hand when nobody misses them"
+        );
+    }
+    Ok(())
 }
 
-/// A version in the making needs what it is made on.
+/// What the superclient writes is to become a version.
 fn require_quiet(record: &ImageRecord) -> Result<()> {
     match record.superclient {
         None => Ok(()),
@@ -191,7 +207,7 @@ fn require_no_changes(clients: &[ClientRecord], overlays: &[ClientId], what: &st
         Some(client) => Err(Error::conflict(
             Area::Image,
             format!("the disk of {:?} still builds on {what}", client.name),
-            "Boot it once from what it is to have now, or remove the computer.",
+            "Discard its changes, boot it once from what it is to have now, or remove the computer.",
         )),
     }
 }

@@ -1,12 +1,12 @@
 //! Images as they are shown.
 
-use super::{Images, Inner, hex};
+use super::{Images, Inner, channels::number_of, hex};
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError},
 };
 use store::{ClientRecord, ImageRecord, Read, StoredVersion};
-use types::{Channel, ClientId, ImageId, ImageState, ImageView, VersionId, VersionView};
+use types::{Channel, ClientId, ImageId, ImageState, ImageView, VersionView};
 
 /// What views need to know of the clients.
 pub(super) struct Users {
@@ -98,9 +98,4 @@ fn version(image: &ImageRecord, v: &StoredVersion) -> VersionView {
         allocated_bytes: v.allocated_bytes,
         channels: Channel::ALL.into_iter().filter(is_at).collect(),
     }
-}
-
-fn number_of(image: &ImageRecord, id: VersionId) -> Option<u32> {
-    let version = image.versions.iter().find(|v| v.id == id);
-    version.map(|v| v.number)
 }

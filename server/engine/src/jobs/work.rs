@@ -24,7 +24,11 @@ pub(crate) enum Work {
     /// Removes several computers with their overlays.
     RemoveClients { ids: Vec<ClientId> },
     /// Makes the next version of an image of what its superclient wrote.
-    ApplyChanges { image: ImageId, comment: String },
+    ApplyChanges {
+        image: ImageId,
+        client: ClientId,
+        comment: String,
+    },
 }
 
 /// How a job ended well.
@@ -78,9 +82,11 @@ impl Work {
             Work::VerifyImage { image } => verify_image(engine, image, job).await,
             Work::ImportImage { .. } => Err(sender_gone()),
             Work::VerifyAudit => verify_audit(engine, job).await,
-            Work::ApplyChanges { image, comment } => {
-                apply_changes(engine, by, image, &comment, job).await
-            }
+            Work::ApplyChanges {
+                image,
+                client,
+                comment,
+            } => apply_changes(engine, by, (image, client), &comment, job).await,
             Work::UpdateClients { ids, change } => {
                 for (i, id) in ids.into_iter().enumerate() {
                     if job.cancelled() {
@@ -168,7 +174,7 @@ fn spawn(engine: Engine, work: Work, by: By, job: JobHandle) {
 }
 
 /// Goes on with what a stop of the server cut short: what was done already is found done. An upload has
-/// lost who brings it, and fails. Who started it must still be allowed to.
+/// lost who brings it, and fails; so does a version in the making, as its computer may run by now. Who started it must still be allowed to.
 ///
 /// # Errors
 /// When the database can't be read.
@@ -184,6 +190,7 @@ pub(crate) fn resume(engine: &Engine) -> Result<()> {
             _ if record.cancel_requested => job.finish(Ok(Outcome::Cancelled)),
             Err(e) => job.failed(&e),
             Ok((_, Work::ImportImage { .. })) => job.failed(&sender_gone()),
+            Ok((_, Work::ApplyChanges { .. })) => job.failed(&cut_short()),
             Ok((by, work)) => {
                 job.restart();
                 spawn(engine.clone(), work, by, job);
@@ -199,6 +206,15 @@ fn sender_gone() -> Error {
         Area::Image,
         "the server was stopped before the file was complete",
         "Send it again.",
+    )
+}
+
+/// Whether the computer is off can't be told right after a start.
+fn cut_short() -> Error {
+    Error::conflict(
+        Area::Image,
+        "the server was stopped before the version was made",
+        "Look whether it is there; else apply the changes again, they are as they were.",
     )
 }
 
@@ -234,13 +250,14 @@ async fn verify_image(engine: &Engine, id: ImageId, job: &JobHandle) -> Result<O
 async fn apply_changes(
     engine: &Engine,
     by: &By,
-    id: ImageId,
+    (id, client): (ImageId, ClientId),
     comment: &str,
     job: &JobHandle,
 ) -> Result<Outcome> {
     let image = engine.images().get(id);
     let image = image.ok_or_else(|| Error::not_found(Area::Image, id))?;
-    let Some(applied) = engine.boots().apply(by, &image, comment, job).await? else {
+    let boots = engine.boots();
+    let Some(applied) = boots.apply(by, (&image, client), comment, job).await? else {
         return Ok(Outcome::Cancelled);
     };
     let number = applied.versions.last().map(|v| v.number);

@@ -123,8 +123,12 @@ fn versions(storage: &dyn StorageBackend) {
     );
     assert_eq!(storage.overlay_version(a).unwrap(), None);
 
+    assert!(storage.is_untouched(a).unwrap(), "no disk");
     storage.ensure_overlay(a, first).unwrap();
+    assert!(storage.is_untouched(a).unwrap());
     let device = storage.open_overlay(a).unwrap();
+    device.discard(4096, 4096).unwrap();
+    assert!(!storage.is_untouched(a).unwrap(), "zeros are a change, too");
     device.write_at(8192 - 512, &[7; 1024]).unwrap();
     // What is there already takes no place in the new version.
     let untouched = read(storage, a, 1 << 20, 1 << 20);

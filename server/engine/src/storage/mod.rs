@@ -111,6 +111,18 @@ pub trait StorageBackend: Send + Sync {
     /// When the overlay can't be read.
     fn overlay_version(&self, client: ClientId) -> Result<Option<VersionId>>;
 
+    /// Whether the client has written nothing: its disk is what its version says, or it has none.
+    ///
+    /// # Errors
+    /// When the overlay can't be read.
+    fn is_untouched(&self, client: ClientId) -> Result<bool>;
+
+    /// The versions whose files are here.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    fn versions(&self) -> Result<Vec<VersionId>>;
+
     /// Makes a version of what the client's disk holds, above the version that it is on, and gives back
     /// what it takes on our disk, bytes. The overlay stays as it is. Nothing may write to it meanwhile;
     /// the caller knows. None, and nothing is left, when `progress` said to stop.

@@ -150,9 +150,8 @@ impl EmbeddedStorage {
         &self,
         slot: &mut Option<Arc<Overlay>>,
         client: ClientId,
-        version: VersionId,
+        (version, size_bytes): (VersionId, u64),
     ) -> io::Result<()> {
-        let size_bytes = self.version(version)?.size_bytes();
         let old = self.data_files(client)?;
         let generation = old.iter().map(|o| o.0).max().unwrap_or(0) + 1;
         let data = self.overlays.create(&data_name(client, generation))?;
@@ -201,10 +200,10 @@ impl EmbeddedStorage {
         client: ClientId,
         version: VersionId,
     ) -> Result<()> {
-        if !self.has_version(version) {
-            return Err(Error::not_found(Area::Image, version));
-        }
-        self.replace(slot, client, version)
+        // Held, so that its chain is looked up once.
+        let open = self.version(version);
+        let open = open.map_err(|_| Error::not_found(Area::Version, version))?;
+        self.replace(slot, client, (version, open.size_bytes()))
             .map_err(Error::io(format!("making an empty overlay for {client}")))
     }
 
@@ -310,6 +309,27 @@ impl StorageBackend for EmbeddedStorage {
         self.parent(&slot, client)
     }
 
+    fn is_untouched(&self, client: ClientId) -> Result<bool> {
+        let slot = self.slot(client);
+        match self.open_slot(&mut lock(&slot), client) {
+            Ok(overlay) => Ok(overlay.changes().is_empty()),
+            Err(Error::NotFound { .. }) => Ok(true),
+            Err(why) => Err(why),
+        }
+    }
+
+    fn versions(&self) -> Result<Vec<VersionId>> {
+        let names = self.images.list();
+        let names = names.map_err(Error::io("reading the folder of the images"))?;
+        let id = |name: &String| {
+            let stem = name
+                .strip_suffix(".raw")
+                .or_else(|| name.strip_suffix(".map"));
+            stem?.parse().ok()
+        };
+        Ok(names.iter().filter_map(id).collect())
+    }
+
     fn promote(
         &self,
         client: ClientId,
@@ -323,7 +343,7 @@ impl StorageBackend for EmbeddedStorage {
             return Err(Error::conflict(
                 Area::Image,
                 format!("{} versions are above each other", below.depth() + 1),
-                "Export the newest one and import it as an image of its own.",
+                "No more can be made above them. Import the disk as an image of its own.",
             ));
         }
         let failed = || Error::io(format!("making a version of the disk of {client}"));
