@@ -41,7 +41,7 @@ test('what the superclient wrote becomes a version, is tried, promoted and taken
   const errors = complaints(page);
   await call(page, '/lab/actions/down');
   await image(page);
-  await page.getByLabel('Computer').selectOption({ label: 'virtual-1' });
+  await page.getByLabel('Computer', { exact: true }).selectOption({ label: 'virtual-1' });
   // A computer that was switched off is not known to be until it leaves a question unanswered.
   await expect(async () => {
     await page.getByRole('button', { name: 'Make it the superclient' }).click();

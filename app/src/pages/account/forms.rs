@@ -65,7 +65,7 @@ pub fn MakeToken(action: ServerAction<CreateToken>) -> impl IntoView {
             <div role="status" class="empty:hidden">{move || made().map(|made| view! { <Made made/> })}</div>
             <details class="pop" node_ref=open>
                 <summary class="btn">{t!(i18n, tokens.make)}</summary>
-                <div class="body panel p-4 w-[26rem] max-w-full">
+                <div class="body panel p-4 w-[26rem] max-w-[calc(100vw-2.5rem)]">
                     <ActionForm action attr:class="grid gap-4">
                         <Field label=tu_string!(i18n, floor.name) id="token-name" help=tu_string!(i18n, tokens.name_help)>
                             <input class="input" id="token-name" name="name" required maxlength="64" autocomplete="off"/>

@@ -159,7 +159,7 @@ pub fn AddGroup() -> impl IntoView {
         <div class="actions">
             <details class="pop">
                 <summary class="btn">{t!(i18n, bootpage.add_group)}</summary>
-                <div class="body panel p-4 w-[26rem] max-w-full">
+                <div class="body panel p-4 w-[26rem] max-w-[calc(100vw-2.5rem)]">
                     <ActionForm action attr:class="grid gap-4">
                         // By a key: the same elements would be kept, and with them what was typed.
                         <For each=move || [made.get()] key=|n| *n let:_>

@@ -144,7 +144,7 @@ pub fn PinComputer() -> impl IntoView {
         <div class="actions">
             <details class="pop">
                 <summary class="btn">{t!(i18n, firmware.pin_computer)}</summary>
-                <div class="body panel p-4 w-[26rem] max-w-full">
+                <div class="body panel p-4 w-[26rem] max-w-[calc(100vw-2.5rem)]">
                     <ActionForm action attr:class="grid gap-4">
                         <Field label=tu_string!(i18n, firmware.computer) id="pin-client">
                             <Select id="pin-client" name="client" options=computers/>
