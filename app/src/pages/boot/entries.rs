@@ -217,7 +217,7 @@ pub fn AddEntry() -> impl IntoView {
         <div class="actions">
             <details class="pop">
                 <summary class="btn">{t!(i18n, bootpage.add_kernel)}</summary>
-                <div class="body panel p-4 w-[40rem] max-w-full">
+                <div class="body panel p-4 w-[40rem] max-w-[calc(100vw-2.5rem)]">
                     <ActionForm action=kernel attr:class="grid gap-4">
                         <input type="hidden" name="kind" value="kernel"/>
                         <input type="hidden" name="script" value=""/>
@@ -233,7 +233,7 @@ pub fn AddEntry() -> impl IntoView {
             </details>
             <details class="pop">
                 <summary class="btn">{t!(i18n, bootpage.add_script)}</summary>
-                <div class="body panel p-4 w-[40rem] max-w-full">
+                <div class="body panel p-4 w-[40rem] max-w-[calc(100vw-2.5rem)]">
                     <ActionForm action=script attr:class="grid gap-4">
                         <input type="hidden" name="kind" value="script"/>
                         <input type="hidden" name="kernel" value=""/>

@@ -156,7 +156,7 @@ fn Change(client: Signal<ClientView>) -> impl IntoView {
     view! {
         <details class="pop" node_ref=open on:toggle=opened>
             <summary class="btn">{t!(i18n, choice.change)}</summary>
-            <div class="body panel p-4 w-[24rem] max-w-full">
+            <div class="body panel p-4 w-[24rem] max-w-[calc(100vw-2.5rem)]">
                 <ActionForm action attr:class="grid gap-4">
                     {move || view! { <Fields client=shown.get()/> }}
                     <Problems fault=Signal::derive(move || value.get().and_then(Result::err))/>
@@ -204,7 +204,7 @@ fn Retire(client: Signal<ClientView>) -> impl IntoView {
         <Show when=move || !retired()>
             <details class="pop">
                 <summary class="btn">{t!(i18n, choice.retire)}</summary>
-                <div class="body panel grid gap-3 p-4 w-[22rem] max-w-full">
+                <div class="body panel grid gap-3 p-4 w-[22rem] max-w-[calc(100vw-2.5rem)]">
                     <p>{t!(i18n, choice.retire_text)}</p>
                     <ActionForm action>
                         <input type="hidden" name="id" value=id.to_string()/>

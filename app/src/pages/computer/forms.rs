@@ -36,7 +36,7 @@ pub fn Edit(client: Signal<ClientView>) -> impl IntoView {
     view! {
         <details class="pop" node_ref=open on:toggle=opened>
             <summary class="btn">{t!(i18n, computer.edit)}</summary>
-            <div class="body panel p-4 w-[22rem] max-w-full">
+            <div class="body panel p-4 w-[22rem] max-w-[calc(100vw-2.5rem)]">
                 <ActionForm action attr:class="grid gap-4">
                     {move || view! { <Fields client=shown.get()/> }}
                     <Problems fault=Signal::derive(move || value.get().and_then(Result::err))/>
@@ -94,7 +94,7 @@ pub fn Remove(client: Signal<ClientView>) -> impl IntoView {
     view! {
         <details class="pop">
             <summary class="btn btn-danger">{t!(i18n, computer.remove)}</summary>
-            <div class="body panel grid gap-3 p-4 w-[22rem] max-w-full">
+            <div class="body panel grid gap-3 p-4 w-[22rem] max-w-[calc(100vw-2.5rem)]">
                 <p>{what}</p>
                 <ActionForm action>
                     <input type="hidden" name="id" value=id/>
