@@ -78,7 +78,7 @@ stage "Debian image" 10 scripts/lab-image.sh debian
 DEBIAN_IMAGE=$(scripts/lab-image.sh debian) || finish
 export DEBIAN_IMAGE
 stage "boots in the lab, two at a time" 40 end2end/lab/ways.sh
-stage "browser" 12 bash -c 'cd end2end && npx playwright test'
+stage "browser" 20 bash -c 'cd end2end && npx playwright test'
 if [ "$LONG" = --long ]; then
   stage "fuzz, ten minutes each" 45 scripts/fuzz.sh 600
   stage "10,000 idle WebSockets" 15 end2end/bench/ws_idle.sh "$NSBOOT_BIN"

@@ -8,6 +8,7 @@ The virtual computer's operations need the lab; where the box has none, they are
 import io
 import os
 import pathlib
+import struct
 import sys
 import tarfile
 import time
@@ -111,6 +112,48 @@ def images(admin):
     ask("GET", "/jobs/{job}", admin, job=job["id"])
     ask("POST", "/jobs/{job}/actions/cancel", admin, job=job["id"])
     os.truncate(file, len(disk))
+
+
+def over(admin, job):
+    """Waits for the end of a job."""
+    states = "queued", "running"
+    until("the job's end", lambda: ask("GET", "/jobs/{job}", admin, job=job["id"])["state"] not in states)
+
+
+def crc32c(data):
+    """As the records of an overlay's map have it."""
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def write_block(client):
+    """The first block of a computer's disk, as a guest would have written it: no computer boots here."""
+    overlays = data / "overlays"
+    (file,) = overlays.glob(f"{client}.*.data")
+    with open(file, "r+b") as out:
+        out.write(b"\1" * 4096)
+    with open(overlays / f"{client}.map", "ab") as out:
+        record = struct.pack("<QIB7x", 0, 1, 1)
+        out.write(record + struct.pack("<I", crc32c(struct.pack("<Q", out.tell()) + record)))
+
+
+def versions(admin):
+    client = ask("PATCH", "/clients/{client}", admin, {"image": "disk"}, client="pc-2")
+    ask("PUT", "/images/{image}/superclient", admin, {"client": "pc-2"}, image="disk")
+    write_block(client["id"])
+    over(admin, ask("POST", "/images/{image}/actions/apply", admin, {"comment": "updates"}, image="disk"))
+    ask("PATCH", "/images/{image}/versions/{version}", admin, {"comment": "of May"}, image="disk", version=2)
+    for channel, version in [("production", 2), ("maintenance", 1)]:
+        ask("PUT", "/images/{image}/channels/{channel}", admin, {"version": version}, image="disk", channel=channel)
+    ask("POST", "/images/{image}/actions/revert", admin, image="disk")
+    ask("POST", "/clients/{client}/actions/discard", admin, client="pc-2")
+    ask("DELETE", "/images/{image}/superclient", admin, image="disk")
+    ask("DELETE", "/images/{image}/versions/{version}", admin, image="disk", version=2)
+    ask("PATCH", "/clients/{client}", admin, {"image": ""}, client="pc-2")
 
 
 def clients(admin):
@@ -229,7 +272,7 @@ def lab(admin):
 
 def removals(admin):
     ask("DELETE", "/clients/{client}", admin, client="pc-1")
-    ask("POST", "/clients/actions/remove", admin, {"ids": ["pc-2", "pc-3"], "expected_count": 2})
+    over(admin, ask("POST", "/clients/actions/remove", admin, {"ids": ["pc-2", "pc-3"], "expected_count": 2}))
     ask("DELETE", "/images/{image}", admin, image="disk")
     ask("DELETE", "/users/{user}", admin, user="ada")
     ask("POST", "/auth/password", admin, {"current": PASSWORD, "new": f"{PASSWORD} 2"})
@@ -240,7 +283,7 @@ def everything():
     ask("POST", "/auth/setup", body={"code": code, "username": NAME, "password": PASSWORD})
     pair = ask("POST", "/auth/login", body={"username": NAME, "password": PASSWORD})
     token = ask("POST", "/auth/refresh", body={"refresh_token": pair["refresh_token"]})["access_token"]
-    for part in (accounts, images, clients, what_they_boot, addresses, settings, system):
+    for part in (accounts, images, clients, versions, what_they_boot, addresses, settings, system):
         part(token)
     left_out = lab(token)
     removals(token)
