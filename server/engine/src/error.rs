@@ -305,10 +305,13 @@ impl Error {
             Error::NotFound { area, .. } => (
                 404,
                 self.to_string(),
-                format!(
-                    "List what is there; any {} is known by its name or id.",
-                    area.word()
-                ),
+                match area {
+                    Area::Version => "A version is known by its number: `nsboot image versions IMAGE` lists them.".into(),
+                    area => format!(
+                        "List what is there; any {} is known by its name or id.",
+                        area.word()
+                    ),
+                },
             ),
             Error::Unavailable { hint, .. } => (503, self.to_string(), hint.clone()),
             Error::TooMany { .. } => (429, self.to_string(), "Wait, then try again.".to_string()),

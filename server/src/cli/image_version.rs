@@ -25,7 +25,7 @@ pub enum VersionCommand {
         #[arg(long, value_name = "REVISION")]
         if_match: Option<u64>,
     },
-    /// Put production back to where it was before its last move
+    /// Put production back to where it was before its last move; a second time, forward again
     Revert {
         /// Name or id
         image: String,
@@ -33,8 +33,9 @@ pub enum VersionCommand {
         #[arg(long, value_name = "REVISION")]
         if_match: Option<u64>,
     },
-    /// Choose the computer that changes an image, or end that
-    #[command(group(clap::ArgGroup::new("who").required(true).args(["client", "end"])))]
+    /// Choose the computer that changes an image, or end that: from its next boot on it keeps what it writes
+    #[command(override_usage = "nsboot image superclient <IMAGE> <CLIENT|--end>",
+        group(clap::ArgGroup::new("who").required(true).args(["client", "end"])))]
     Superclient {
         /// Name or id
         image: String,

@@ -15,8 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 use types::{
-    BootNetworkParams, BootNetworkView, DhcpMode, InterfaceView, SettingValue, SettingsView, Topic,
-    UpdateSettingsParams,
+    BootNetworkParams, BootNetworkView, DhcpMode, InterfaceView, SettingSource, SettingValue,
+    SettingView, SettingsView, Topic, UpdateSettingsParams,
 };
 
 /// How long a network may take to run or to fail, before it is shown as it is.
@@ -175,8 +175,18 @@ fn send(
         confirm_within_seconds: trial.confirm_within,
     };
     let change = Change::new("PATCH", "/api/v1/settings").body(&params)?;
-    if made(change.if_match(if_match), console)?.is_none() {
+    let Some(settings) = made(change.if_match(if_match), console)? else {
         return Ok(());
+    };
+    let key = place.key();
+    let is_hidden = |s: &&SettingView| s.key == key && s.source != SettingSource::Database;
+    let hidden = settings.settings.iter().find(is_hidden);
+    if let Some(above) = hidden {
+        console.say(&format!(
+            "This has no effect: {} goes before what is saved. Change it there and start NSBoot anew, or take it \
+             out of there.",
+            above.place
+        ));
     }
     let networks = settled(console)?;
     console.print(&networks, || render::list(&networks))

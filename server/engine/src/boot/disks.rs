@@ -2,7 +2,7 @@
 
 use super::identity;
 use crate::{
-    Area, By, Clients, Error, Images, Result, StorageBackend,
+    Area, Clients, Error, Images, Result, StorageBackend,
     export::{Export, Exports},
     secrets::Secret,
 };
@@ -119,6 +119,26 @@ impl Disks {
         }
     }
 
+    /// What the next boot of a client finds on its disk; None when it has no image.
+    pub fn in_words(&self, client: &ClientRecord) -> Option<String> {
+        let image = self.images.get(client.image_id?)?;
+        let channel = self.clients.channel_of(client);
+        let (version, is_superclient) = self.images.start_of(&image, client.id, channel);
+        let number = image.versions.iter().find(|v| v.id == version)?.number;
+        let name = &image.name;
+        Some(match (is_superclient, client.mode) {
+            (true, _) => {
+                format!("the image {name}, version {number} and what its superclient has changed")
+            }
+            (false, OverlayMode::Keep) => {
+                format!("the image {name} and what this computer has changed")
+            }
+            (false, OverlayMode::Reset) => {
+                format!("the image {name}, version {number} ({channel}), fresh at each boot")
+            }
+        })
+    }
+
     /// On a thread that may wait: for a session that ends, and for the disk.
     fn make_ready(&self, client: &ClientRecord, image: ImageId, secret: Secret) -> Result<Export> {
         /// A session that was cut off finishes its last request within this, or is a dead machine's.
@@ -210,7 +230,6 @@ impl Disks {
             self.storage.clone(),
             self.turns.clone(),
         );
-        let images = self.images.clone();
         let runtime = tokio::runtime::Handle::current();
         self.clients.on_removed(move |client| {
             let mut waiting = turns.lock().unwrap_or_else(PoisonError::into_inner);
@@ -218,16 +237,6 @@ impl Disks {
             drop(waiting);
             exports.withdraw(&identity::target(client.id));
             let (storage, id, name) = (storage.clone(), client.id, client.name.clone());
-            if let Some(image) = images.changed_by(id) {
-                let images = images.clone();
-                runtime.spawn(async move {
-                    let by = By::system("boot");
-                    let gone = images.appoint(&by, (image.id, None), Some(id), None);
-                    if let Err(error) = gone.await {
-                        tracing::error!(image = %image.name, %error, "its superclient was removed, and is still written down as such");
-                    }
-                });
-            }
             // Not here: this is the database's thread, and the file may be huge.
             runtime.spawn_blocking(move || {
                 if let Err(error) = storage.remove_overlay(id) {

@@ -15,7 +15,7 @@ use std::{
 use store::{BootEntryRecord, ClientRecord};
 use types::{
     BootChoiceView, BootEntryId, BootId, Cause, ClientState, EntryKind, Hop, LoaderKind, MacAddr,
-    OverlayMode, RuleLevel, Timestamp,
+    RuleLevel, Timestamp,
 };
 
 /// Seconds within which a machine that asks again, in the same boot, gets its one-shot again: an answer
@@ -215,7 +215,8 @@ impl Boots {
     pub fn explain(&self, client: &ClientRecord) -> Result<BootChoiceView> {
         let choice = self.choice(client)?;
         let image_name = self.inner.needs.clients.view(client).image_name;
-        let usual = outcome(client, &choice.entry, image_name.as_deref());
+        let disk = self.inner.disks.in_words(client);
+        let usual = outcome(client, &choice.entry, disk.as_deref());
         let kind = choice.loader.unwrap_or(LoaderKind::Snponly);
         let loaders = &self.inner.needs.loaders;
         let grub = loaders.grub_of(choice.loader_set.as_deref(), kind);
@@ -304,17 +305,14 @@ fn goes_on(entry: &BootEntryRecord) -> String {
     }
 }
 
-fn outcome(client: &ClientRecord, entry: &BootEntryRecord, image: Option<&str>) -> String {
-    let disk = |image: &str| match client.mode {
-        OverlayMode::Reset => format!("the image {image}, as fresh as it was imported"),
-        OverlayMode::Keep => format!("the image {image} and what this computer has changed"),
-    };
-    match (client.state, entry.kind, image) {
+/// What comes of an entry; `disk` says what the computer's network disk is, None when it has no image.
+fn outcome(client: &ClientRecord, entry: &BootEntryRecord, disk: Option<&str>) -> String {
+    match (client.state, entry.kind, disk) {
         (ClientState::Discovered, ..) => "Nothing: it is not adopted yet.".into(),
         (ClientState::Retired, ..) => "Nothing: it is retired.".into(),
         (_, EntryKind::Image, None) => "Nothing: it has no image.".into(),
-        (_, EntryKind::Image, Some(image)) => {
-            format!("It starts from its network disk: {}.", disk(image))
+        (_, EntryKind::Image, Some(disk)) => {
+            format!("It starts from its network disk: {disk}.")
         }
         (_, EntryKind::Local, _) => "It starts from the disk in the computer.".into(),
         (_, EntryKind::Kernel, None) if entry.attach_disk => {
@@ -323,10 +321,9 @@ fn outcome(client: &ClientRecord, entry: &BootEntryRecord, image: Option<&str>) 
                 entry.name
             )
         }
-        (_, EntryKind::Kernel, Some(image)) if entry.attach_disk => format!(
-            "It starts the kernel {} with its network disk attached: {}.",
-            entry.kernel,
-            disk(image)
+        (_, EntryKind::Kernel, Some(disk)) if entry.attach_disk => format!(
+            "It starts the kernel {} with its network disk attached: {disk}.",
+            entry.kernel
         ),
         (_, EntryKind::Kernel, _) => format!("It starts the kernel {}.", entry.kernel),
         (_, EntryKind::Script, _) => format!("It runs the script of {}.", entry.name),

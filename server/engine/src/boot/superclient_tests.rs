@@ -186,10 +186,6 @@ async fn an_evening_from_maintenance_to_production_and_back() {
     e.me.move_channel("game", None, Channel::Test, 3)
         .await
         .unwrap();
-    conflict(
-        e.me.remove_version("game", None, 2).await,
-        "the disk of \"pc-2\" still builds on",
-    );
     assert_eq!(e.finds("pc-2").await, 3);
     conflict(
         e.me.remove_version("game", None, 2).await,
@@ -197,14 +193,17 @@ async fn an_evening_from_maintenance_to_production_and_back() {
     );
     conflict(
         e.me.remove_version("game", None, 1).await,
-        "still builds on",
+        "production of \"game\" is at version 1",
     );
     // Maintenance goes back: the superclient, which wrote nothing since, goes along, and the next version
     // is made on that one. The third is needed by nobody then, and goes.
     move_to(&e, Channel::Test, 2).await;
-    assert_eq!(e.finds("pc-2").await, 2);
     move_to(&e, Channel::Maintenance, 2).await;
-    assert_eq!(e.finds("pc-1").await, 2);
+    conflict(
+        e.me.remove_version("game", None, 3).await,
+        "still builds on version 3",
+    );
+    assert_eq!((e.finds("pc-1").await, e.finds("pc-2").await), (2, 2));
     let third = e.image().versions[2].id;
     let removed = e.me.remove_version("game", None, 3).await.unwrap();
     assert_eq!(removed.versions.len(), 2);
@@ -274,12 +273,21 @@ async fn what_was_written_before_is_no_version_and_changes_are_not_lost_unasked(
     e.me.discard_changes("pc-3").await.unwrap();
     assert_eq!(e.finds("pc-3").await, 4);
 
-    // Who is removed is a superclient no more.
+    // Who changes an image is not removed or retired before that is ended.
+    conflict(
+        e.me.remove_client("pc-2", None).await,
+        "is the superclient of",
+    );
+    let retire = UpdateClientParams {
+        retire: Some(true),
+        ..UpdateClientParams::default()
+    };
+    conflict(
+        e.me.update_client("pc-2", None, retire).await,
+        "is the superclient of",
+    );
+    e.me.dismiss_superclient("game", None).await.unwrap();
     e.me.remove_client("pc-2", None).await.unwrap();
-    let mut events = e.engine.events().subscribe(Topics::default());
-    while e.image().superclient_id.is_some() {
-        events.next().await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

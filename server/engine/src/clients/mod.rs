@@ -336,6 +336,9 @@ impl Clients {
             }
             record.mode = params.mode.unwrap_or(record.mode);
             record.state = rules::state(old.state, params.adopt, params.retire)?;
+            if record.state == ClientState::Retired {
+                rules::require_no_superclient(tx, &old)?;
+            }
             choices.apply(tx, &mut record)?;
             if record != old {
                 record.revision += 1;
@@ -357,6 +360,7 @@ impl Clients {
         let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
             let record = require_revision(tx, id, if_match)?;
+            rules::require_no_superclient(tx, &record)?;
             tx.remove::<ClientRecord>(&id);
             let (registry, gone) = (inner.clone(), record.clone());
             tx.on_commit(move || registry.gone(&gone));

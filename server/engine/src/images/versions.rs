@@ -89,6 +89,8 @@ impl Images {
             .get(id)
             .ok_or_else(|| Error::not_found(Area::Image, id))?;
         let version = numbered(&known, number)?.id;
+        // What is in the way for good is said first.
+        require_unneeded(&known, version, number)?;
         let on_it = self.overlays_on(std::iter::once(version)).await?;
         let store = self.inner.store.clone();
         let clients = store.read(|tx| tx.list_readable(None))?;

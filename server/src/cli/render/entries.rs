@@ -56,8 +56,14 @@ pub fn boot_entry(e: &BootEntryView) -> String {
 }
 
 impl Row for GroupView {
-    const HEAD: &'static [&'static str] =
-        &["NAME", "BOOT ENTRY", "LOADER SET", "LOADER", "COMPUTERS"];
+    const HEAD: &'static [&'static str] = &[
+        "NAME",
+        "BOOT ENTRY",
+        "LOADER SET",
+        "LOADER",
+        "CHANNEL",
+        "COMPUTERS",
+    ];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -65,6 +71,7 @@ impl Row for GroupView {
             or_dash(self.boot_entry_name.as_deref()),
             or_dash(self.loader_set.as_deref()),
             or_dash(self.loader),
+            self.channel.to_string(),
             self.client_count.to_string(),
         ]
     }
