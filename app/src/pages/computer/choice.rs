@@ -99,10 +99,12 @@ fn chain(i18n: I18n, what: &'static str, e: Explanation) -> impl IntoView {
         }
     });
     view! {
-        <table class="t">
-            <caption class="text-start font-semibold">{what}</caption>
-            <tbody>{steps.collect_view()}</tbody>
-        </table>
+        <div class="cards">
+            <table class="t">
+                <caption class="text-start font-semibold">{what}</caption>
+                <tbody>{steps.collect_view()}</tbody>
+            </table>
+        </div>
     }
 }
 

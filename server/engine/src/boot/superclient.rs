@@ -73,6 +73,7 @@ impl Boots {
         disks
             .begin_anew(client.id, image.channels.maintenance)
             .await?;
+        disks.clients.touch(client.mac);
         let images = &disks.images;
         images.appoint(by, place, None, Some(client.id)).await
     }
