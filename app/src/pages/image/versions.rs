@@ -49,7 +49,7 @@ fn Line(id: ImageId, version: VersionView) -> impl IntoView {
     let head = view! {
         <span class="what">
             <span class="font-semibold">{numbered(i18n, number, &version.comment)}</span>
-            {tags.collect_view()}
+            <span class="flex flex-wrap -ms-2">{tags.collect_view()}</span>
             <span class="meta">
                 {on.map(|on| format!("{on} · "))}{size}" · "{version.author.clone()}" "
                 <When at=Signal::stored(Some(version.created_at))/>
