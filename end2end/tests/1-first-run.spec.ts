@@ -5,6 +5,8 @@ import { accessible, complaints, fits, hydrated, onFloor, open, signIn, url, use
 test('without an account every page leads to the first-run page', async ({ page }) => {
   await page.goto(url('/images'));
   await expect(page).toHaveURL(/\/setup$/);
+  // What needs the WASM is pale until it is there.
+  await hydrated(page);
   await accessible(page);
 });
 
