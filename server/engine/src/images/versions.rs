@@ -88,6 +88,12 @@ impl Images {
         let known = self
             .get(id)
             .ok_or_else(|| Error::not_found(Area::Image, id))?;
+        if if_match.is_some_and(|revision| revision != known.revision) {
+            return Err(Error::PreconditionFailed {
+                area: Area::Image,
+                current: known.revision,
+            });
+        }
         let version = numbered(&known, number)?.id;
         // What is in the way for good is said first.
         require_unneeded(&known, version, number)?;
