@@ -175,6 +175,8 @@ impl Boots {
         text: &str,
         job: &JobHandle,
     ) -> Result<Option<ImageView>> {
+        // Before the copy: nothing is to fail once the files are there.
+        let text = comment(text)?;
         let disks = &self.inner.disks;
         let client = self.may_apply(image).await.and_then(|now| {
             let is_same = now.id == client;
@@ -196,7 +198,7 @@ impl Boots {
         let made = Made {
             id,
             parent,
-            comment: comment(text)?,
+            comment: text,
             allocated_bytes,
         };
         let entered = disks.images.enter(by, image.id, made).await;

@@ -207,9 +207,15 @@ async fn an_evening_from_maintenance_to_production_and_back() {
     let third = e.image().versions[2].id;
     let removed = e.me.remove_version("game", None, 3).await.unwrap();
     assert_eq!(removed.versions.len(), 2);
-    while e.engine.storage().has_version(third) {
-        tokio::task::yield_now().await;
-    }
+    let gone = async {
+        while e.engine.storage().has_version(third) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let bound = std::time::Duration::from_secs(20);
+    tokio::time::timeout(bound, gone)
+        .await
+        .expect("its files go");
     e.writes("pc-1", 6).await;
     assert_eq!(e.apply("").await.state, JobState::Succeeded);
     let image = e.image();
