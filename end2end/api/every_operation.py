@@ -152,8 +152,28 @@ def versions(admin):
     ask("POST", "/images/{image}/actions/revert", admin, image="disk")
     ask("POST", "/clients/{client}/actions/discard", admin, client="pc-2")
     ask("DELETE", "/images/{image}/superclient", admin, image="disk")
+    over(admin, ask("POST", "/images/{image}/versions/{version}/actions/flatten", admin, image="disk", version=2))
+    over(admin, ask("POST", "/images/{image}/versions/{version}/actions/clone", admin, {"name": "cloned"}, image="disk", version=2))
+    ask("DELETE", "/images/{image}", admin, image="cloned")
+    ask("PATCH", "/images/{image}", admin, {"name": "renamed", "private": True}, image="disk")
+    ask("PATCH", "/images/{image}", admin, {"name": "disk", "private": False}, image="renamed")
     ask("DELETE", "/images/{image}/versions/{version}", admin, image="disk", version=2)
-    ask("PATCH", "/clients/{client}", admin, {"image": ""}, client="pc-2")
+    snapshots(admin, client["id"])
+    ask("PATCH", "/clients/{client}", admin, {"image": "", "mode": "reset"}, client="pc-2")
+
+
+def snapshots(admin, client):
+    ask("PATCH", "/clients/{client}", admin, {"mode": "keep"}, client="pc-2")
+    ask("POST", "/clients/{client}/actions/discard", admin, client="pc-2")
+    write_block(client)
+    over(admin, ask("POST", "/snapshots", admin, {"client": "pc-2", "comment": "before the exam"}))
+    (taken,) = ask("GET", "/snapshots", admin)["items"]
+    ask("GET", "/snapshots/{snapshot}", admin, snapshot=taken["id"])
+    over(admin, ask("POST", "/snapshots/{snapshot}/actions/clone", admin, {"name": "cloned"}, snapshot=taken["id"]))
+    ask("DELETE", "/images/{image}", admin, image="cloned")
+    ask("POST", "/snapshots/{snapshot}/actions/restore", admin, snapshot=taken["id"])
+    ask("POST", "/clients/{client}/actions/discard", admin, client="pc-2")
+    ask("DELETE", "/snapshots/{snapshot}", admin, snapshot=taken["id"])
 
 
 def clients(admin):

@@ -135,6 +135,7 @@ async fn run(
 
     let tasks = Tasks::new(stopping.clone());
     fold_boots(&tasks, &engine);
+    watch_overlays(&tasks, &engine);
     let planes = Planes::new(engine.clone(), tasks.clone());
     let values = engine.settings().values();
     for network in &values.boot {
@@ -194,6 +195,18 @@ fn fold_boots(tasks: &Tasks, engine: &Engine) {
         let boots = boots.clone();
         async move {
             boots.fold(stop.cancelled()).await;
+            Ok::<(), Infallible>(())
+        }
+    });
+}
+
+/// Limits hold, and what is nearly full is told.
+fn watch_overlays(tasks: &Tasks, engine: &Engine) {
+    let boots = engine.boots().clone();
+    tasks.spawn("overlays", move |stop| {
+        let boots = boots.clone();
+        async move {
+            boots.watch_overlays(stop.cancelled()).await;
             Ok::<(), Infallible>(())
         }
     });

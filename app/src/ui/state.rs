@@ -153,6 +153,8 @@ mod tests {
             is_virtual: false,
             address: None,
             overlay_bytes: 0,
+            quota_bytes: None,
+            overlay_limit_bytes: None,
             disk_in_use,
             created_at: Timestamp(0),
             revision: 1,

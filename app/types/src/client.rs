@@ -55,6 +55,10 @@ pub struct ClientView {
     pub address: Option<Ipv4Addr>,
     /// Bytes that this client's overlay holds on our disk.
     pub overlay_bytes: u64,
+    /// The most that it may hold, as said for this client; None leaves it to the setting for all.
+    pub quota_bytes: Option<u64>,
+    /// The most that it may hold by what is said for it or for all, bytes; None is no limit.
+    pub overlay_limit_bytes: Option<u64>,
     /// Whether a session on its disk lives: without one, what runs there does not run from us.
     pub disk_in_use: bool,
     pub created_at: Timestamp,
@@ -63,7 +67,34 @@ pub struct ClientView {
     pub last_boot: Option<BootView>,
 }
 
+/// How full an overlay is, measured by what it may hold.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Fill {
+    /// There is room, or no limit.
+    Room,
+    /// At most a fifth of what it may hold is left.
+    Nearly,
+    /// The next new block does not fit.
+    Full,
+}
+
+impl Fill {
+    /// Of an overlay of so many bytes that may have `limit`. Room is given in blocks of 4 KiB.
+    pub fn of(bytes: u64, limit: Option<u64>) -> Fill {
+        match limit {
+            Some(limit) if bytes.saturating_add(4096) > limit => Fill::Full,
+            Some(limit) if bytes >= limit - limit / 5 => Fill::Nearly,
+            _ => Fill::Room,
+        }
+    }
+}
+
 impl ClientView {
+    /// How full its overlay is.
+    pub fn fill(&self) -> Fill {
+        Fill::of(self.overlay_bytes, self.overlay_limit_bytes)
+    }
+
     /// Takes in how one of its boots is now; false when that is an older one than it has.
     pub fn take_boot(&mut self, boot: BootView) -> bool {
         let newer = match &self.last_boot {
@@ -142,6 +173,8 @@ pub struct UpdateClientParams {
     pub loader_set: Option<String>,
     /// `snponly` or `ipxe`; empty leaves it to its group.
     pub loader: Option<String>,
+    /// The most that its overlay may hold, bytes; 0 leaves it to the setting for all.
+    pub quota_bytes: Option<u64>,
 }
 
 /// The same change to several clients.

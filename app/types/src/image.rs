@@ -89,8 +89,14 @@ pub struct VersionView {
     pub created_at: Timestamp,
     /// What it takes on our disk, without what is below it.
     pub allocated_bytes: u64,
+    /// SHA-256 of its files, lower-case hex: of the whole disk for one that is made on no other. None for
+    /// one that was made before there were such sums.
+    pub sha256: Option<String>,
     /// The channels that are at it.
     pub channels: Vec<Channel>,
+    /// The computer whose disk it is a snapshot of; no channel can be at it then.
+    pub snapshot_of: Option<ClientId>,
+    pub snapshot_of_name: Option<String>,
 }
 
 /// A change to a version.
@@ -129,6 +135,16 @@ pub struct ApplyParams {
     pub comment: String,
 }
 
+/// A change to an image; what is absent stays.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct UpdateImageParams {
+    pub name: Option<String>,
+    /// True: one computer may have it, and keeps what it writes.
+    pub private: Option<bool>,
+}
+
 /// An image as shown.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -154,6 +170,8 @@ pub struct ImageView {
     /// The computer whose changes become the next version.
     pub superclient_id: Option<ClientId>,
     pub superclient_name: Option<String>,
+    /// Of one computer, which keeps what it writes.
+    pub is_private: bool,
     pub error: Option<String>,
     pub revision: u64,
 }

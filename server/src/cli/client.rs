@@ -76,6 +76,9 @@ pub enum ClientCommand {
         /// Which iPXE build of that set: snponly or ipxe; empty leaves it to its group
         #[arg(long, group = "change", value_name = "LOADER")]
         loader: Option<String>,
+        /// The most that it may write to its disk, such as 20G; 0 leaves it to the setting for all
+        #[arg(long, group = "change", value_name = "SIZE", value_parser = types::size::parse_bytes)]
+        quota: Option<u64>,
     },
     /// What it boots the next time, and only then
     Next {
@@ -211,8 +214,10 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
             boot_entry,
             loader_set,
             loader,
+            quota,
         } => {
             let change = UpdateClientParams {
+                quota_bytes: quota,
                 group,
                 boot_entry,
                 loader_set,
@@ -256,6 +261,7 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
             console.print(&client, || render::why(&client, &networks, &choice))
         }
         ClientCommand::Discard { client } => {
+            console.confirm(&format!("Discard what {client} wrote?"))?;
             let path = format!("{}/actions/discard", at("clients", &client));
             match console.change::<ClientView>(Change::new("POST", path))? {
                 None => Ok(()),

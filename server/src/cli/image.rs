@@ -50,7 +50,7 @@ pub enum ImageCommand {
         #[arg(required = true, value_name = "IMAGE")]
         images: Vec<String>,
     },
-    /// Read an image's file again and compare it with what was imported, as a job
+    /// Read the files of an image's versions again and compare them with their checksums, as a job
     Verify {
         /// Name or id
         image: String,

@@ -3,7 +3,8 @@
 use super::{CliError, address::at, connect::Change, console::Console, job, render};
 use clap::Subcommand;
 use types::{
-    ApplyParams, Channel, ImageView, MoveChannelParams, SuperclientParams, UpdateVersionParams,
+    ApplyParams, Channel, CloneParams, ImageView, MoveChannelParams, SuperclientParams,
+    UpdateImageParams, UpdateVersionParams,
 };
 
 #[derive(Subcommand)]
@@ -64,6 +65,41 @@ pub enum VersionCommand {
         version: u32,
         /// One line
         comment: String,
+    },
+    /// Make a version one that is made on no other, as a job, so that those below it can be removed
+    Flatten {
+        /// Name or id
+        image: String,
+        /// Its number
+        version: u32,
+    },
+    /// Make an image of a version, as a job
+    Clone {
+        /// Name or id
+        image: String,
+        /// Its number
+        version: u32,
+        /// The new image's name
+        #[arg(long)]
+        name: String,
+    },
+    /// Give an image another name, or say whose it is
+    #[command(group(clap::ArgGroup::new("change").required(true).multiple(true)))]
+    Set {
+        /// Name or id
+        image: String,
+        /// A new name
+        #[arg(long, group = "change")]
+        name: Option<String>,
+        /// Of one computer, which keeps what it writes
+        #[arg(long, group = "change", conflicts_with = "shared")]
+        private: bool,
+        /// For any number of computers
+        #[arg(long, group = "change")]
+        shared: bool,
+        /// Only if it is still at this revision, as `image show` says it
+        #[arg(long, value_name = "REVISION")]
+        if_match: Option<u64>,
     },
     /// Remove a version that nothing needs
     RmVersion {
@@ -126,6 +162,36 @@ pub fn run(command: VersionCommand, console: &Console) -> Result<(), CliError> {
         } => {
             let change = Change::new("PATCH", of(&image, version));
             show(change.body(&UpdateVersionParams { comment })?, console)
+        }
+        VersionCommand::Flatten { image, version } => {
+            let path = format!("{}/actions/flatten", of(&image, version));
+            job::begin(Change::new("POST", path), console)
+        }
+        VersionCommand::Clone {
+            image,
+            version,
+            name,
+        } => {
+            let path = format!("{}/actions/clone", of(&image, version));
+            let change = Change::new("POST", path).body(&CloneParams { name })?;
+            job::begin(change, console)
+        }
+        VersionCommand::Set {
+            image,
+            name,
+            private,
+            shared,
+            if_match,
+        } => {
+            let params = UpdateImageParams {
+                name,
+                private: (private || shared).then_some(private),
+            };
+            let change = Change::new("PATCH", at("images", &image)).body(&params)?;
+            match console.change::<ImageView>(change.if_match(if_match))? {
+                None => Ok(()),
+                Some(image) => console.print(&image, || render::list(std::slice::from_ref(&image))),
+            }
         }
         VersionCommand::RmVersion {
             image,

@@ -31,6 +31,7 @@ mod scope;
 mod secrets;
 mod session;
 mod setting;
+mod snapshot;
 mod system;
 mod token;
 mod user;
@@ -117,6 +118,9 @@ pub enum Command {
     /// Computers that boot from us
     #[command(subcommand)]
     Client(client::ClientCommand),
+    /// What computers' disks held
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
     /// What computers may boot
     #[command(subcommand)]
     BootEntry(boot_entry::BootEntryCommand),
@@ -231,6 +235,7 @@ fn dispatch(command: Command, reach: &Reach, manner: &Manner) -> Result<(), CliE
     match command {
         Command::Image(c) => image::run(c, &console),
         Command::Client(c) => client::run(c, &console),
+        Command::Snapshot(c) => snapshot::run(c, &console),
         Command::BootEntry(c) => boot_entry::run(c, &console),
         Command::Firmware(c) => firmware::run(c, &console),
         Command::Group(c) => group::run(c, &console),

@@ -64,8 +64,20 @@ fn client_without_choices() -> store::ClientRecord {
         one_shot_id: None,
         loader_set: None,
         loader: None,
+        quota_bytes: None,
         ..samples::client()
     }
+}
+
+/// Databases of the third version hold these.
+#[test]
+fn a_client_of_the_third_format_is_read_and_has_no_quota() {
+    let bytes = unhex(include_str!("golden/client-3.hex"));
+    let old = store::ClientRecord {
+        quota_bytes: None,
+        ..samples::client()
+    };
+    assert!(codec::decode::<store::ClientRecord>(&bytes).unwrap() == old);
 }
 
 /// Databases of the second version hold these.
@@ -127,8 +139,22 @@ fn an_image_of_the_first_format_is_read_and_has_one_version() {
         channels: store::StoredChannels::all_at(first),
         previous: None,
         superclient: None,
+        is_private: false,
         ..new
     };
+    assert!(codec::decode::<store::ImageRecord>(&bytes).unwrap() == old);
+}
+
+/// Only what was imported has a checksum.
+#[test]
+fn an_image_of_the_second_format_is_read_and_keeps_its_checksum() {
+    let bytes = unhex(include_str!("golden/image-2.hex"));
+    let mut old = store::ImageRecord {
+        is_private: false,
+        ..samples::image()
+    };
+    old.versions[1].sha256 = None;
+    old.versions[1].snapshot_of = None;
     assert!(codec::decode::<store::ImageRecord>(&bytes).unwrap() == old);
 }
 

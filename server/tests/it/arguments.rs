@@ -267,6 +267,27 @@ const FIELDS: &[Field] = &[
         let path = format!("/api/v1/images/disk/versions/{}", encoded(v));
         s.send("DELETE", &path, &[], b"")
     }),
+    ("version that is flattened", |s, v| {
+        let path = format!(
+            "/api/v1/images/disk/versions/{}/actions/flatten",
+            encoded(v)
+        );
+        s.send("POST", &path, &[], b"")
+    }),
+    ("image of a version", |s, v| {
+        let path = "/api/v1/images/disk/versions/1/actions/clone";
+        s.json("POST", path, json!({ "name": v }))
+    }),
+    ("computer of a snapshot", |s, v| {
+        s.json("POST", "/api/v1/snapshots", json!({ "client": v }))
+    }),
+    ("snapshot", |s, v| {
+        let path = format!("/api/v1/snapshots/{}/actions/restore", encoded(v));
+        s.send("POST", &path, &[], b"")
+    }),
+    ("new name of an image", |s, v| {
+        s.json("PATCH", "/api/v1/images/disk", json!({ "name": v }))
+    }),
     ("superclient of an image", |s, v| {
         let body = json!({ "client": v });
         s.json("PUT", "/api/v1/images/disk/superclient", body)

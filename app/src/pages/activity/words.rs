@@ -129,6 +129,11 @@ fn did_with_images(i18n: I18n, entry: &AuditView) -> String {
         "image.remove_version" => {
             tu_string!(i18n, did.image_remove_version, name = name).to_string()
         }
+        "image.update" => tu_string!(i18n, did.image_update, name = name).to_string(),
+        "image.clone" => tu_string!(i18n, did.image_clone, name = name).to_string(),
+        "client.snapshot" => tu_string!(i18n, did.client_snapshot, name = name).to_string(),
+        "client.restore" => tu_string!(i18n, did.client_restore, name = name).to_string(),
+        "image.flatten" => tu_string!(i18n, did.image_flatten, name = name).to_string(),
         "image.superclient" => tu_string!(i18n, did.image_superclient, name = name).to_string(),
         "client.discard" => tu_string!(i18n, did.client_discard, name = name).to_string(),
         _ => did_with_addresses(i18n, entry),

@@ -2,7 +2,7 @@
 
 use crate::Fault;
 use leptos::prelude::*;
-use types::{BootChoiceView, BootView, ClientId};
+use types::{BootChoiceView, BootView, ClientId, VersionId};
 
 /// The last boots of a computer, newest first.
 #[server(prefix = "/fn", endpoint = "clients/boots")]
@@ -10,7 +10,7 @@ pub async fn boots(id: ClientId) -> Result<Vec<BootView>, Fault> {
     Ok(crate::ssr::viewer()?.client_boots(&id.to_string()).await?)
 }
 
-/// Changes name, image and mode.
+/// Changes name, image, mode and quota; an empty quota leaves it to the setting for all.
 #[server(prefix = "/fn", endpoint = "clients/update")]
 pub async fn update_client(
     id: ClientId,
@@ -18,9 +18,19 @@ pub async fn update_client(
     name: String,
     image: String,
     mode: String,
+    quota: String,
 ) -> Result<(), Fault> {
     let operator = crate::ssr::operator()?;
+    let quota = match quota.trim() {
+        "" => 0,
+        text => types::size::parse_bytes(text).map_err(|message| engine::Error::Invalid {
+            area: engine::Area::Client,
+            field: "quota",
+            message,
+        })?,
+    };
     let params = types::UpdateClientParams {
+        quota_bytes: Some(quota),
         name: Some(name),
         image: Some(image),
         mode: Some(crate::pages::floor::api::mode(&mode)),
@@ -96,5 +106,32 @@ pub async fn remove_client(id: ClientId) -> Result<(), Fault> {
     let operator = crate::ssr::operator()?;
     operator.remove_client(&id.to_string(), None).await?;
     leptos_axum::redirect("/floor");
+    Ok(())
+}
+
+/// Begins a job that takes a snapshot of a computer's disk.
+#[server(prefix = "/fn", endpoint = "snapshots/take")]
+pub async fn take_snapshot(client: ClientId, comment: String) -> Result<(), Fault> {
+    let operator = crate::ssr::operator()?;
+    let client = client.to_string();
+    operator
+        .take_snapshot(types::TakeSnapshotParams { client, comment })
+        .await?;
+    Ok(())
+}
+
+/// Puts a computer's disk back to a snapshot.
+#[server(prefix = "/fn", endpoint = "snapshots/restore")]
+pub async fn restore_snapshot(snapshot: VersionId) -> Result<(), Fault> {
+    let operator = crate::ssr::operator()?;
+    operator.restore_snapshot(&snapshot.to_string()).await?;
+    Ok(())
+}
+
+/// Removes a snapshot.
+#[server(prefix = "/fn", endpoint = "snapshots/remove")]
+pub async fn remove_snapshot(snapshot: VersionId) -> Result<(), Fault> {
+    let operator = crate::ssr::operator()?;
+    operator.remove_snapshot(&snapshot.to_string()).await?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use leptos::{form::ActionForm, prelude::*};
 use leptos_router::hooks::use_navigate;
 use types::{ClientView, OverlayMode};
 
-/// Name, image and mode.
+/// Name, image, mode and quota.
 #[component]
 pub fn Edit(client: Signal<ClientView>) -> impl IntoView {
     let i18n = use_i18n();
@@ -58,6 +58,7 @@ fn Fields(client: ClientView) -> impl IntoView {
         OverlayMode::Reset => "reset",
         OverlayMode::Keep => "keep",
     };
+    let quota = client.quota_bytes.map(types::size::print_bytes);
     view! {
         <input type="hidden" name="id" value=client.id.to_string()/>
         <input type="hidden" name="revision" value=client.revision.to_string()/>
@@ -69,6 +70,9 @@ fn Fields(client: ClientView) -> impl IntoView {
         </Field>
         <Field label=tu_string!(i18n, mode.label) id="edit-mode">
             <Select id="edit-mode" name="mode" options=mode_options(i18n) selected=mode/>
+        </Field>
+        <Field label=tu_string!(i18n, computer.quota) id="edit-quota" help=tu_string!(i18n, computer.quota_help)>
+            <input class="input" id="edit-quota" name="quota" value=quota autocomplete="off"/>
         </Field>
     }
     .into_any()

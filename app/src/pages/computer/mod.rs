@@ -4,6 +4,7 @@ pub mod api;
 mod boots;
 mod choice;
 mod forms;
+mod snapshots;
 
 use super::frame::NotHere;
 use crate::{
@@ -18,7 +19,8 @@ use forms::{Edit, Remove};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
-use types::{ClientId, ClientView, Role};
+use snapshots::Snapshots;
+use types::{ClientId, ClientView, Fill, Role};
 
 /// The page of the computer in the address.
 #[component]
@@ -80,6 +82,7 @@ fn Sheet(view: ArcRwSignal<ClientView>) -> impl IntoView {
             <Facts client/>
         </section>
         <Choice client/>
+        <Snapshots client/>
         <Boots id last=boot/>
     }
     .into_any()
@@ -95,6 +98,20 @@ fn fact(
             <dt>{label}</dt>
             <dd>{move || value().filter(|v| !v.is_empty()).unwrap_or_else(|| "-".into())}</dd>
         </div>
+    }
+}
+
+/// What it wrote, and the most that it may.
+fn changes(i18n: I18n, client: &ClientView) -> String {
+    let held = format::bytes(client.overlay_bytes);
+    let Some(limit) = client.overlay_limit_bytes.map(format::bytes) else {
+        return held;
+    };
+    let of = tu_string!(i18n, computer.overlay_of, held = held, limit = limit).to_string();
+    match client.fill() {
+        Fill::Room => of,
+        Fill::Nearly => format!("{of}, {}", tu_string!(i18n, computer.nearly_full)),
+        Fill::Full => format!("{of}, {}", tu_string!(i18n, computer.full)),
     }
 }
 
@@ -116,7 +133,7 @@ fn Facts(client: Signal<ClientView>) -> impl IntoView {
             {fact(tu_string!(i18n, floor.address), move || client.with(|c| c.address.map(|a| a.to_string())))}
             {fact(tu_string!(i18n, floor.image), move || client.with(|c| c.image_name.clone()))}
             {fact(tu_string!(i18n, mode.label), move || Some(mode()))}
-            {fact(tu_string!(i18n, computer.overlay), move || client.with(|c| Some(format::bytes(c.overlay_bytes))))}
+            {fact(tu_string!(i18n, computer.overlay), move || client.with(|c| Some(changes(i18n, c))))}
             {fact(tu_string!(i18n, computer.kind), move || client.with(|c| Some(if c.is_virtual {
                 tu_string!(i18n, computer.is_virtual).to_string()
             } else {

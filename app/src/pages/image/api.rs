@@ -22,6 +22,38 @@ pub async fn revert(id: ImageId, revision: u64) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Changes an image's name, and for whom it is.
+#[server(prefix = "/fn", endpoint = "images/update")]
+pub async fn update(id: ImageId, revision: u64, name: String, whose: String) -> Result<(), Fault> {
+    let operator = crate::ssr::operator()?;
+    let params = types::UpdateImageParams {
+        name: Some(name),
+        private: Some(whose == "private"),
+    };
+    operator
+        .update_image(&id.to_string(), Some(revision), params)
+        .await?;
+    Ok(())
+}
+
+/// Begins a job that makes a version one of its own.
+#[server(prefix = "/fn", endpoint = "images/flatten")]
+pub async fn flatten(id: ImageId, version: u32) -> Result<(), Fault> {
+    let operator = crate::ssr::operator()?;
+    operator.flatten_version(&id.to_string(), version).await?;
+    Ok(())
+}
+
+/// Begins a job that makes an image of a version.
+#[server(prefix = "/fn", endpoint = "images/clone")]
+pub async fn clone_version(id: ImageId, version: u32, name: String) -> Result<(), Fault> {
+    let operator = crate::ssr::operator()?;
+    operator
+        .clone_version(&id.to_string(), version, &name)
+        .await?;
+    Ok(())
+}
+
 /// Says what a version is for.
 #[server(prefix = "/fn", endpoint = "images/describe")]
 pub async fn describe(id: ImageId, version: u32, comment: String) -> Result<(), Fault> {

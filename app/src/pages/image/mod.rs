@@ -1,6 +1,8 @@
 //! `/images/{id}`: one image, its versions, which of them computers boot, and who makes the next one.
 
 pub mod api;
+mod clone;
+mod edit;
 mod superclient;
 mod versions;
 
@@ -12,6 +14,8 @@ use crate::{
     ui::{Problems, channel_word, format},
 };
 use api::Revert;
+pub use clone::CloneForm;
+use edit::Edit;
 use leptos::{form::ActionForm, prelude::*};
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
@@ -72,7 +76,11 @@ fn Sheet(image: Signal<ImageView>) -> impl IntoView {
             <div>
                 <h1>{name}</h1>
                 <p class="text-ink-2">{sentence}</p>
+                {move || image.with(|i| i.is_private).then(|| view! {
+                    <p class="text-ink-2">{t!(i18n, image.is_private)}</p>
+                })}
             </div>
+            {may(Role::Operator).then(|| view! { <Edit image/> })}
         </div>
         <section class="panel livedata p-4 grid gap-4" aria-labelledby="channels">
             <h2 id="channels">{t!(i18n, image.channels)}</h2>

@@ -1,7 +1,8 @@
 //! The versions of an image, the newest first, each with what may be done to it.
 
 use super::{
-    api::{Describe, MoveChannel, RemoveVersion},
+    CloneForm,
+    api::{Describe, Flatten, MoveChannel, RemoveVersion},
     numbered,
 };
 use crate::{
@@ -25,7 +26,7 @@ pub fn Versions(image: Signal<ImageView>) -> impl IntoView {
         <section class="panel livedata" aria-labelledby="versions">
             <div class="ph"><h2 id="versions">{t!(i18n, image.versions)}</h2></div>
             <ul class="stream">
-                <For each=versions key=|v| (v.id, v.comment.clone(), v.channels.clone()) let:version>
+                <For each=versions key=|v| (v.id, v.comment.clone(), v.channels.clone(), v.parent) let:version>
                     <Line id version/>
                 </For>
             </ul>
@@ -46,10 +47,18 @@ fn Line(id: ImageId, version: VersionView) -> impl IntoView {
         let word = channel_word(i18n, *channel);
         view! { <span class="tag">{word}</span> }
     });
+    let snapshot = version.snapshot_of.map(|id| {
+        let name = version
+            .snapshot_of_name
+            .clone()
+            .unwrap_or_else(|| id.to_string());
+        let text = tu_string!(i18n, image.snapshot_of, name = name).to_string();
+        view! { <span class="tag">{text}</span> }
+    });
     let head = view! {
         <span class="what">
             <span class="font-semibold">{numbered(i18n, number, &version.comment)}</span>
-            <span class="flex flex-wrap -ms-2">{tags.collect_view()}</span>
+            <span class="flex flex-wrap -ms-2">{tags.collect_view()}{snapshot}</span>
             <span class="meta">
                 {on.map(|on| format!("{on} · "))}{size}" · "{version.author.clone()}" "
                 <When at=Signal::stored(Some(version.created_at))/>
@@ -64,8 +73,10 @@ fn Line(id: ImageId, version: VersionView) -> impl IntoView {
             <details>
                 <summary>{head}</summary>
                 <div class="inside">
-                    <Move id version=version.clone()/>
+                    {version.snapshot_of.is_none().then(|| view! { <Move id version=version.clone()/> })}
                     <Comment id version=version.clone()/>
+                    <CloneForm image=id number/>
+                    {version.parent.is_some().then(|| view! { <Flat id number/> })}
                     <Remove id version/>
                 </div>
             </details>
@@ -114,6 +125,24 @@ fn Comment(id: ImageId, version: VersionView) -> impl IntoView {
             </Field>
             <Problems fault=Signal::derive(move || value.get().and_then(Result::err))/>
             <div><button class="btn">{t!(i18n, computer.save)}</button></div>
+        </ActionForm>
+    }
+    .into_any()
+}
+
+/// Making it one that is made on no other.
+#[component]
+fn Flat(id: ImageId, number: u32) -> impl IntoView {
+    let i18n = use_i18n();
+    let action = ServerAction::<Flatten>::new();
+    let value = action.value();
+    view! {
+        <ActionForm action attr:class="grid gap-2">
+            <input type="hidden" name="id" value=id.to_string()/>
+            <input type="hidden" name="version" value=number.to_string()/>
+            <div><button class="btn">{t!(i18n, image.flatten)}</button></div>
+            <p class="meta">{t!(i18n, image.flatten_help)}</p>
+            <Problems fault=Signal::derive(move || value.get().and_then(Result::err))/>
         </ActionForm>
     }
     .into_any()

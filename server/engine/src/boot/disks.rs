@@ -2,7 +2,8 @@
 
 use super::identity;
 use crate::{
-    Area, Clients, Error, Images, Result, StorageBackend,
+    Area, By, Clients, Error, Images, Result, StorageBackend,
+    blocking::blocking,
     export::{Export, Exports},
     secrets::Secret,
 };
@@ -105,18 +106,23 @@ impl Disks {
         let image = image.ok_or_else(|| Error::not_found(Area::Image, client.name.clone()))?;
         let channel = self.clients.channel_of(client);
         let (version, is_superclient) = self.images.start_of(&image, client.id, channel);
-        if client.mode == OverlayMode::Reset && !is_superclient {
+        if !self.keeps(client) && !is_superclient {
             return self.storage.reset_overlay(client.id, version);
         }
-        // What holds nothing has nothing to keep, and goes along with the channel.
-        if self.storage.is_untouched(client.id)? {
-            return self.storage.ensure_overlay(client.id, version);
-        }
         let on = self.storage.overlay_version(client.id)?;
-        match on.is_some_and(|on| image.versions.iter().any(|v| v.id == on)) {
+        let on = on.and_then(|on| image.versions.iter().find(|v| v.id == on));
+        // What holds nothing has nothing to keep, and goes along with the channel: unless it was put where it is.
+        let stays = on.is_some_and(|on| on.snapshot_of == Some(client.id));
+        match stays || on.is_some() && !self.storage.is_untouched(client.id)? {
             true => Ok(()),
             false => self.storage.ensure_overlay(client.id, version),
         }
+    }
+
+    /// Whether a client keeps what it writes: because that was said, or its image is its own.
+    pub(super) fn keeps(&self, client: &ClientRecord) -> bool {
+        let image = client.image_id.and_then(|id| self.images.get(id));
+        client.mode == OverlayMode::Keep || image.is_some_and(|image| image.is_private)
     }
 
     /// What the next boot of a client finds on its disk; None when it has no image.
@@ -126,14 +132,14 @@ impl Disks {
         let (version, is_superclient) = self.images.start_of(&image, client.id, channel);
         let number = image.versions.iter().find(|v| v.id == version)?.number;
         let name = &image.name;
-        Some(match (is_superclient, client.mode) {
+        Some(match (is_superclient, self.keeps(client)) {
             (true, _) => {
                 format!("the image {name}, version {number} and what its superclient has changed")
             }
-            (false, OverlayMode::Keep) => {
+            (false, true) => {
                 format!("the image {name} and what this computer has changed")
             }
-            (false, OverlayMode::Reset) => {
+            (false, false) => {
                 format!("the image {name}, version {number} ({channel}), fresh at each boot")
             }
         })
@@ -147,7 +153,7 @@ impl Disks {
         // The machine starts anew: whatever ran on it does not any more.
         self.exports.close_sessions(&target);
         let drained = self.exports.drained(&target, DRAIN);
-        let keeps = client.mode == OverlayMode::Keep || self.images.changed_by(client.id).is_some();
+        let keeps = self.keeps(client) || self.images.changed_by(client.id).is_some();
         if !drained && keeps {
             // What is still on its way would be written over what the new boot writes.
             return Err(Error::Unavailable {
@@ -157,6 +163,7 @@ impl Disks {
             });
         }
         self.put_on_version(client, image)?;
+        self.limit(client);
         let device = self.storage.open_overlay(client.id)?;
         let export = identity::export(client, secret, device);
         self.exports.publish(export.clone());
@@ -187,6 +194,7 @@ impl Disks {
             let Some(client) = client.filter(|c| c.state != ClientState::Retired) else {
                 continue;
             };
+            self.limit(&client);
             match self.storage.open_overlay(client.id) {
                 Ok(device) => match self.clients.disk_secret(&client) {
                     Ok(secret) => self
@@ -225,11 +233,8 @@ impl Disks {
         self.clients
             .on_retired(move |client| _ = offered.withdraw_idle(&identity::target(client.id)));
         // Not the whole of us: the clients would hold themselves.
-        let (exports, storage, turns) = (
-            self.exports.clone(),
-            self.storage.clone(),
-            self.turns.clone(),
-        );
+        let (exports, storage) = (self.exports.clone(), self.storage.clone());
+        let (images, turns) = (self.images.clone(), self.turns.clone());
         let runtime = tokio::runtime::Handle::current();
         self.clients.on_removed(move |client| {
             let mut waiting = turns.lock().unwrap_or_else(PoisonError::into_inner);
@@ -237,10 +242,15 @@ impl Disks {
             drop(waiting);
             exports.withdraw(&identity::target(client.id));
             let (storage, id, name) = (storage.clone(), client.id, client.name.clone());
+            let images = images.clone();
             // Not here: this is the database's thread, and the file may be huge.
-            runtime.spawn_blocking(move || {
-                if let Err(error) = storage.remove_overlay(id) {
+            runtime.spawn(async move {
+                let removed = blocking(move || storage.remove_overlay(id)).await;
+                if let Err(error) = removed {
                     tracing::error!(client = %name, %error, "its overlay could not be removed");
+                }
+                if let Err(error) = images.forget_snapshots(&By::system("clients"), id).await {
+                    tracing::error!(client = %name, %error, "the snapshots of its disk could not be removed; do it by hand");
                 }
             });
         });

@@ -7,11 +7,13 @@ mod chain_tests;
 mod choice;
 mod disks;
 mod forms;
+mod fullness;
 mod grub;
 pub mod identity;
 mod next;
 mod rules;
 pub mod script;
+mod snapshots;
 mod superclient;
 #[cfg(test)]
 mod superclient_tests;

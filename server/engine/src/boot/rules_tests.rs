@@ -57,6 +57,7 @@ fn client(boot_entry_id: Option<BootEntryId>) -> ClientRecord {
         one_shot_id: None,
         loader_set: None,
         loader: None,
+        quota_bytes: None,
         created_at: Timestamp(0),
         revision: 1,
     }

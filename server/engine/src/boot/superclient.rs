@@ -12,18 +12,11 @@ use crate::{
     blocking::blocking,
     images::{Made, comment},
     jobs::JobHandle,
+    storage::Progress,
 };
-use std::{
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use store::{ClientRecord, ImageRecord};
-use tokio::sync::watch;
-use types::{ClientId, ClientView, ImageView, OverlayMode, VersionId};
+use types::{ClientId, ClientView, ImageView, VersionId};
 use uuid::Uuid;
 
 /// How long a disk was not used before its computer counts as off. Tests of other things don't wait for it.
@@ -59,7 +52,7 @@ impl Boots {
         }
         let _turn = disks.turn_now(client)?;
         disks.require_off(client)?;
-        if client.mode == OverlayMode::Keep && !disks.is_untouched(client.id).await? {
+        if disks.keeps(client) && !disks.is_untouched(client.id).await? {
             return Err(Error::conflict(
                 Area::Client,
                 format!(
@@ -130,11 +123,16 @@ impl Boots {
         disks.begin_anew(client.id, version).await?;
         let change = Change::act("client.discard", "client", client.id, &client.name)
             .facts(Some(serde_json::json!({ "bytes": gone })), None);
-        let (audit, by) = (self.inner.needs.audit.clone(), by.clone());
-        let store = &self.inner.needs.store;
-        store.write(move |tx| audit.record(tx, &by, change)).await?;
+        self.note(by, change).await?;
         disks.clients.touch(client.mac);
         Ok(disks.clients.view(client))
+    }
+
+    /// Puts what was done to a disk into the audit log.
+    pub(super) async fn note(&self, by: &By, change: Change) -> Result<()> {
+        let (audit, by) = (self.inner.needs.audit.clone(), by.clone());
+        let store = &self.inner.needs.store;
+        store.write(move |tx| audit.record(tx, &by, change)).await
     }
 
     /// Whether [`Boots::apply`] has anything to do; the superclient.
@@ -192,29 +190,30 @@ impl Boots {
         disks.exports.withdraw_idle(&target);
         disks.require_off(&client)?;
         let id = VersionId(Uuid::now_v7());
-        let Some(allocated_bytes) = disks.promote(client.id, id, job).await? else {
+        let storage = disks.storage.clone();
+        let from = client.id;
+        let copy = move |progress: &mut Progress<'_>| storage.promote(from, id, progress);
+        let Some(promoted) = job.wait_for(copy).await? else {
             return Ok(None);
         };
         let made = Made {
             id,
             parent,
             comment: text,
-            allocated_bytes,
+            promoted,
+            snapshot_of: None,
         };
-        let entered = disks.images.enter(by, image.id, made).await;
-        if entered.is_err() {
-            let storage = disks.storage.clone();
-            blocking(move || storage.remove_version(id)).await?;
-        } else if disks.clients.get(client.id).is_some() {
+        let entered = disks.images.enter(by, image.id, made).await?;
+        if disks.clients.get(client.id).is_some() {
             disks.begin_anew(client.id, id).await?;
             disks.clients.touch(client.mac);
         }
-        entered.map(Some)
+        Ok(Some(entered))
     }
 }
 
 impl Disks {
-    fn require_off(&self, client: &ClientRecord) -> Result<()> {
+    pub(super) fn require_off(&self, client: &ClientRecord) -> Result<()> {
         let (why, hint) = match self.exports.idle_for(&identity::target(client.id)) {
             None => ("runs from its disk", "Shut it down first."),
             Some(idle) if idle < SETTLED => (
@@ -228,48 +227,20 @@ impl Disks {
     }
 
     /// An empty disk on that version; it is offered at its next boot.
-    async fn begin_anew(&self, client: ClientId, version: VersionId) -> Result<()> {
+    pub(super) async fn begin_anew(&self, client: ClientId, version: VersionId) -> Result<()> {
         self.exports.withdraw(&identity::target(client));
         let storage = self.storage.clone();
         blocking(move || storage.reset_overlay(client, version)).await
     }
 
-    async fn is_untouched(&self, client: ClientId) -> Result<bool> {
+    pub(super) async fn is_untouched(&self, client: ClientId) -> Result<bool> {
         let storage = self.storage.clone();
         blocking(move || storage.is_untouched(client)).await
     }
 
-    async fn overlay_version(&self, client: ClientId) -> Result<Option<VersionId>> {
+    pub(super) async fn overlay_version(&self, client: ClientId) -> Result<Option<VersionId>> {
         let storage = self.storage.clone();
         blocking(move || storage.overlay_version(client)).await
-    }
-
-    async fn promote(
-        &self,
-        client: ClientId,
-        version: VersionId,
-        job: &JobHandle,
-    ) -> Result<Option<u64>> {
-        let (told, mut progress) = watch::channel((0, 0));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (storage, stopped) = (self.storage.clone(), stop.clone());
-        let work = blocking(move || {
-            storage.promote(client, version, &mut |done, total| {
-                // Nobody listens any more when the server is being stopped.
-                told.send((done, total)).is_ok() && !stopped.load(Ordering::Relaxed)
-            })
-        });
-        let mut work = pin!(work);
-        loop {
-            tokio::select! {
-                made = work.as_mut() => return made,
-                Ok(()) = progress.changed() => {
-                    let (done, total) = *progress.borrow_and_update();
-                    job.progress(done, Some(total));
-                    stop.store(job.cancelled(), Ordering::Relaxed);
-                }
-            }
-        }
     }
 }
 

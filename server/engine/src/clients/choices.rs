@@ -1,4 +1,4 @@
-//! What a client says of its boots: group, boot entry, one-shot, loader.
+//! What a client says of itself: group, boot entry, one-shot, loader, quota.
 
 use super::{Clients, Inner};
 use crate::{
@@ -16,6 +16,7 @@ pub(super) struct Choices {
     one_shot: Option<Option<BootEntryId>>,
     loader_set: Option<Option<String>>,
     loader: Option<Option<LoaderKind>>,
+    quota_bytes: Option<Option<u64>>,
 }
 
 impl Choices {
@@ -31,7 +32,18 @@ impl Choices {
             record.loader_set = set;
         }
         record.loader = self.loader.unwrap_or(record.loader);
+        record.quota_bytes = self.quota_bytes.unwrap_or(record.quota_bytes);
         Ok(())
+    }
+}
+
+/// 0 leaves it to the setting for all.
+fn quota(bytes: u64) -> Result<Option<u64>> {
+    match bytes {
+        0 => Ok(None),
+        bytes => crate::settings::quota(bytes)
+            .map(Some)
+            .map_err(|why| Error::invalid(Area::Client, "quota_bytes", why)),
     }
 }
 
@@ -57,6 +69,7 @@ impl Inner {
             loader: loader
                 .map(|t| groups::loader(Area::Client, t))
                 .transpose()?,
+            quota_bytes: params.quota_bytes.map(quota).transpose()?,
         })
     }
 

@@ -180,6 +180,17 @@ impl Clients {
         group.map_or(Channel::Production, |group| group.channel)
     }
 
+    /// The most that the overlay of a client may hold, bytes. What a superclient writes becomes a version, and
+    /// has no limit.
+    pub(crate) fn overlay_limit(&self, client: &ClientRecord) -> Option<u64> {
+        self.inner.overlay_limit(client)
+    }
+
+    /// Every client of ours.
+    pub(crate) fn records(&self) -> Vec<Arc<ClientRecord>> {
+        self.inner.cached(|c| c.by_id.values().cloned().collect())
+    }
+
     /// A client by name (case does not matter), id or Ethernet address.
     pub fn find(&self, text: &str) -> Option<Arc<ClientRecord>> {
         let by_name = self.inner.cached(|c| {
@@ -271,7 +282,7 @@ impl Clients {
                 None => (ClientId(Uuid::now_v7()), now(), 1),
             };
             rules::name_free(&all, &params.name, id)?;
-            rules::require_ready(tx, image_id)?;
+            rules::require_ready(tx, id, image_id)?;
             let mut record = ClientRecord {
                 id,
                 name: params.name,
@@ -286,6 +297,7 @@ impl Clients {
                 one_shot_id: None,
                 loader_set: None,
                 loader: None,
+                quota_bytes: None,
                 created_at,
                 revision,
             };
@@ -328,7 +340,7 @@ impl Clients {
                 record.name = name;
             }
             if let Some(image_id) = image {
-                rules::require_ready(tx, image_id)?;
+                rules::require_ready(tx, id, image_id)?;
                 if image_id != old.image_id {
                     rules::require_no_superclient(tx, &old)?;
                 }
@@ -406,6 +418,7 @@ impl Clients {
                 one_shot_id: None,
                 loader_set: None,
                 loader: None,
+                quota_bytes: None,
                 created_at: now(),
                 revision: 1,
             };
@@ -459,6 +472,7 @@ impl Inner {
             "image": image.map(|i| i.name.clone()), "image_id": r.image_id,
             "group": self.group_name(r), "boot_entry": self.entry_name(r.boot_entry_id),
             "one_shot": self.entry_name(r.one_shot_id), "loader_set": r.loader_set, "loader": r.loader,
+            "quota_bytes": r.quota_bytes,
         })
     }
 
@@ -487,6 +501,15 @@ impl Inner {
         watchers.iter().for_each(|f| f(record));
     }
 
+    fn overlay_limit(&self, client: &ClientRecord) -> Option<u64> {
+        match self.images.changed_by(client.id) {
+            Some(_) => None,
+            None => client
+                .quota_bytes
+                .or_else(|| self.settings.with(|v| v.overlay_quota)),
+        }
+    }
+
     fn view(&self, r: &ClientRecord) -> ClientView {
         let last_boot = self.last_boot.get().and_then(|f| f(r.mac));
         let address = self.address.get().and_then(|f| f(r.mac));
@@ -511,6 +534,8 @@ impl Inner {
             is_virtual: r.is_virtual,
             address: address.or_else(|| last_boot.as_ref().and_then(|b| b.address)),
             overlay_bytes: self.overlay_bytes.get().map_or(0, |f| f(r.id)),
+            quota_bytes: r.quota_bytes,
+            overlay_limit_bytes: self.overlay_limit(r),
             disk_in_use: self.disk_in_use.get().is_some_and(|f| f(r.id)),
             created_at: r.created_at,
             revision: r.revision,

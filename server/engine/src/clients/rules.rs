@@ -1,6 +1,6 @@
 //! What a client may be called and which address it may have.
 
-use crate::{Area, Error, Result};
+use crate::{Area, Error, Result, images::require_one_user};
 use store::{ClientRecord, ImageRecord, Read, Tx};
 use types::{ClientId, ClientState, ImageId, ImageState, MacAddr};
 
@@ -121,7 +121,8 @@ pub(super) fn require_no_superclient(tx: &Tx<'_>, client: &ClientRecord) -> Resu
 }
 
 /// The image must be there and ready in the same commit that binds a client to it.
-pub(super) fn require_ready(tx: &Tx<'_>, image: Option<ImageId>) -> Result<()> {
+/// Whether this client can have this image.
+pub(super) fn require_ready(tx: &Tx<'_>, client: ClientId, image: Option<ImageId>) -> Result<()> {
     let Some(id) = image else { return Ok(()) };
     let image: ImageRecord = tx
         .get(&id)?
@@ -133,5 +134,5 @@ pub(super) fn require_ready(tx: &Tx<'_>, image: Option<ImageId>) -> Result<()> {
             "Wait until its import is done, or choose another image.",
         ));
     }
-    Ok(())
+    require_one_user(tx, &image, Some(client))
 }

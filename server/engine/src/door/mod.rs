@@ -10,6 +10,7 @@ mod firmware;
 mod import;
 mod loaders;
 mod operator;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 mod versions;

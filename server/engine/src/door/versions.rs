@@ -7,7 +7,7 @@ use crate::{
     images::comment,
     jobs::{NewJob, Work},
 };
-use types::{Channel, ClientView, ImageView, JobUnit, JobView};
+use types::{Channel, ClientView, ImageView, JobUnit, JobView, UpdateImageParams};
 
 impl Operator {
     /// Moves a channel of an image to a version. `if_match` is the revision that was read.
@@ -45,6 +45,54 @@ impl Operator {
         };
         let to = target("image", image);
         self.attempt("image.revert", to, reverted).await
+    }
+
+    /// Changes an image's name, or whether it is of one computer.
+    ///
+    /// # Errors
+    /// As [`Operator::move_channel`]; [`crate::Error::Invalid`], [`crate::Error::Conflict`].
+    pub async fn update_image(
+        &self,
+        image: &str,
+        if_match: Option<u64>,
+        params: UpdateImageParams,
+    ) -> Result<ImageView> {
+        let images = self.engine.images();
+        let updated = async {
+            let id = images.require(image)?.id;
+            images.update(&self.by, id, if_match, params).await
+        };
+        let to = target("image", image);
+        let changed = self.attempt("image.update", to, updated).await?;
+        let id = Some(changed.id);
+        self.engine.clients().touch_users(|c| c.image_id == id);
+        Ok(changed)
+    }
+
+    /// Makes a version one that is made on no other, as a job.
+    ///
+    /// # Errors
+    /// As [`Operator::move_channel`]; [`crate::Error::Conflict`] when it is made on no other already.
+    pub async fn flatten_version(&self, image: &str, version: u32) -> Result<JobView> {
+        let begun = async {
+            let image = self.engine.images().require(image)?;
+            let flat = self.engine.images().may_flatten(&image, version)?;
+            let change = Change::act("image.flatten", "image", image.id, &image.name);
+            let new = NewJob {
+                work: Work::FlattenVersion {
+                    image: image.id,
+                    version: flat,
+                },
+                title: format!("Flatten version {version} of {}", image.name),
+                unit: JobUnit::Bytes,
+                total: Some(image.size_bytes),
+                items: Vec::new(),
+                change: change.facts(None, Some(serde_json::json!({ "version": version }))),
+            };
+            self.start(new).await
+        };
+        let to = target("image", image);
+        self.attempt("image.flatten", to, begun).await
     }
 
     /// Says what a version is for.

@@ -3,7 +3,7 @@
 use super::Images;
 use crate::{Area, By, Error, Result, audit::Change};
 use serde_json::json;
-use store::{ImageRecord, StoredVersion};
+use store::{ImageRecord, StoredVersion, Tx};
 use types::{Channel, ClientId, ImageId, ImageState, ImageView, VersionId};
 
 impl Images {
@@ -22,7 +22,15 @@ impl Images {
         number: u32,
     ) -> Result<ImageView> {
         self.edit(by, id, if_match, move |image| {
-            let to = numbered(image, number)?.id;
+            let to = numbered(image, number)?;
+            if to.snapshot_of.is_some() {
+                return Err(Error::conflict(
+                    Area::Image,
+                    format!("version {number} is a snapshot of one computer's disk"),
+                    "Make an image of it first: nsboot snapshot clone ID --name NAME.",
+                ));
+            }
+            let to = to.id;
             let from = image.channels.get(channel);
             let facts = (
                 json!({ "channel": channel, "version": number_of(image, from) }),
@@ -108,6 +116,18 @@ impl Images {
         if_match: Option<u64>,
         edit: impl FnOnce(&mut ImageRecord) -> Result<Edited> + Send + 'static,
     ) -> Result<ImageView> {
+        self.edit_with(by, id, if_match, |_, image| edit(image))
+            .await
+    }
+
+    /// As [`Images::edit`], for an edit that looks at other records.
+    pub(super) async fn edit_with(
+        &self,
+        by: &By,
+        id: ImageId,
+        if_match: Option<u64>,
+        edit: impl FnOnce(&Tx<'_>, &mut ImageRecord) -> Result<Edited> + Send + 'static,
+    ) -> Result<ImageView> {
         let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
             let mut record = inner.current(tx, id, if_match)?;
@@ -120,7 +140,7 @@ impl Images {
                     "Wait until its import is done, or import it again.",
                 ));
             }
-            let (action, (before, after)) = edit(&mut record)?;
+            let (action, (before, after)) = edit(tx, &mut record)?;
             record.revision += 1;
             inner.save(tx, &record)?;
             let change = Change::act(action, "image", id, &record.name);

@@ -106,7 +106,6 @@ fn new_record(by: &By, name: &str, id: ImageId, expected: Option<u64>) -> ImageR
         name: name.into(),
         state: ImageState::Importing,
         size_bytes: expected.unwrap_or(0),
-        sha256: None,
         created_at,
         error: None,
         versions: vec![StoredVersion {
@@ -117,13 +116,27 @@ fn new_record(by: &By, name: &str, id: ImageId, expected: Option<u64>) -> ImageR
             author: by.actor.view().name,
             created_at,
             allocated_bytes: 0,
+            sha256: None,
+            snapshot_of: None,
         }],
         numbered: 1,
         channels: StoredChannels::all_at(first),
         previous: None,
         superclient: None,
+        is_private: false,
         revision: 1,
     }
+}
+
+/// An image that is there whole from its first moment.
+pub(super) fn ready_record(by: &By, name: &str, id: ImageId, disk: Imported) -> ImageRecord {
+    let mut record = new_record(by, name, id, Some(disk.size_bytes));
+    record.state = ImageState::Ready;
+    if let Some(first) = record.versions.first_mut() {
+        first.allocated_bytes = disk.allocated_bytes;
+        first.sha256 = Some(disk.sha256);
+    }
+    record
 }
 
 impl ImportWriter {
@@ -230,8 +243,8 @@ impl ImportWriter {
             record.size_bytes = done.size_bytes;
             if let Some(first) = record.versions.first_mut() {
                 first.allocated_bytes = done.allocated_bytes;
+                first.sha256 = Some(done.sha256);
             }
-            record.sha256 = Some(done.sha256);
             record.revision += 1;
             inner.save(tx, &record)?;
             let change = Change::act("image.import", "image", id, &record.name)

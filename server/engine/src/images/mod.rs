@@ -4,14 +4,18 @@ mod channels;
 mod containers;
 mod import;
 mod rules;
+mod snapshots;
 #[cfg(test)]
 mod tests;
+mod update;
 mod verify;
 mod versions;
 mod views;
 
 pub use import::ImportWriter;
 pub use rules::parse_sha256;
+pub(crate) use snapshots::ImageClone;
+pub(crate) use update::require_one_user;
 pub(crate) use versions::{Made, comment};
 
 use crate::{
@@ -231,7 +235,7 @@ fn require_unused(clients: &[ClientRecord], image: &ImageRecord) -> Result<()> {
 
 /// What the audit log says of an image.
 fn facts(r: &ImageRecord) -> serde_json::Value {
-    serde_json::json!({ "name": r.name, "size_bytes": r.size_bytes, "sha256": r.sha256.map(hex) })
+    serde_json::json!({ "name": r.name, "size_bytes": r.size_bytes, "sha256": r.imported_sha256().map(hex) })
 }
 
 fn hex(hash: [u8; 32]) -> String {

@@ -1,44 +1,57 @@
-//! Reading an image's file again, to see that the disk under it kept what was written.
+//! Reading the files of an image again, to see that the disk under them kept what was written.
 
 use super::Images;
-use crate::{Result, blocking::blocking, jobs::JobHandle};
-use sha2::{Digest, Sha256};
-use types::{ImageId, VersionId};
-
-/// Bytes read at a time: a quarter of a second on a slow disk, so that a cancel is soon heard.
-const PIECE: usize = 8 << 20;
+use crate::{Area, Error, Result, jobs::JobHandle, storage::Progress};
+use store::{ImageRecord, StoredVersion};
 
 impl Images {
-    /// SHA-256 of the disk that was imported, as it is now; None when the job was cancelled meanwhile.
+    /// Reads every version and compares it with its checksum; how many were compared. None when the job was
+    /// cancelled meanwhile.
     ///
     /// # Errors
-    /// When there is no such image, or the file system refuses.
-    pub(crate) async fn hash(&self, id: ImageId, job: &JobHandle) -> Result<Option<[u8; 32]>> {
-        let storage = self.inner.storage.clone();
-        // The first one has the image's id.
-        let version = VersionId(id.0);
-        let size = blocking({
-            let storage = storage.clone();
-            move || storage.version_bytes(version)
-        })
-        .await?;
-        job.progress(0, Some(size));
-        let (mut hash, mut piece, mut at) = (Sha256::new(), vec![0u8; PIECE], 0);
-        while at < size {
-            if job.cancelled() {
-                return Ok(None);
-            }
-            let storage = storage.clone();
-            let len = usize::try_from(size - at).unwrap_or(PIECE).min(PIECE);
-            (hash, piece) = blocking(move || {
-                storage.read_version(version, at, &mut piece[..len])?;
-                hash.update(&piece[..len]);
-                Ok((hash, piece))
-            })
-            .await?;
-            at += len as u64;
-            job.progress(at, None);
+    /// [`Error::Conflict`] naming the first version that is not what it was, or why the file system refused.
+    pub(crate) async fn verify(
+        &self,
+        image: &ImageRecord,
+        job: &JobHandle,
+    ) -> Result<Option<usize>> {
+        let all = image.versions.iter();
+        let (summed, unsummed): (Vec<StoredVersion>, Vec<_>) =
+            all.cloned().partition(|v| v.sha256.is_some());
+        for version in unsummed {
+            job.log(format!(
+                "version {} was made before there were checksums; flatten it to get one",
+                version.number
+            ));
         }
-        Ok(Some(hash.finalize().into()))
+        let (storage, name) = (self.inner.storage.clone(), image.name.clone());
+        job.wait_for(move |progress: &mut Progress<'_>| {
+            let total = summed.iter().map(|v| v.allocated_bytes).sum();
+            let mut before = 0;
+            for version in &summed {
+                // Counted in what is allocated: holes are read much faster.
+                let allocated = version.allocated_bytes;
+                let sum = storage.checksum(version.id, &mut |done, of| {
+                    let share = (u128::from(allocated) * u128::from(done)) / u128::from(of.max(1));
+                    progress(before + share as u64, total)
+                })?;
+                before += allocated;
+                match sum {
+                    None => return Ok(None),
+                    sum if sum == version.sha256 => {}
+                    Some(_) => return Err(damaged(&name, version.number)),
+                }
+            }
+            Ok(Some(summed.len()))
+        })
+        .await
     }
+}
+
+fn damaged(image: &str, number: u32) -> Error {
+    Error::conflict(
+        Area::Image,
+        format!("version {number} of {image:?} is not what was written"),
+        "The disk under the data folder may be failing. Restore the image from a backup or import it again, and look at that disk.",
+    )
 }

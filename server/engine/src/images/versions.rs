@@ -5,7 +5,12 @@ use super::{
     channels::{number_of, numbered},
     require_no_changes,
 };
-use crate::{Area, By, Error, Result, now};
+use crate::{
+    Area, By, Error, Result,
+    jobs::JobHandle,
+    now,
+    storage::{Progress, Promoted},
+};
 use serde_json::json;
 use std::sync::Arc;
 use store::{ImageRecord, Read, StoredVersion};
@@ -19,23 +24,28 @@ pub(crate) struct Made {
     pub id: VersionId,
     pub parent: VersionId,
     pub comment: String,
-    pub allocated_bytes: u64,
+    pub promoted: Promoted,
+    /// The computer whose disk it is a snapshot of.
+    pub snapshot_of: Option<ClientId>,
 }
 
 impl Images {
-    /// Enters a version that was just made; maintenance goes to it.
+    /// Enters a version that was just made; maintenance goes to it, unless it is a snapshot. When it can't be
+    /// entered, its files go.
     ///
     /// # Errors
     /// [`Error::NotFound`] when the image or the version below it is gone.
     pub(crate) async fn enter(&self, by: &By, id: ImageId, made: Made) -> Result<ImageView> {
-        let author = by.actor.view().name;
-        self.edit(by, id, None, move |image| {
+        let (author, files) = (by.actor.view().name, made.id);
+        let entered = self.edit(by, id, None, move |image| {
             let Some(parent) = number_of(image, made.parent) else {
                 return Err(Error::not_found(Area::Version, made.parent));
             };
             let number = image.numbered + 1;
             image.numbered = number;
-            image.channels.set(Channel::Maintenance, made.id);
+            if made.snapshot_of.is_none() {
+                image.channels.set(Channel::Maintenance, made.id);
+            }
             image.versions.push(StoredVersion {
                 id: made.id,
                 number,
@@ -43,12 +53,22 @@ impl Images {
                 comment: made.comment.clone(),
                 author,
                 created_at: now(),
-                allocated_bytes: made.allocated_bytes,
+                allocated_bytes: made.promoted.allocated_bytes,
+                sha256: Some(made.promoted.sha256),
+                snapshot_of: made.snapshot_of,
             });
             let after = json!({ "version": number, "parent": parent, "comment": made.comment });
-            Ok(("image.apply", (json!(null), after)))
-        })
-        .await
+            let action = match made.snapshot_of {
+                Some(_) => "client.snapshot",
+                None => "image.apply",
+            };
+            Ok((action, (json!(null), after)))
+        });
+        let entered = entered.await;
+        if entered.is_err() {
+            self.inner.remove_files(vec![files]);
+        }
+        entered
     }
 
     /// Says what a version is for.
@@ -72,6 +92,59 @@ impl Images {
             Ok(("image.describe", (facts(before), facts(text))))
         })
         .await
+    }
+
+    /// The version of that number, when there is something to flatten.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] when it is made on no other.
+    pub(crate) fn may_flatten(&self, image: &ImageRecord, number: u32) -> Result<VersionId> {
+        let version = numbered(image, number)?;
+        match version.parent {
+            Some(_) => Ok(version.id),
+            None => Err(Error::conflict(
+                Area::Image,
+                format!("version {number} is made on no other"),
+                "There is nothing to flatten.",
+            )),
+        }
+    }
+
+    /// Makes a version one that is made on no other, so that those below it can go. None when the job was
+    /// cancelled meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it is gone, or why the file system refused.
+    pub(crate) async fn flatten(
+        &self,
+        by: &By,
+        (id, version): (ImageId, VersionId),
+        job: &JobHandle,
+    ) -> Result<Option<ImageView>> {
+        let gone = move || Error::not_found(Area::Version, version);
+        let known = self.get(id).ok_or_else(gone)?;
+        number_of(&known, version).ok_or_else(gone)?;
+        let storage = self.inner.storage.clone();
+        let work = move |progress: &mut Progress<'_>| storage.flatten(version, progress);
+        let Some(flat) = job.wait_for(work).await? else {
+            return Ok(None);
+        };
+        let entered = self.edit(by, id, None, move |image| {
+            let found = image.versions.iter_mut().find(|v| v.id == version);
+            let found = found.ok_or_else(gone)?;
+            found.parent = None;
+            found.sha256 = Some(flat.sha256);
+            let before = std::mem::replace(&mut found.allocated_bytes, flat.allocated_bytes);
+            let facts = |bytes| json!({ "version": found.number, "allocated_bytes": bytes });
+            let facts = (facts(before), facts(flat.allocated_bytes));
+            Ok(("image.flatten", facts))
+        });
+        let entered = entered.await;
+        if matches!(entered, Err(Error::NotFound { .. })) {
+            // Removed meanwhile: its files came back just now.
+            self.inner.remove_files(vec![version]);
+        }
+        entered.map(Some)
     }
 
     /// Removes a version that no channel is at, no other version is made on, and no disk builds on.

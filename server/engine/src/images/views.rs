@@ -2,7 +2,7 @@
 
 use super::{Images, Inner, channels::number_of, hex};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, PoisonError},
 };
 use store::{ClientRecord, ImageRecord, Read, StoredVersion};
@@ -45,11 +45,14 @@ impl Inner {
         for id in clients.iter().filter_map(|c| c.image_id) {
             *counts.entry(id).or_insert(0) += 1;
         }
-        let superclients = self.cached(|all| {
-            let clients = all.values().filter_map(|image| image.superclient);
-            clients.collect::<Vec<_>>()
+        let named = self.cached(|all| {
+            let of = |image: &Arc<ImageRecord>| {
+                let snapshots = image.versions.iter().filter_map(|v| v.snapshot_of);
+                snapshots.chain(image.superclient).collect::<Vec<_>>()
+            };
+            all.values().flat_map(of).collect::<HashSet<_>>()
         });
-        let names = clients.into_iter().filter(|c| superclients.contains(&c.id));
+        let names = clients.into_iter().filter(|c| named.contains(&c.id));
         Users {
             counts,
             names: names.map(|c| (c.id, c.name)).collect(),
@@ -69,24 +72,25 @@ impl Inner {
             state: r.state,
             size_bytes: r.size_bytes,
             allocated_bytes: r.versions.iter().map(|v| v.allocated_bytes).sum(),
-            sha256: r.sha256.map(hex),
+            sha256: r.imported_sha256().map(hex),
             received_bytes: match r.state {
                 ImageState::Ready => r.size_bytes,
                 _ => received.get(&r.id).copied().unwrap_or(0),
             },
             created_at: r.created_at,
             client_count: users.counts.get(&r.id).copied().unwrap_or(0),
-            versions: r.versions.iter().map(|v| version(r, v)).collect(),
+            versions: r.versions.iter().map(|v| version(r, v, users)).collect(),
             previous: r.previous.and_then(|id| number_of(r, id)),
             superclient_id: r.superclient,
             superclient_name,
+            is_private: r.is_private,
             error: r.error.clone(),
             revision: r.revision,
         }
     }
 }
 
-fn version(image: &ImageRecord, v: &StoredVersion) -> VersionView {
+fn version(image: &ImageRecord, v: &StoredVersion, users: &Users) -> VersionView {
     let is_at = |channel: &Channel| image.channels.get(*channel) == v.id;
     VersionView {
         id: v.id,
@@ -96,6 +100,9 @@ fn version(image: &ImageRecord, v: &StoredVersion) -> VersionView {
         author: v.author.clone(),
         created_at: v.created_at,
         allocated_bytes: v.allocated_bytes,
+        sha256: v.sha256.map(hex),
         channels: Channel::ALL.into_iter().filter(is_at).collect(),
+        snapshot_of: v.snapshot_of,
+        snapshot_of_name: v.snapshot_of.and_then(|id| users.names.get(&id).cloned()),
     }
 }

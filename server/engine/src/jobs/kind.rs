@@ -6,7 +6,7 @@ use types::JobState;
 /// What a job does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum JobKind {
-    /// Reads an image's file again.
+    /// Reads an image's files again.
     VerifyImage,
     /// Takes an image in.
     ImportImage,
@@ -18,17 +18,26 @@ pub enum JobKind {
     RemoveClients,
     /// Makes the next version of an image.
     ApplyChanges,
+    /// Makes a version one that is made on no other.
+    FlattenVersion,
+    /// Makes an image of a version.
+    CloneVersion,
+    /// Takes a snapshot of a computer's disk.
+    TakeSnapshot,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 6] = [
+    pub const ALL: [JobKind; 9] = [
         JobKind::VerifyImage,
         JobKind::ImportImage,
         JobKind::VerifyAudit,
         JobKind::UpdateClients,
         JobKind::RemoveClients,
         JobKind::ApplyChanges,
+        JobKind::FlattenVersion,
+        JobKind::CloneVersion,
+        JobKind::TakeSnapshot,
     ];
 
     /// Noun and verb.
@@ -40,6 +49,9 @@ impl JobKind {
             JobKind::UpdateClients => "client.update_many",
             JobKind::RemoveClients => "client.remove_many",
             JobKind::ApplyChanges => "image.apply",
+            JobKind::FlattenVersion => "image.flatten",
+            JobKind::CloneVersion => "image.clone",
+            JobKind::TakeSnapshot => "client.snapshot",
         }
     }
 

@@ -1,6 +1,7 @@
 //! Jobs: long work with progress, log, cancel and result. The registry here keeps and shows them;
 //! what each kind does is in `work`, the one list of kinds.
 
+mod blocking;
 mod handle;
 mod kind;
 mod record;

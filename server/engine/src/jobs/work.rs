@@ -1,16 +1,18 @@
 //! THE list of kinds of jobs: what each does, and whether it can go on after a restart.
 
 use super::{JobHandle, JobKind, NewJob, record::from_json};
-use crate::{Area, By, Engine, Error, Result, blocking::blocking};
+use crate::{Area, By, Engine, Error, Result, blocking::blocking, images::ImageClone};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use types::{ClientId, ImageId, JobId, Role, UpdateClientParams};
+use types::{
+    Channel, ClientId, ImageId, ImageState, JobId, Role, UpdateClientParams, VersionId, VersionView,
+};
 
 /// What a job has to do; written down with it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "work", rename_all = "snake_case")]
 pub(crate) enum Work {
-    /// Reads an image's file and compares its SHA-256 with that of the import.
+    /// Reads an image's files and compares each version with its checksum.
     VerifyImage { image: ImageId },
     /// Takes an image in, as a request brings it.
     ImportImage { image: ImageId },
@@ -29,6 +31,17 @@ pub(crate) enum Work {
         client: ClientId,
         comment: String,
     },
+    /// Makes a version one that is made on no other.
+    FlattenVersion { image: ImageId, version: VersionId },
+    /// Makes an image of a version.
+    CloneVersion {
+        image: ImageId,
+        version: VersionId,
+        name: String,
+        to: ImageId,
+    },
+    /// Takes a snapshot of a computer's disk.
+    TakeSnapshot { client: ClientId, comment: String },
 }
 
 /// How a job ended well.
@@ -51,6 +64,9 @@ impl Work {
             Work::UpdateClients { .. } => JobKind::UpdateClients,
             Work::RemoveClients { .. } => JobKind::RemoveClients,
             Work::ApplyChanges { .. } => JobKind::ApplyChanges,
+            Work::FlattenVersion { .. } => JobKind::FlattenVersion,
+            Work::CloneVersion { .. } => JobKind::CloneVersion,
+            Work::TakeSnapshot { .. } => JobKind::TakeSnapshot,
         }
     }
 
@@ -62,7 +78,10 @@ impl Work {
             | Work::ImportImage { .. }
             | Work::UpdateClients { .. }
             | Work::RemoveClients { .. }
-            | Work::ApplyChanges { .. } => Role::Operator,
+            | Work::ApplyChanges { .. }
+            | Work::FlattenVersion { .. }
+            | Work::CloneVersion { .. }
+            | Work::TakeSnapshot { .. } => Role::Operator,
         }
     }
 
@@ -87,6 +106,32 @@ impl Work {
                 client,
                 comment,
             } => apply_changes(engine, by, (image, client), &comment, job).await,
+            Work::FlattenVersion { image, version } => {
+                flatten_version(engine, by, (image, version), job).await
+            }
+            Work::CloneVersion {
+                image,
+                version,
+                name,
+                to,
+            } => {
+                let clone = ImageClone {
+                    image,
+                    version,
+                    name,
+                    to,
+                };
+                let made = engine.images().make_clone(by, clone, job).await?;
+                Ok(made.map_or(Outcome::Cancelled, |image| {
+                    Outcome::Done(serde_json::json!({ "image": image.name }))
+                }))
+            }
+            Work::TakeSnapshot { client, comment } => {
+                let taken = engine.boots().take_snapshot(by, client, &comment, job);
+                Ok(taken.await?.map_or(Outcome::Cancelled, |number| {
+                    Outcome::Done(serde_json::json!({ "version": number }))
+                }))
+            }
             Work::UpdateClients { ids, change } => {
                 for (i, id) in ids.into_iter().enumerate() {
                     if job.cancelled() {
@@ -174,7 +219,8 @@ fn spawn(engine: Engine, work: Work, by: By, job: JobHandle) {
 }
 
 /// Goes on with what a stop of the server cut short: what was done already is found done. An upload has
-/// lost who brings it, and fails; so does a version in the making, as its computer may run by now. Who started it must still be allowed to.
+/// lost who brings it, and fails; so does a version in the making, as its computer may run by now. Who
+/// started it must still be allowed to.
 ///
 /// # Errors
 /// When the database can't be read.
@@ -190,7 +236,9 @@ pub(crate) fn resume(engine: &Engine) -> Result<()> {
             _ if record.cancel_requested => job.finish(Ok(Outcome::Cancelled)),
             Err(e) => job.failed(&e),
             Ok((_, Work::ImportImage { .. })) => job.failed(&sender_gone()),
-            Ok((_, Work::ApplyChanges { .. })) => job.failed(&cut_short()),
+            Ok((_, Work::ApplyChanges { .. } | Work::TakeSnapshot { .. })) => {
+                job.failed(&cut_short());
+            }
             Ok((by, work)) => {
                 job.restart();
                 spawn(engine.clone(), work, by, job);
@@ -214,7 +262,7 @@ fn cut_short() -> Error {
     Error::conflict(
         Area::Image,
         "the server was stopped before the version was made",
-        "Look whether it is there; else apply the changes again, they are as they were.",
+        "Look whether it is there; else begin again: the changes are as they were.",
     )
 }
 
@@ -223,28 +271,35 @@ async fn verify_image(engine: &Engine, id: ImageId, job: &JobHandle) -> Result<O
         .images()
         .get(id)
         .ok_or_else(|| Error::not_found(Area::Image, id))?;
-    let Some(expected) = image.sha256 else {
+    if image.state != ImageState::Ready {
         return Err(Error::conflict(
             Area::Image,
             format!("{:?} is not ready", image.name),
             "Wait until its import is done.",
         ));
-    };
-    job.log(format!(
-        "reading {:?}, {} bytes",
-        image.name, image.size_bytes
-    ));
-    let Some(found) = engine.images().hash(id, job).await? else {
+    }
+    let Some(versions) = engine.images().verify(&image, job).await? else {
         return Ok(Outcome::Cancelled);
     };
-    if found != expected {
-        return Err(Error::conflict(
-            Area::Image,
-            format!("the file of {:?} is not what was imported", image.name),
-            "The disk under the data folder may be failing. Import the image again and look at that disk.",
-        ));
-    }
-    Ok(Outcome::Done(serde_json::json!({ "sha256": hex(&found) })))
+    let sha256 = image.imported_sha256().map(|sum| hex(&sum));
+    Ok(Outcome::Done(
+        serde_json::json!({ "versions": versions, "sha256": sha256 }),
+    ))
+}
+
+async fn flatten_version(
+    engine: &Engine,
+    by: &By,
+    which: (ImageId, VersionId),
+    job: &JobHandle,
+) -> Result<Outcome> {
+    let Some(flat) = engine.images().flatten(by, which, job).await? else {
+        return Ok(Outcome::Cancelled);
+    };
+    let version = flat.versions.iter().find(|v| v.id == which.1);
+    Ok(Outcome::Done(
+        serde_json::json!({ "allocated_bytes": version.map(|v| v.allocated_bytes) }),
+    ))
 }
 
 async fn apply_changes(
@@ -260,7 +315,8 @@ async fn apply_changes(
     let Some(applied) = boots.apply(by, (&image, client), comment, job).await? else {
         return Ok(Outcome::Cancelled);
     };
-    let number = applied.versions.last().map(|v| v.number);
+    let is_it = |v: &&VersionView| v.channels.contains(&Channel::Maintenance);
+    let number = applied.versions.iter().find(is_it).map(|v| v.number);
     Ok(Outcome::Done(serde_json::json!({ "version": number })))
 }
 

@@ -27,6 +27,8 @@ pub struct Values {
     pub echo_client_id: bool,
     /// Whether disks are offered by NBD, too.
     pub nbd: bool,
+    /// The most that a client's overlay may hold, bytes; None is no limit.
+    pub overlay_quota: Option<u64>,
     /// Whether the virtual lab is brought up with the server.
     pub lab: bool,
     /// The boot networks; the lab's own comes on top.
@@ -44,6 +46,7 @@ impl Default for Values {
             loader: None,
             echo_client_id: true,
             nbd: false,
+            overlay_quota: None,
             lab: false,
             boot: Vec::new(),
         }
@@ -185,6 +188,22 @@ pub(super) const CATALOG: &[Known] = &[
         },
     },
     Known {
+        key: "disks.overlay_quota",
+        default: "",
+        about: "The most that a computer may write to its disk, such as 20G, unless something is said for that \
+                computer; empty is no limit. A full disk refuses what is new, and nothing on it is lost.",
+        kind: || SettingKind::Text,
+        applies: Applies::AtOnce,
+        on_trial: false,
+        read: |values, text| {
+            values.overlay_quota = match text {
+                "" => None,
+                text => Some(quota(types::size::parse_bytes(text)?)?),
+            };
+            Ok(())
+        },
+    },
+    Known {
         key: "lab.enabled",
         default: "false",
         about: "Whether the network of virtual computers is brought up when the server starts.",
@@ -213,6 +232,14 @@ fn name(text: &str) -> Result<String, String> {
     match text.is_empty() || crate::entries::check_name(crate::Area::Setting, text).is_ok() {
         true => Ok(text.to_string()),
         false => Err("it is a name of letters a-z, digits, dots, hyphens and underscores".into()),
+    }
+}
+
+/// A quota that a system can start with: less is a slip of a unit.
+pub(crate) fn quota(bytes: u64) -> Result<u64, String> {
+    match bytes >= 64 << 20 {
+        true => Ok(bytes),
+        false => Err("a disk may hold at least 64M; write an amount like 20G".into()),
     }
 }
 

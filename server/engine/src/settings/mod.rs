@@ -19,6 +19,7 @@ mod tests;
 mod trial;
 
 pub use catalog::Values;
+pub(crate) use catalog::quota;
 pub(crate) use effects::Facts;
 pub use sources::{ConfigError, DEFAULT_DATA_DIR, Flags, Origin, Sources};
 

@@ -110,6 +110,60 @@ fn read_version(storage: &dyn StorageBackend, version: VersionId, len: usize) ->
     buf
 }
 
+fn sum(storage: &dyn StorageBackend, version: VersionId) -> [u8; 32] {
+    storage
+        .checksum(version, &mut |_, _| true)
+        .unwrap()
+        .unwrap()
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).into()
+}
+
+/// A full overlay refuses what is new, and keeps what it has.
+fn quota(storage: &dyn StorageBackend) {
+    let (image, disk) = import(storage, 1 << 20);
+    let a = client(21);
+    storage.set_quota(a, Some(3 * 4096));
+    storage.ensure_overlay(a, image).unwrap();
+    let device = storage.open_overlay(a).unwrap();
+    device.write_at(0, &[1; 2 * 4096]).unwrap();
+    let full = device.write_at(8 * 4096 - 512, &[2; 1024]).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::QuotaExceeded);
+    assert_eq!(
+        read(storage, a, 8 * 4096 - 512, 1024),
+        disk[8 * 4096 - 512..][..1024]
+    );
+    // One more fits; what is there can be written anew, and given back.
+    device.write_at(8 * 4096, &[2; 4096]).unwrap();
+    device.write_at(4096, &[3; 4096]).unwrap();
+    assert!(device.write_at(12 * 4096, &[4; 512]).is_err());
+    device.flush().unwrap();
+    assert_eq!(storage.overlay_bytes(a), 3 * 4096);
+    device.discard(0, 4096).unwrap();
+    device.write_at(12 * 4096, &[4; 512]).unwrap();
+    assert!(
+        device.write_at(0, &[5; 512]).is_err(),
+        "its place was given away"
+    );
+    // Raised while it is open, and lowered below what is there.
+    storage.set_quota(a, None);
+    device.write_at(0, &[5; 512]).unwrap();
+    storage.set_quota(a, Some(4096));
+    device.write_at(0, &[6; 512]).unwrap();
+    assert!(device.write_at(20 * 4096, &[7; 512]).is_err());
+    device.flush().unwrap();
+    assert_eq!(read(storage, a, 0, 512), [6; 512]);
+    storage.reset_overlay(a, image).unwrap();
+    let anew = storage.open_overlay(a).unwrap();
+    anew.write_at(0, &[8; 4096]).unwrap();
+    assert!(anew.write_at(4096, &[8; 4096]).is_err(), "the limit stays");
+    storage.remove_overlay(a).unwrap();
+    storage.remove_version(image).unwrap();
+}
+
 /// What a client wrote becomes the next version, for others to start from.
 fn versions(storage: &dyn StorageBackend) {
     let size = 3 * 1024 * 1024 + 512;
@@ -149,11 +203,14 @@ fn versions(storage: &dyn StorageBackend) {
         told.push((done, total));
         true
     });
-    let taken = taken.unwrap().unwrap();
+    let made = taken.unwrap().unwrap();
+    let taken = made.allocated_bytes;
     assert!(
         (1..256 * 1024).contains(&taken),
         "{taken} bytes for three blocks"
     );
+    assert_eq!(sum(storage, second), made.sha256);
+    assert_eq!(sum(storage, first), sha256(&before));
     assert!(
         told.is_sorted() && told.iter().all(|t| t.0 <= t.1),
         "{told:?}"
@@ -200,10 +257,28 @@ fn versions(storage: &dyn StorageBackend) {
     assert_eq!(read_version(storage, third, size), newest);
     assert_eq!(read_version(storage, second, size), disk);
 
+    // Flattened it needs none of those below, and nobody above notices.
+    let stopped = storage.flatten(second, &mut |done, total| done * 2 < total);
+    assert_eq!(stopped.unwrap(), None);
+    assert_eq!(sum(storage, second), made.sha256, "as it was");
+    let mut disk_of_b = newest.clone();
+    disk_of_b[4096..4096 + 512].fill(1);
+    let flat = storage.flatten(second, &mut go_on).unwrap().unwrap();
+    assert_eq!((flat.size_bytes, flat.sha256), (size as u64, sha256(&disk)));
+    assert_eq!(sum(storage, second), sha256(&disk));
+    assert!(flat.allocated_bytes < size as u64 / 2, "zeros were stored");
+    assert_eq!(read(storage, b, 0, size), disk_of_b);
+    let there = storage.versions().unwrap();
+    assert!([first, second, third].iter().all(|v| there.contains(v)) && there.len() == 3);
+    storage.remove_version(first).unwrap();
+    assert_eq!(read_version(storage, second, size), disk);
+    assert_eq!(read_version(storage, third, size), newest);
+    assert_eq!(read(storage, b, 0, size), disk_of_b);
+
     for client in [a, b] {
         storage.remove_overlay(client).unwrap();
     }
-    for version in [third, second, first] {
+    for version in [third, second] {
         assert!(storage.has_version(version));
         storage.remove_version(version).unwrap();
         assert!(!storage.has_version(version));
@@ -216,6 +291,7 @@ fn embedded_passes_the_battery() {
     let storage = EmbeddedStorage::open(dir.path()).unwrap();
     battery(&storage);
     versions(&storage);
+    quota(&storage);
     for folder in ["images", "overlays"] {
         let left: Vec<_> = std::fs::read_dir(dir.path().join(folder))
             .unwrap()

@@ -25,6 +25,15 @@ pub struct Imported {
     pub sha256: [u8; 32],
 }
 
+/// What a version that was made of an overlay holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Promoted {
+    /// What it takes on our disk, bytes.
+    pub allocated_bytes: u64,
+    /// As [`StorageBackend::checksum`] tells it.
+    pub sha256: [u8; 32],
+}
+
 /// Takes an image's bytes in order. Dropping it unfinished leaves nothing behind.
 pub trait ImportSink: Send {
     /// Takes the next bytes; runs of zeros become holes.
@@ -123,8 +132,7 @@ pub trait StorageBackend: Send + Sync {
     /// When the file system refuses.
     fn versions(&self) -> Result<Vec<VersionId>>;
 
-    /// Makes a version of what the client's disk holds, above the version that it is on, and gives back
-    /// what it takes on our disk, bytes. The overlay stays as it is. Nothing may write to it meanwhile;
+    /// Makes a version of what the client's disk holds, above the version that it is on. The overlay stays as it is. Nothing may write to it meanwhile;
     /// the caller knows. None, and nothing is left, when `progress` said to stop.
     ///
     /// # Errors
@@ -134,7 +142,39 @@ pub trait StorageBackend: Send + Sync {
         client: ClientId,
         version: VersionId,
         progress: &mut Progress<'_>,
-    ) -> Result<Option<u64>>;
+    ) -> Result<Option<Promoted>>;
+
+    /// SHA-256 of a version's files as they are now: of the whole disk for one that is above no other, else of
+    /// what it changes. None when `progress` said to stop.
+    ///
+    /// # Errors
+    /// When there is no such version, or the file system refuses.
+    fn checksum(&self, version: VersionId, progress: &mut Progress<'_>)
+    -> Result<Option<[u8; 32]>>;
+
+    /// Makes a version one that is above no other. It, and all that is above it, read as before; open
+    /// devices go on. None, and nothing is left, when `progress` said to stop.
+    ///
+    /// # Errors
+    /// When there is no such version, or the file system refuses.
+    fn flatten(&self, version: VersionId, progress: &mut Progress<'_>) -> Result<Option<Imported>>;
+
+    /// Makes a version that is above no other, under an id that is not in use, which reads as this one does.
+    /// None, and nothing is left, when `progress` said to stop.
+    ///
+    /// # Errors
+    /// As [`StorageBackend::flatten`].
+    fn copy(
+        &self,
+        from: VersionId,
+        to: VersionId,
+        progress: &mut Progress<'_>,
+    ) -> Result<Option<Imported>>;
+
+    /// The most that the client's overlay may hold from now on, bytes; None is as much as the disk has. A
+    /// write that would pass it is refused with [`std::io::ErrorKind::QuotaExceeded`], and nothing
+    /// that was written is touched.
+    fn set_quota(&self, client: ClientId, bytes: Option<u64>);
 
     /// Removes the client's overlay. None is no error.
     ///

@@ -3,8 +3,8 @@
 use super::{Row, bytes, fields, or_dash, scope::listed};
 use types::{
     BootChoiceView, BootNetworkView, BootState, BootView, Channel, ClientState, ClientView,
-    DhcpMode, EntryKind, Hop, HopState, ImageState, ImageView, InterfaceView, LabView, LeaseState,
-    LeaseView, OverlayMode, SystemInfoView, VersionView,
+    DhcpMode, EntryKind, Fill, Hop, HopState, ImageState, ImageView, InterfaceView, LabView,
+    LeaseState, LeaseView, OverlayMode, SystemInfoView, VersionView,
 };
 
 impl Row for ClientView {
@@ -42,13 +42,27 @@ pub fn client(c: &ClientView) -> String {
         ("next boot", or_dash(c.one_shot_name.as_deref())),
         ("loader set", or_dash(c.loader_set.as_deref())),
         ("loader", or_dash(c.loader)),
-        ("changes", bytes(c.overlay_bytes)),
+        ("changes", changes(c)),
         ("disk in use", yes_no(c.disk_in_use)),
         ("virtual", yes_no(c.is_virtual)),
         ("created", c.created_at.to_string()),
         ("revision", c.revision.to_string()),
         ("last boot", or_dash(c.last_boot.as_ref().map(|b| b.id))),
     ])
+}
+
+/// What it wrote, and the most that it may.
+fn changes(c: &ClientView) -> String {
+    let held = bytes(c.overlay_bytes);
+    let fill = match c.fill() {
+        Fill::Room => "",
+        Fill::Nearly => ", nearly full",
+        Fill::Full => ", full: it refuses what is new",
+    };
+    match c.overlay_limit_bytes {
+        None => held,
+        Some(limit) => format!("{held} of {}{fill}", bytes(limit)),
+    }
 }
 
 fn yes_no(yes: bool) -> String {
@@ -84,6 +98,7 @@ pub fn image(i: &ImageView) -> String {
         ("test", at_version(i, Channel::Test)),
         ("maintenance", at_version(i, Channel::Maintenance)),
         ("superclient", or_dash(i.superclient_name.as_deref())),
+        ("private", yes_no(i.is_private)),
         ("created", i.created_at.to_string()),
         ("revision", i.revision.to_string()),
     ])
@@ -103,7 +118,13 @@ impl Row for VersionView {
         vec![
             self.number.to_string(),
             or_dash(self.parent),
-            listed(&self.channels),
+            match self.snapshot_of {
+                None => listed(&self.channels),
+                Some(id) => match &self.snapshot_of_name {
+                    Some(name) => format!("snapshot of {name}"),
+                    None => format!("snapshot of {id}"),
+                },
+            },
             bytes(self.allocated_bytes),
             self.author.clone(),
             self.created_at.to_string(),
@@ -406,7 +427,7 @@ mod tests {
             "id": uuid::Uuid::nil(), "name": "pc-07", "mac": "52:54:00:00:00:07", "state": "adopted",
             "image_id": null, "image_name": null, "mode": "reset", "group_id": null, "group_name": null,
             "boot_entry_id": null, "boot_entry_name": null, "one_shot_id": null, "one_shot_name": null,
-            "loader_set": null, "loader": null, "is_virtual": false, "address": null, "overlay_bytes": 0,
+            "loader_set": null, "loader": null, "is_virtual": false, "address": null, "overlay_bytes": 0, "quota_bytes": null, "overlay_limit_bytes": null,
             "disk_in_use": false, "created_at": "2026-11-21T07:00:00Z", "revision": 1, "last_boot": null,
         }))
         .expect("a computer");

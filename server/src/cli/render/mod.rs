@@ -7,6 +7,7 @@ mod firmware;
 mod loaders;
 mod scope;
 mod settings;
+mod snapshots;
 
 pub use boot::*;
 pub use control::*;
@@ -15,6 +16,7 @@ pub use firmware::*;
 pub use loaders::*;
 pub use scope::*;
 pub use settings::*;
+pub use snapshots::*;
 
 use serde_json::Value;
 

@@ -160,6 +160,8 @@ mod tests {
             is_virtual: false,
             address: None,
             overlay_bytes: 0,
+            quota_bytes: None,
+            overlay_limit_bytes: None,
             disk_in_use: false,
             created_at: Timestamp(0),
             revision: 1,

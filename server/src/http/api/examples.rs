@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn each_is_what_it_is_an_example_of() {
         let read = read_all!(
-            ApiTokenView ApplyParams MoveChannelParams SuperclientParams UpdateVersionParams AuditView BootChoiceView BootEntryView BootNetworkView BootView CreateBootEntryParams
+            ApiTokenView ApplyParams CloneParams TakeSnapshotParams SnapshotView MoveChannelParams SuperclientParams UpdateImageParams UpdateVersionParams AuditView BootChoiceView BootEntryView BootNetworkView BootView CreateBootEntryParams
             CreateFirmwareParams FirmwareView PinParams CreateGroupParams GroupView UpdateBootEntryParams UpdateGroupParams ChangePasswordParams ClientView
             ConfirmSettingsParams SettingsPreviewView SettingsRevisionView SettingsView UpdateSettingsParams
             CreateClientParams CreateReservationParams CreateScopeParams CreateTokenParams CreateUserParams EndedView ImageView InterfaceView JobView

@@ -58,7 +58,7 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Read the image's file again and compare it with what was imported, as a job.
+/// Read the files of the image's versions again and compare them with their checksums, as a job.
 #[utoipa::path(post, path = "/images/{image}/actions/verify", tag = "images", params(("image" = String, Path)),
     responses((status = 202, body = JobView)), security(("bearer" = ["operator"])))]
 async fn verify(As(operator): As<Operator>, Path(image): Path<String>) -> ApiResult<Response> {

@@ -20,6 +20,7 @@ pub mod reservations;
 pub mod scopes;
 pub mod secrets;
 pub mod settings;
+pub mod snapshots;
 pub mod system;
 pub mod tokens;
 pub mod users;
@@ -51,6 +52,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(scopes::routes())
         .merge(settings::routes())
         .merge(secrets::routes())
+        .merge(snapshots::routes())
         .merge(system::routes())
         .merge(tokens::routes())
         .merge(users::routes())

@@ -11,14 +11,17 @@ use axum::response::Response;
 use engine::Operator;
 use http::StatusCode;
 use types::{
-    ApplyParams, Channel, ImageView, JobView, MoveChannelParams, SuperclientParams,
-    UpdateVersionParams,
+    ApplyParams, Channel, CloneParams, ImageView, JobView, MoveChannelParams, SuperclientParams,
+    UpdateImageParams, UpdateVersionParams,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
+        .routes(routes!(update))
         .routes(routes!(describe, remove))
+        .routes(routes!(flatten))
+        .routes(routes!(clone))
         .routes(routes!(move_channel))
         .routes(routes!(revert))
         .routes(routes!(appoint, dismiss))
@@ -27,6 +30,43 @@ pub fn routes() -> OpenApiRouter<AppState> {
 
 fn shown(view: ImageView) -> ApiResult<Tagged<ImageView>> {
     Ok(Tagged(StatusCode::OK, view.revision, view))
+}
+
+/// Give an image another name, or make it private: of one computer, which keeps what it writes.
+#[utoipa::path(patch, path = "/images/{image}", tag = "images",
+    params(("image" = String, Path), IfMatch), request_body = UpdateImageParams,
+    responses((status = 200, body = ImageView)), security(("bearer" = ["operator"])))]
+async fn update(
+    As(operator): As<Operator>,
+    Path(image): Path<String>,
+    IfMatch(revision): IfMatch,
+    Body(params): Body<UpdateImageParams>,
+) -> ApiResult<Tagged<ImageView>> {
+    shown(operator.update_image(&image, revision, params).await?)
+}
+
+/// Make a version one that is made on no other, as a job, so that those below it can be removed.
+#[utoipa::path(post, path = "/images/{image}/versions/{version}/actions/flatten", tag = "images",
+    params(("image" = String, Path), ("version" = u32, Path)),
+    responses((status = 202, body = JobView)), security(("bearer" = ["operator"])))]
+async fn flatten(
+    As(operator): As<Operator>,
+    Path((image, version)): Path<(String, u32)>,
+) -> ApiResult<Response> {
+    Ok(accepted(operator.flatten_version(&image, version).await?))
+}
+
+/// Make an image of a version, as a job.
+#[utoipa::path(post, path = "/images/{image}/versions/{version}/actions/clone", tag = "images",
+    params(("image" = String, Path), ("version" = u32, Path)), request_body = CloneParams,
+    responses((status = 202, body = JobView)), security(("bearer" = ["operator"])))]
+async fn clone(
+    As(operator): As<Operator>,
+    Path((image, version)): Path<(String, u32)>,
+    Body(params): Body<CloneParams>,
+) -> ApiResult<Response> {
+    let job = operator.clone_version(&image, version, &params.name);
+    Ok(accepted(job.await?))
 }
 
 /// Say what a version is for.

@@ -40,6 +40,8 @@ pub struct ClientRecord {
     pub loader_set: Option<String>,
     /// The iPXE build of that set; None leaves it to its group.
     pub loader: Option<LoaderKind>,
+    /// The most that its overlay may hold, bytes; None leaves it to the setting for all.
+    pub quota_bytes: Option<u64>,
     /// When the record was made.
     pub created_at: Timestamp,
     /// Raised by one with each change that its view shows.
@@ -48,7 +50,7 @@ pub struct ClientRecord {
 
 impl Record for ClientRecord {
     const KIND: u8 = 1;
-    const SCHEMA: u16 = 3;
+    const SCHEMA: u16 = 4;
     const TABLE: &'static str = "clients";
     type Key = ClientId;
 
@@ -60,6 +62,7 @@ impl Record for ClientRecord {
         match schema {
             1 => decode_payload::<Client1>(payload).map(Self::from),
             2 => decode_payload::<Client2>(payload).map(Self::from),
+            3 => decode_payload::<Client3>(payload).map(Self::from),
             found => Err(CodecError::Schema {
                 found,
                 newest: Self::SCHEMA,
@@ -99,6 +102,7 @@ impl From<Client1> for ClientRecord {
             one_shot_id: None,
             loader_set: None,
             loader: None,
+            quota_bytes: None,
             created_at: old.created_at,
             revision: old.revision,
         }
@@ -136,6 +140,50 @@ impl From<Client2> for ClientRecord {
             one_shot_id: None,
             loader_set: None,
             loader: None,
+            quota_bytes: None,
+            created_at: old.created_at,
+            revision: old.revision,
+        }
+    }
+}
+
+/// Schema 3 of [`ClientRecord`]: its overlay may hold what it wants.
+#[derive(Deserialize)]
+struct Client3 {
+    id: ClientId,
+    name: String,
+    mac: MacAddr,
+    state: ClientState,
+    image_id: Option<ImageId>,
+    mode: OverlayMode,
+    is_virtual: bool,
+    chap_secret: StoredSecret,
+    group_id: Option<GroupId>,
+    boot_entry_id: Option<BootEntryId>,
+    one_shot_id: Option<BootEntryId>,
+    loader_set: Option<String>,
+    loader: Option<LoaderKind>,
+    created_at: Timestamp,
+    revision: u64,
+}
+
+impl From<Client3> for ClientRecord {
+    fn from(old: Client3) -> Self {
+        ClientRecord {
+            id: old.id,
+            name: old.name,
+            mac: old.mac,
+            state: old.state,
+            image_id: old.image_id,
+            mode: old.mode,
+            is_virtual: old.is_virtual,
+            chap_secret: old.chap_secret,
+            group_id: old.group_id,
+            boot_entry_id: old.boot_entry_id,
+            one_shot_id: old.one_shot_id,
+            loader_set: old.loader_set,
+            loader: old.loader,
+            quota_bytes: None,
             created_at: old.created_at,
             revision: old.revision,
         }

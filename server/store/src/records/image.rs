@@ -18,8 +18,6 @@ pub struct ImageRecord {
     pub state: ImageState,
     /// Size of the disk, bytes.
     pub size_bytes: u64,
-    /// SHA-256 of the whole disk as it was imported, once ready.
-    pub sha256: Option<[u8; 32]>,
     /// When its import began.
     pub created_at: Timestamp,
     /// Why the import failed.
@@ -34,6 +32,8 @@ pub struct ImageRecord {
     pub previous: Option<VersionId>,
     /// Who makes the next version.
     pub superclient: Option<ClientId>,
+    /// Of one computer, which keeps what it writes.
+    pub is_private: bool,
     /// Raised by one with each change.
     pub revision: u64,
 }
@@ -55,6 +55,11 @@ pub struct StoredVersion {
     pub created_at: Timestamp,
     /// Bytes it takes on our disk, without what is below it.
     pub allocated_bytes: u64,
+    /// SHA-256 of its files: of the whole disk for one that is made on no other. None while its import
+    /// runs, and for one that was made before there were such sums.
+    pub sha256: Option<[u8; 32]>,
+    /// The computer whose disk it is a snapshot of; None: it is for channels.
+    pub snapshot_of: Option<ClientId>,
 }
 
 /// What each channel is at.
@@ -97,9 +102,16 @@ impl StoredChannels {
     }
 }
 
+impl ImageRecord {
+    /// SHA-256 of the whole disk as it was imported, while that version is there.
+    pub fn imported_sha256(&self) -> Option<[u8; 32]> {
+        self.versions.iter().find(|v| v.number == 1)?.sha256
+    }
+}
+
 impl Record for ImageRecord {
     const KIND: u8 = 2;
-    const SCHEMA: u16 = 2;
+    const SCHEMA: u16 = 3;
     const TABLE: &'static str = "images";
     type Key = ImageId;
 
@@ -110,6 +122,7 @@ impl Record for ImageRecord {
     fn upgrade(schema: u16, payload: &[u8]) -> Result<Self, CodecError> {
         match schema {
             1 => decode_payload::<Image1>(payload).map(Self::from),
+            2 => decode_payload::<Image2>(payload).map(Self::from),
             found => Err(CodecError::Schema {
                 found,
                 newest: Self::SCHEMA,
@@ -140,7 +153,6 @@ impl From<Image1> for ImageRecord {
             name: old.name,
             state: old.state,
             size_bytes: old.size_bytes,
-            sha256: old.sha256,
             created_at: old.created_at,
             error: old.error,
             versions: vec![StoredVersion {
@@ -151,11 +163,74 @@ impl From<Image1> for ImageRecord {
                 author: String::new(),
                 created_at: old.created_at,
                 allocated_bytes: old.allocated_bytes,
+                sha256: old.sha256,
+                snapshot_of: None,
             }],
             numbered: 1,
             channels: StoredChannels::all_at(first),
             previous: None,
             superclient: None,
+            is_private: false,
+            revision: old.revision,
+        }
+    }
+}
+
+/// Schema 2 of [`ImageRecord`]: only what was imported has a checksum.
+#[derive(Deserialize)]
+struct Image2 {
+    id: ImageId,
+    name: String,
+    state: ImageState,
+    size_bytes: u64,
+    sha256: Option<[u8; 32]>,
+    created_at: Timestamp,
+    error: Option<String>,
+    versions: Vec<Version2>,
+    numbered: u32,
+    channels: StoredChannels,
+    previous: Option<VersionId>,
+    superclient: Option<ClientId>,
+    revision: u64,
+}
+
+#[derive(Deserialize)]
+struct Version2 {
+    id: VersionId,
+    number: u32,
+    parent: Option<VersionId>,
+    comment: String,
+    author: String,
+    created_at: Timestamp,
+    allocated_bytes: u64,
+}
+
+impl From<Image2> for ImageRecord {
+    fn from(old: Image2) -> Self {
+        let version = |v: Version2| StoredVersion {
+            id: v.id,
+            number: v.number,
+            parent: v.parent,
+            comment: v.comment,
+            author: v.author,
+            created_at: v.created_at,
+            allocated_bytes: v.allocated_bytes,
+            sha256: old.sha256.filter(|_| v.parent.is_none()),
+            snapshot_of: None,
+        };
+        ImageRecord {
+            id: old.id,
+            name: old.name,
+            state: old.state,
+            size_bytes: old.size_bytes,
+            created_at: old.created_at,
+            error: old.error,
+            versions: old.versions.into_iter().map(version).collect(),
+            numbered: old.numbered,
+            channels: old.channels,
+            previous: old.previous,
+            superclient: old.superclient,
+            is_private: false,
             revision: old.revision,
         }
     }

@@ -27,6 +27,7 @@ pub fn client() -> ClientRecord {
         one_shot_id: Some(BootEntryId::LOCAL),
         loader_set: Some("ipxe-2".into()),
         loader: Some(LoaderKind::Ipxe),
+        quota_bytes: Some(20 << 30),
         created_at: AT,
         revision: 3,
     }
@@ -93,7 +94,6 @@ pub fn image() -> ImageRecord {
         name: "debian-13".into(),
         state: ImageState::Failed,
         size_bytes: 8 << 30,
-        sha256: Some([0xab; 32]),
         created_at: AT,
         error: Some("the connection ended".into()),
         versions: vec![
@@ -105,6 +105,8 @@ pub fn image() -> ImageRecord {
                 author: "anna".into(),
                 created_at: AT,
                 allocated_bytes: 2 << 30,
+                sha256: Some([0xab; 32]),
+                snapshot_of: None,
             },
             StoredVersion {
                 id: VersionId(id(13)),
@@ -114,6 +116,8 @@ pub fn image() -> ImageRecord {
                 author: "otto".into(),
                 created_at: AT.plus_seconds(60),
                 allocated_bytes: 1 << 20,
+                sha256: Some([0xcd; 32]),
+                snapshot_of: Some(ClientId(id(1))),
             },
         ],
         numbered: 3,
@@ -123,6 +127,7 @@ pub fn image() -> ImageRecord {
         },
         previous: Some(VersionId(id(13))),
         superclient: Some(ClientId(id(1))),
+        is_private: true,
         revision: 2,
     }
 }

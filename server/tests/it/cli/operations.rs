@@ -122,6 +122,43 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
         &["image", "apply", "disk", "--comment", "updates"],
     ),
     (
+        "PATCH",
+        "/images/{image}",
+        &["image", "set", "disk", "--name", "other"],
+    ),
+    (
+        "POST",
+        "/images/{image}/versions/{version}/actions/clone",
+        &["image", "clone", "disk", "2", "--name", "other"],
+    ),
+    ("GET", "/snapshots", &["snapshot", "ls"]),
+    ("POST", "/snapshots", &["snapshot", "take", "a01"]),
+    (
+        "GET",
+        "/snapshots/{snapshot}",
+        &["snapshot", "show", "01990c2a"],
+    ),
+    (
+        "DELETE",
+        "/snapshots/{snapshot}",
+        &["snapshot", "rm", "01990c2a"],
+    ),
+    (
+        "POST",
+        "/snapshots/{snapshot}/actions/restore",
+        &["snapshot", "restore", "01990c2a"],
+    ),
+    (
+        "POST",
+        "/snapshots/{snapshot}/actions/clone",
+        &["snapshot", "clone", "01990c2a", "--name", "other"],
+    ),
+    (
+        "POST",
+        "/images/{image}/versions/{version}/actions/flatten",
+        &["image", "flatten", "disk", "2"],
+    ),
+    (
         "POST",
         "/images/{image}/actions/revert",
         &["image", "revert", "disk"],

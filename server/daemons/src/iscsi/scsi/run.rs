@@ -338,17 +338,28 @@ impl Unit {
     }
 
     pub(super) fn write(&self, offset: u64, buf: &[u8]) -> Result<(), Sense> {
-        self.device.write_at(offset, buf).map_err(|error| {
-            tracing::error!(target = %self.facts.target, offset, %error, "write failed");
-            Sense::WRITE_ERROR
-        })
+        self.device
+            .write_at(offset, buf)
+            .map_err(|error| self.not_written("write", offset, &error))
     }
 
     fn flush(&self) -> Result<(), Sense> {
-        self.device.flush().map_err(|error| {
-            tracing::error!(target = %self.facts.target, %error, "flush failed");
-            Sense::WRITE_ERROR
-        })
+        self.device
+            .flush()
+            .map_err(|error| self.not_written("flush", 0, &error))
+    }
+
+    /// What a guest is told of a change that was not made.
+    pub(super) fn not_written(&self, what: &str, offset: u64, error: &io::Error) -> Sense {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        let target = &self.facts.target;
+        if matches!(error.kind(), QuotaExceeded | StorageFull) {
+            // Not an error of ours, and a guest may try again without end: who watches disks tells of it.
+            tracing::debug!(%target, offset, %error, "{what} refused");
+            return Sense::SPACE_ALLOCATION_FAILED;
+        }
+        tracing::error!(%target, offset, %error, "{what} failed");
+        Sense::WRITE_ERROR
     }
 
     fn piece(&self, command: &Command, at: u64, data: &[u8]) -> Result<(), Sense> {

@@ -49,6 +49,9 @@ impl Sense {
     pub const RESERVATIONS_RELEASED: Sense = sense(0x06, 0x2a, 0x04);
     pub const REGISTRATIONS_PREEMPTED: Sense = sense(0x06, 0x2a, 0x05);
     pub const WRITE_PROTECTED: Sense = sense(0x07, 0x27, 0x00);
+    /// No space is left behind a thinly provisioned disk (SBC-3 section 4.7.3.6); guests tell it from a
+    /// broken disk: Linux makes ENOSPC of it.
+    pub const SPACE_ALLOCATION_FAILED: Sense = sense(0x07, 0x27, 0x07);
     pub const DATA_PHASE_ERROR: Sense = sense(0x0b, 0x4b, 0x00);
     pub const TOO_MUCH_WRITE_DATA: Sense = sense(0x0b, 0x0c, 0x0d);
     pub const MISCOMPARE: Sense = sense(0x0e, 0x1d, 0x00);

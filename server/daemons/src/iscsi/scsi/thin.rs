@@ -58,10 +58,9 @@ impl Unit {
     }
 
     fn discard(&self, offset: u64, len: u64) -> Result<(), Sense> {
-        self.device.discard(offset, len).map_err(|error| {
-            tracing::error!(target = %self.facts.target, offset, len, %error, "discard failed");
-            Sense::WRITE_ERROR
-        })
+        self.device
+            .discard(offset, len)
+            .map_err(|error| self.not_written("discard", offset, &error))
     }
 
     /// UNMAP with its parameter list; nothing is unmapped unless the whole list is sound.

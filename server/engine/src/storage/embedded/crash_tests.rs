@@ -433,6 +433,44 @@ fn a_version_is_whole_or_not_there_whenever_the_power_goes_or_an_operation_fails
 }
 
 #[test]
+fn a_version_reads_the_same_whenever_the_power_goes_while_it_is_flattened_or_an_operation_fails() {
+    let (mut flat, mut failed) = (0, 0);
+    for n in 0..300u64 {
+        let mut dice = Dice(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 5);
+        let (images, overlays, storage, mut disk) = stage();
+        let device = storage.open_overlay(CLIENT).unwrap();
+        for round in 0..10 {
+            let (at, bytes, _) = change(&mut dice, round);
+            device.write_at(at as u64, &bytes).unwrap();
+            disk[at..at + bytes.len()].copy_from_slice(&bytes);
+        }
+        device.flush().unwrap();
+        storage.promote(CLIENT, NEXT, &mut |_, _| true).unwrap();
+        let errno = [nix::libc::EIO, nix::libc::ENOSPC][n as usize % 2];
+        images.0.lock().unwrap().fail_in = Some((dice.roll(32), errno));
+        let made = storage.flatten(NEXT, &mut |_, _| true);
+        images.0.lock().unwrap().fail_in = None;
+        failed += u64::from(made.is_err());
+        drop((device, storage));
+        let left = images.crash(&mut dice);
+        let why = format!("round {n}");
+        assert!(
+            check_version(&left, &overlays, &disk, &why),
+            "{why}: it is gone"
+        );
+        let names = left.list().unwrap();
+        let whole = names.contains(&super::image_name(NEXT));
+        assert!(whole || made.is_err(), "{why}: what was promised is gone");
+        assert_eq!(names.len(), if whole { 2 } else { 3 }, "{why}: {names:?}");
+        flat += u64::from(whole);
+    }
+    assert!(
+        flat > 50 && failed > 50,
+        "{flat} flat, {failed} failed: one case was hardly met"
+    );
+}
+
+#[test]
 fn reading_and_writing_at_random_is_like_a_plain_disk() {
     for seed in 1..=200u64 {
         let mut dice = Dice(seed * 31 + 7);

@@ -1,6 +1,8 @@
 //! Storage on any file system: the first version of an image is a sparse file, and each later one, as
 //! an overlay, a sparse data file and a map of what is in it. No version ever changes.
 
+mod checksum;
+mod flatten;
 mod import;
 mod map;
 mod overlay;
@@ -14,17 +16,20 @@ mod crash_tests;
 mod fault_tests;
 
 use super::{
-    ImportSink, Progress, StorageBackend,
+    ImportSink, Imported, Progress, Promoted, StorageBackend,
     files::{Files, OsFiles},
 };
 use crate::{Area, Error, Result, export::BlockDevice};
 use map::{Header, Map};
 use overlay::Overlay;
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use types::{ClientId, VersionId};
 use version::{Delta, Version};
@@ -49,6 +54,10 @@ pub struct EmbeddedStorage {
     slots: Mutex<HashMap<ClientId, Slot>>,
     /// Apart from the slots: views ask for it, and must never wait for the file system.
     sizes: Mutex<HashMap<ClientId, Size>>,
+    /// One at a time: two that flatten one version would write one file.
+    flattening: Mutex<()>,
+    /// The most that each overlay may hold, bytes; an open one looks at each first write of a block.
+    quotas: Mutex<HashMap<ClientId, Arc<AtomicU64>>>,
 }
 
 impl EmbeddedStorage {
@@ -72,6 +81,8 @@ impl EmbeddedStorage {
             overlays,
             open: Mutex::default(),
             slots: Mutex::default(),
+            quotas: Mutex::default(),
+            flattening: Mutex::default(),
         })
     }
 
@@ -135,7 +146,8 @@ impl EmbeddedStorage {
     }
 
     fn load(&self, client: ClientId) -> io::Result<Arc<Overlay>> {
-        let overlay = Overlay::open(self.overlays.clone(), &map_name(client), |h| {
+        let (map, quota) = (map_name(client), self.quota(client));
+        let overlay = Overlay::open(self.overlays.clone(), &map, quota, |h| {
             Ok((
                 self.version(h.parent)?,
                 self.overlays.open(&data_name(client, h.generation))?,
@@ -222,6 +234,14 @@ impl EmbeddedStorage {
         *slot = Some(overlay.clone());
         lock(&self.sizes).insert(client, Size::Open(overlay.clone()));
         Ok(overlay)
+    }
+
+    fn quota(&self, client: ClientId) -> Arc<AtomicU64> {
+        let none = || Arc::new(AtomicU64::new(u64::MAX));
+        lock(&self.quotas)
+            .entry(client)
+            .or_insert_with(none)
+            .clone()
     }
 
     fn slot(&self, client: ClientId) -> Slot {
@@ -327,7 +347,9 @@ impl StorageBackend for EmbeddedStorage {
                 .or_else(|| name.strip_suffix(".map"));
             stem?.parse().ok()
         };
-        Ok(names.iter().filter_map(id).collect())
+        // One that is being flattened has both for a moment.
+        let ids: BTreeSet<VersionId> = names.iter().filter_map(id).collect();
+        Ok(ids.into_iter().collect())
     }
 
     fn promote(
@@ -335,7 +357,7 @@ impl StorageBackend for EmbeddedStorage {
         client: ClientId,
         version: VersionId,
         progress: &mut Progress<'_>,
-    ) -> Result<Option<u64>> {
+    ) -> Result<Option<Promoted>> {
         let slot = self.slot(client);
         let overlay = self.open_slot(&mut lock(&slot), client)?;
         let below = overlay.below().clone();
@@ -343,19 +365,69 @@ impl StorageBackend for EmbeddedStorage {
             return Err(Error::conflict(
                 Area::Image,
                 format!("{} versions are above each other", below.depth() + 1),
-                "No more can be made above them. Import the disk as an image of its own.",
+                "No more can be made above them. Flatten one of them first: it is one of its own then.",
             ));
         }
         let failed = || Error::io(format!("making a version of the disk of {client}"));
         let (data, map) = promote::names(version);
         let names = (data.as_str(), map.as_str());
         let made = promote::promote(&overlay, &below, self.images.as_ref(), names, progress);
-        if !made.map_err(failed())? {
+        let Some(sha256) = made.map_err(failed())? else {
             return Ok(None);
-        }
+        };
         let size = |name: &str| self.images.open(name)?.allocated();
         let taken = size(&data).and_then(|bytes| Ok(bytes + size(&map)?));
-        taken.map(Some).map_err(failed())
+        let made = |allocated_bytes| Promoted {
+            allocated_bytes,
+            sha256,
+        };
+        taken.map(|bytes| Some(made(bytes))).map_err(failed())
+    }
+
+    fn checksum(
+        &self,
+        version: VersionId,
+        progress: &mut Progress<'_>,
+    ) -> Result<Option<[u8; 32]>> {
+        checksum::of_version(self.images.as_ref(), version, progress)
+            .map_err(Error::io(format!("reading the files of version {version}")))
+    }
+
+    fn flatten(&self, version: VersionId, progress: &mut Progress<'_>) -> Result<Option<Imported>> {
+        let failed = || Error::io(format!("flattening version {version}"));
+        let _alone = lock(&self.flattening);
+        let open = self.version(version).map_err(failed())?;
+        let flat = flatten::copy(&open, self.images.clone(), image_name(version), progress)?;
+        if flat.is_none() {
+            return Ok(None);
+        }
+        // From here on it is looked for there alone: what is open goes on with the files that it has.
+        lock(&self.open).remove(&version);
+        let (data, map) = promote::names(version);
+        let removed = [map, data]
+            .iter()
+            .try_for_each(|name| self.images.remove(name))
+            .and_then(|()| self.images.sync());
+        if let Err(error) = removed {
+            tracing::warn!(%version, %error, "what a flattened version was before could not be removed; the next start does it");
+        }
+        Ok(flat)
+    }
+
+    fn copy(
+        &self,
+        from: VersionId,
+        to: VersionId,
+        progress: &mut Progress<'_>,
+    ) -> Result<Option<Imported>> {
+        let open = self.version(from);
+        let open = open.map_err(Error::io(format!("copying version {from}")))?;
+        flatten::copy(&open, self.images.clone(), image_name(to), progress)
+    }
+
+    fn set_quota(&self, client: ClientId, bytes: Option<u64>) {
+        let bytes = bytes.unwrap_or(u64::MAX);
+        self.quota(client).store(bytes, Ordering::Relaxed);
     }
 
     fn remove_overlay(&self, client: ClientId) -> Result<()> {
@@ -371,6 +443,7 @@ impl StorageBackend for EmbeddedStorage {
             .and_then(|()| {
                 *slot = None;
                 lock(&self.sizes).remove(&client);
+                lock(&self.quotas).remove(&client);
                 self.overlays.sync()?;
                 for (_, name) in self.data_files(client)? {
                     self.overlays.remove(&name)?;
@@ -430,13 +503,22 @@ fn data_name(client: ClientId, generation: u64) -> String {
     format!("{client}.{generation}.data")
 }
 
-/// Removes half-made versions.
+/// Removes half-made versions, and what flattened ones were before.
 fn sweep_versions(files: &dyn Files) -> io::Result<()> {
     let names = files.list()?;
+    let has = |name: String| names.contains(&name);
+    // A map before its data: without data it would be damage.
+    for map in names.iter().filter(|name| name.ends_with(".map")) {
+        let version = map.trim_end_matches(".map");
+        if has(format!("{version}.raw")) {
+            files.remove(map)?;
+            files.remove(&format!("{version}.data"))?;
+        }
+    }
     for name in &names {
         let unnamed = name
             .strip_suffix(".data")
-            .is_some_and(|version| !names.contains(&format!("{version}.map")));
+            .is_some_and(|version| !has(format!("{version}.map")));
         if unnamed || name.ends_with(".part") {
             files.remove(name)?;
         }

@@ -45,8 +45,10 @@ pub struct Overlay {
     /// Set when a sync failed: the kernel may have dropped what it could not write, so nothing
     /// that follows can be vouched for until the overlay is opened anew.
     broken: AtomicBool,
-    /// Blocks in state [`State::Data`].
+    /// Blocks in state [`State::Data`], and those that are about to be.
     data_blocks: AtomicU64,
+    /// The most that it may hold, bytes; what is above it already stays. Changed from outside.
+    quota: Arc<AtomicU64>,
     /// Where a rewritten map goes: the folder and the map's name. None once this overlay was
     /// replaced by a reset, so that it can't come back over its successor.
     home: Mutex<Option<(Arc<dyn Files>, String)>>,
@@ -57,6 +59,7 @@ impl Overlay {
     pub fn open(
         files: Arc<dyn Files>,
         map_name: &str,
+        quota: Arc<AtomicU64>,
         open: impl FnOnce(&Header) -> io::Result<(Arc<Version>, Arc<dyn BlockFile>)>,
     ) -> io::Result<Overlay> {
         let (header, states, map) = Map::open(files.open(map_name)?)?;
@@ -78,6 +81,7 @@ impl Overlay {
             map: Mutex::new(map),
             broken: AtomicBool::new(false),
             data_blocks: AtomicU64::new(data_blocks),
+            quota,
             home: Mutex::new(Some((files, map_name.into()))),
         })
     }
@@ -152,7 +156,8 @@ impl Overlay {
             self.states.set(block, state);
             dirty.note(block, state);
             match (old, state) {
-                (_, State::Data) => _ = self.data_blocks.fetch_add(1, Ordering::Relaxed),
+                // Counted when their place was taken.
+                (_, State::Data) => {}
                 (State::Data, _) => _ = self.data_blocks.fetch_sub(1, Ordering::Relaxed),
                 _ => {}
             }
@@ -176,6 +181,20 @@ impl Overlay {
         let end = offset + buf.len() as u64;
         let (first, last) = (offset / BLOCK, (end - 1) / BLOCK);
         let _stripes = self.lock_stretches(first, last);
+        let new = self.new_blocks(first, last + 1);
+        self.take_place(new)?;
+        let written = self.write_whole(offset, buf);
+        match written {
+            Ok(()) => self.mark(first, last + 1, State::Data),
+            Err(_) => _ = self.data_blocks.fetch_sub(new, Ordering::Relaxed),
+        }
+        written
+    }
+
+    /// Fills what is missing of the first and the last block, and writes; the caller holds their stripes.
+    fn write_whole(&self, offset: u64, buf: &[u8]) -> io::Result<()> {
+        let end = offset + buf.len() as u64;
+        let (first, last) = (offset / BLOCK, (end - 1) / BLOCK);
         let head = self.states.get(first);
         if head != State::Data && !offset.is_multiple_of(BLOCK) {
             self.fill(head, first * BLOCK, offset)?;
@@ -187,8 +206,36 @@ impl Overlay {
         }
         self.data.write_at(offset, buf)?;
         self.unsynced.store(true, Ordering::Release);
-        self.mark(first, last + 1, State::Data);
         Ok(())
+    }
+
+    /// How many blocks of `[first, end)` are not in the data file yet; the caller holds their stripes.
+    fn new_blocks(&self, first: u64, end: u64) -> u64 {
+        let (mut new, mut at) = (0, first);
+        while at < end {
+            let (state, next) = self.states.run(at, end);
+            if state != State::Data {
+                new += next - at;
+            }
+            at = next;
+        }
+        new
+    }
+
+    /// Counts so many blocks more, if they fit: side by side, two writes must not both get the last place.
+    fn take_place(&self, blocks: u64) -> io::Result<()> {
+        let quota = self.quota.load(Ordering::Relaxed) / BLOCK;
+        let add = |taken: u64| taken.checked_add(blocks).filter(|sum| *sum <= quota);
+        let taken = self
+            .data_blocks
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        match taken {
+            Ok(_) => Ok(()),
+            Err(_) => Err(io::Error::new(
+                io::ErrorKind::QuotaExceeded,
+                "the overlay holds as much as it may",
+            )),
+        }
     }
 
     /// Copies `[from, to)` of one block, as it reads now, into the data file.

@@ -2,6 +2,7 @@
 //! from the version below. The overlay stays as it is.
 
 use super::{
+    checksum::BlockHash,
     map::{Header, Map},
     overlay::Overlay,
     states::{BLOCK, Change, State},
@@ -14,8 +15,8 @@ use types::VersionId;
 /// Bytes copied at a time.
 const PIECE: u64 = 1 << 20;
 
-/// Copies what an overlay holds into the files of a new version, which is there once this has ended.
-/// False, and nothing is left, when `progress` said to stop.
+/// Copies what an overlay holds into the files of a new version, which is there once this has ended, and gives
+/// back its checksum. None, and nothing is left, when `progress` said to stop.
 ///
 /// # Errors
 /// Of the file system; nothing is left of it then, or the next start sweeps it.
@@ -25,22 +26,22 @@ pub fn promote(
     files: &dyn Files,
     (data_name, map_name): (&str, &str),
     progress: &mut Progress<'_>,
-) -> io::Result<bool> {
+) -> io::Result<Option<[u8; 32]>> {
     let (data_part, map_part) = (format!("{data_name}.part"), format!("{map_name}.part"));
     let copied = copy(overlay, below, files, (&data_part, &map_part), progress);
-    if !matches!(copied, Ok(true)) {
+    let Ok(Some(sum)) = copied else {
         for part in [&data_part, &map_part] {
             if let Err(error) = files.remove(part) {
                 tracing::warn!(file = %part, %error, "a broken-off copy could not be removed; the next start does it");
             }
         }
         return copied;
-    }
+    };
     // The map last: it makes the version. A data file without one is swept.
     files.rename(&data_part, data_name)?;
     files.rename(&map_part, map_name)?;
     files.sync()?;
-    Ok(true)
+    Ok(Some(sum))
 }
 
 fn copy(
@@ -49,13 +50,13 @@ fn copy(
     files: &dyn Files,
     (data_part, map_part): (&str, &str),
     progress: &mut Progress<'_>,
-) -> io::Result<bool> {
+) -> io::Result<Option<[u8; 32]>> {
     let size_bytes = below.size_bytes();
     let all = overlay.changes();
     let total = all.iter().map(|c| u64::from(c.1) * BLOCK).sum();
     let data = files.create(data_part)?;
     data.set_len(size_bytes)?;
-    let (mut kept, mut done) = (Vec::new(), 0);
+    let (mut kept, mut done, mut hash) = (Vec::new(), 0, BlockHash::default());
     let (mut new, mut old) = (vec![0; PIECE as usize], vec![0; PIECE as usize]);
     for (first, count, state) in all {
         let end = (first + u64::from(count)) * BLOCK;
@@ -70,19 +71,19 @@ fn copy(
             below.read_at(at, old)?;
             for (from, to, state) in differing(new, old) {
                 let offset = at + from as u64;
+                let first = offset / BLOCK;
+                let count = (to - from).div_ceil(BLOCK as usize) as u32;
                 if state == State::Data {
                     data.write_at(offset, &new[from..to])?;
+                    hash.data(first, &new[from..to]);
+                } else {
+                    hash.zeros(first, u64::from(count));
                 }
-                note(
-                    &mut kept,
-                    offset / BLOCK,
-                    (to - from).div_ceil(BLOCK as usize) as u32,
-                    state,
-                );
+                note(&mut kept, first, count, state);
             }
             done += stop - at;
             if !progress(done, total) {
-                return Ok(false);
+                return Ok(None);
             }
             at = (at + PIECE).min(end);
         }
@@ -94,7 +95,7 @@ fn copy(
         generation: 0,
     };
     Map::create(files.create(map_part)?, header, &kept)?;
-    Ok(true)
+    Ok(Some(hash.finish()))
 }
 
 /// The runs of blocks of `new` that differ from `old`: from, to in bytes, and whether they hold anything.

@@ -1,0 +1,117 @@
+//! How full the overlays are: limits are put on them, and pages and log are told before one is full.
+
+use super::{Boots, disks::Disks};
+use std::{collections::HashMap, time::Duration};
+use store::ClientRecord;
+use types::{ClientId, Fill};
+
+/// Between two looks. A guest that writes 100 MB a second fills half a gigabyte meanwhile.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// What was seen of one overlay.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    bytes: u64,
+    fill: Fill,
+}
+
+/// What the last look saw.
+#[derive(Default)]
+pub(super) struct Fullness(HashMap<ClientId, Seen>);
+
+impl Fullness {
+    /// What a client's overlay is at now. Whether pages are to be told, and the fill when it is another than before.
+    fn see(&mut self, client: ClientId, now: Seen) -> (bool, Option<Fill>) {
+        match self.0.insert(client, now) {
+            Some(old) => (old != now, (old.fill != now.fill).then_some(now.fill)),
+            // A start of the server tells of what is full, too.
+            None => (false, (now.fill != Fill::Room).then_some(now.fill)),
+        }
+    }
+}
+
+impl Boots {
+    /// Looks at the overlays until `stop`.
+    pub async fn watch_overlays(&self, stop: impl Future<Output = ()>) {
+        let mut seen = Fullness::default();
+        let mut due = tokio::time::interval(LOOK);
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            tokio::select! {
+                () = stop.as_mut() => return,
+                _ = due.tick() => self.inner.disks.look(&mut seen),
+            }
+        }
+    }
+}
+
+impl Disks {
+    /// Puts the limit of a client on its overlay. What is above it already stays.
+    pub(super) fn limit(&self, client: &ClientRecord) -> Option<u64> {
+        let limit = self.clients.overlay_limit(client);
+        self.storage.set_quota(client.id, limit);
+        limit
+    }
+
+    /// One look at all of them: also a setting, a superclient or a quota that was changed holds from now on.
+    pub(super) fn look(&self, seen: &mut Fullness) {
+        let clients = self.clients.records();
+        seen.0.retain(|id, _| self.clients.get(*id).is_some());
+        for client in clients {
+            let limit = self.limit(&client);
+            let bytes = self.storage.overlay_bytes(client.id);
+            let fill = Fill::of(bytes, limit);
+            let (tell, changed) = seen.see(client.id, Seen { bytes, fill });
+            if tell {
+                self.clients.touch(client.mac);
+            }
+            let (name, limit) = (&client.name, limit.unwrap_or(0));
+            match changed {
+                None => {}
+                Some(Fill::Room) => tracing::info!(client = %name, "its disk has room again"),
+                Some(Fill::Nearly) => tracing::warn!(
+                    client = %name, bytes, limit,
+                    "its disk is nearly full: raise its quota, or discard its changes when it is off"
+                ),
+                Some(Fill::Full) => tracing::warn!(
+                    client = %name, bytes, limit,
+                    "its disk is full and refuses what is new: raise its quota, or discard its changes when it is off"
+                ),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_is_told_once_and_growth_to_pages_alone() {
+        let id = ClientId(uuid::Uuid::from_u128(1));
+        let mut seen = Fullness::default();
+        let limit = Some(100 << 20);
+        let mut at = |mib: u64| {
+            let bytes = mib << 20;
+            let fill = Fill::of(bytes, limit);
+            seen.see(id, Seen { bytes, fill })
+        };
+        assert_eq!(at(0), (false, None));
+        assert_eq!(at(50), (true, None));
+        assert_eq!(at(50), (false, None));
+        assert_eq!(at(80), (true, Some(Fill::Nearly)));
+        assert_eq!(at(81), (true, None));
+        assert_eq!(at(100), (true, Some(Fill::Full)));
+        assert_eq!(at(10), (true, Some(Fill::Room)));
+    }
+
+    #[test]
+    fn what_is_full_when_the_server_starts_is_told() {
+        let id = ClientId(uuid::Uuid::from_u128(1));
+        let full = Seen {
+            bytes: 8192,
+            fill: Fill::of(8192, Some(8192)),
+        };
+        assert_eq!(Fullness::default().see(id, full), (false, Some(Fill::Full)));
+    }
+}

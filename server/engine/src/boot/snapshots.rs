@@ -1,0 +1,142 @@
+//! Snapshots of computers' disks: taken while the computer is off, and gone back to.
+//!
+//! A snapshot is a version of the image that no channel can be at. It holds a copy of what the computer
+//! wrote, so that it can be removed without touching the disk that it was taken of.
+
+use super::Boots;
+use crate::{
+    Area, By, Error, Result,
+    audit::Change,
+    images::{Made, comment},
+    jobs::JobHandle,
+    storage::Progress,
+};
+use store::ClientRecord;
+use types::{ClientId, ClientView, VersionId};
+use uuid::Uuid;
+
+impl Boots {
+    /// Whether a snapshot of this computer's disk can be taken now.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when it runs, has written nothing, or keeps nothing.
+    pub(crate) async fn may_take_snapshot(&self, client: &ClientRecord) -> Result<()> {
+        let disks = &self.inner.disks;
+        if !disks.keeps(client) {
+            return Err(Error::conflict(
+                Area::Client,
+                format!("the disk of {:?} is begun anew at each boot", client.name),
+                "There is nothing to go back to. Let it keep its changes: nsboot client set NAME --mode keep.",
+            ));
+        }
+        disks.require_off(client)?;
+        match disks.is_untouched(client.id).await? {
+            true => Err(Error::conflict(
+                Area::Client,
+                format!(
+                    "{:?} has written nothing since its disk was begun",
+                    client.name
+                ),
+                "There is nothing to take: what it starts from is kept anyway.",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes a snapshot of a computer's disk; its number. None when the job was cancelled meanwhile.
+    ///
+    /// # Errors
+    /// As [`Boots::may_take_snapshot`]; why the file system refused.
+    pub(crate) async fn take_snapshot(
+        &self,
+        by: &By,
+        client: ClientId,
+        text: &str,
+        job: &JobHandle,
+    ) -> Result<Option<u32>> {
+        let text = comment(text)?;
+        let disks = &self.inner.disks;
+        let client = disks.clients.get(client);
+        let client = client.ok_or_else(|| Error::not_found(Area::Client, "the computer"))?;
+        // A boot that begins meanwhile waits, and is told.
+        let _turn = disks.turn_now(&client)?;
+        self.may_take_snapshot(&client).await?;
+        let image = client.image_id.and_then(|id| disks.images.get(id));
+        let parent = disks.overlay_version(client.id).await?;
+        let (Some(image), Some(parent)) = (image, parent) else {
+            return Err(elsewhere(&client));
+        };
+        if image.superclient == Some(client.id) {
+            return Err(Error::conflict(
+                Area::Client,
+                format!("{:?} is the superclient of {:?}", client.name, image.name),
+                "Apply its changes: they become a version, which can be gone back to.",
+            ));
+        }
+        if !image.versions.iter().any(|v| v.id == parent) {
+            return Err(elsewhere(&client));
+        }
+        let (storage, from, id) = (disks.storage.clone(), client.id, VersionId(Uuid::now_v7()));
+        let copy = move |progress: &mut Progress<'_>| storage.promote(from, id, progress);
+        let Some(promoted) = job.wait_for(copy).await? else {
+            return Ok(None);
+        };
+        let made = Made {
+            id,
+            parent,
+            comment: text,
+            promoted,
+            snapshot_of: Some(client.id),
+        };
+        let image = disks.images.enter(by, image.id, made).await?;
+        let taken = image.versions.iter().find(|v| v.id == id);
+        Ok(taken.map(|v| v.number))
+    }
+
+    /// The computer's disk is what it was at a snapshot. What it wrote since is gone.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] when it runs, or boots another image by now.
+    pub(crate) async fn restore(&self, by: &By, snapshot: VersionId) -> Result<ClientView> {
+        let disks = &self.inner.disks;
+        let (image, version) = disks.images.require_snapshot(snapshot)?;
+        let client = version.snapshot_of.and_then(|id| disks.clients.get(id));
+        let client = client.ok_or_else(|| Error::not_found(Area::Client, "its computer"))?;
+        if client.image_id != Some(image.id) {
+            return Err(Error::conflict(
+                Area::Client,
+                format!("{:?} does not boot {:?} any more", client.name, image.name),
+                "Give it that image again first, or make an image of the snapshot.",
+            ));
+        }
+        if !disks.keeps(&client) || image.superclient == Some(client.id) {
+            return Err(Error::conflict(
+                Area::Client,
+                format!("{:?} does not keep a disk of its own now", client.name),
+                "Let it keep its changes first: nsboot client set NAME --mode keep. A superclient is ended first.",
+            ));
+        }
+        let _turn = disks.turn_now(&client)?;
+        disks.require_off(&client)?;
+        let gone = disks.storage.overlay_bytes(client.id);
+        disks.begin_anew(client.id, snapshot).await?;
+        let facts =
+            serde_json::json!({ "snapshot": version.number, "image": image.name, "bytes": gone });
+        let change = Change::act("client.restore", "client", client.id, &client.name)
+            .facts(None, Some(facts));
+        self.note(by, change).await?;
+        disks.clients.touch(client.mac);
+        Ok(disks.clients.view(&client))
+    }
+}
+
+fn elsewhere(client: &ClientRecord) -> Error {
+    Error::conflict(
+        Area::Client,
+        format!(
+            "the disk of {:?} is on no version of its image",
+            client.name
+        ),
+        "Start it once: its disk is put on its image then.",
+    )
+}
