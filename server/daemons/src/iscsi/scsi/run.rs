@@ -8,7 +8,7 @@ use super::{
     sense::Sense,
     unit::{Nexus, Unit},
 };
-use std::sync::PoisonError;
+use std::{io, sync::PoisonError};
 
 /// The longest parameter list that is collected, in bytes.
 const MAX_LIST: u64 = 64 * 1024;
