@@ -4,9 +4,9 @@
 use crate::start::Start;
 use leptos::prelude::*;
 use types::{
-    AuditView, BootEntryView, BootNetworkView, BootView, ClientId, ClientView, Event, FirmwareView,
-    GroupView, ImageId, ImageView, JobId, JobView, LeaseView, ReservationView, ScopeView,
-    ServerFrame, Snapshot, Timestamp, TrialView,
+    AuditView, BootEntryView, BootNetworkView, BootView, ClientId, ClientView, Event, ExportView,
+    FirmwareView, GroupView, ImageId, ImageView, JobId, JobView, LeaseView, ReservationView,
+    ScopeView, ServerFrame, Snapshot, StorageView, Timestamp, TrialView,
 };
 
 #[cfg(feature = "hydrate")]
@@ -63,6 +63,10 @@ pub struct Live {
     pub loaders: RwSignal<Option<String>>,
     /// The names of the loader sets.
     pub sets: RwSignal<Vec<String>>,
+    /// The disks that are offered; whole once the page that shows them has read them.
+    pub exports: RwSignal<Vec<ExportView>>,
+    /// Space, once it was read or told.
+    pub storage: RwSignal<Option<StorageView>>,
     /// The network change that waits to be confirmed.
     pub trial: RwSignal<Option<TrialView>>,
     pub link: RwSignal<Link>,
@@ -96,6 +100,8 @@ impl Live {
             sets: RwSignal::new(Vec::new()),
             entry: RwSignal::new(None),
             settings: RwSignal::new(None),
+            exports: RwSignal::new(Vec::new()),
+            storage: RwSignal::new(None),
             trial: RwSignal::new(None),
             link: RwSignal::new(Link::Connecting),
             snapshots: RwSignal::new(0),
@@ -208,6 +214,11 @@ impl Live {
                 self.sets.set(sets);
                 self.loaders.set(Some(set));
             }
+            Event::ExportChanged { export } => put(self.exports, export, |e| e.client_id),
+            Event::ExportRemoved { id } => {
+                self.exports.update(|all| all.retain(|e| e.client_id != id));
+            }
+            Event::StorageChanged { storage } => self.storage.set(Some(storage)),
             Event::AuditAdded { entry } => self.entry.set(Some(entry)),
             Event::NetworkRemoved {
                 interface,

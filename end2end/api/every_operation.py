@@ -8,6 +8,7 @@ The virtual computer's operations need the lab; where the box has none, they are
 import io
 import os
 import pathlib
+import shutil
 import struct
 import sys
 import tarfile
@@ -27,6 +28,9 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 NAME, PASSWORD = "admin", "correct horse battery"
 # Bytes that a long image seems to have: reading it takes until somebody cancels.
 LONG = 1 << 40
+# What needs a disk that a computer booted from.
+OF_A_DISK = [("/exports/{client}", "GET"), ("/exports/{client}/sessions", "GET"),
+             ("/exports/{client}/sessions/{session}", "DELETE")]
 
 url, code, data = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 schema = schemathesis.openapi.from_url(f"{url}/api/openapi.json")
@@ -141,6 +145,16 @@ def write_block(client):
         out.write(record + struct.pack("<I", crc32c(struct.pack("<Q", out.tell()) + record)))
 
 
+def kept(admin, client):
+    """What takes space. Nothing is offered without a boot: see `left_out`."""
+    ask("GET", "/storage", admin)
+    ask("GET", "/exports", admin)
+    ask("GET", "/overlays", admin)
+    orphan = uuid.uuid4()
+    shutil.copy(data / "overlays" / f"{client}.map", data / "overlays" / f"{orphan}.map")
+    ask("DELETE", "/overlays/{client}", admin, client=str(orphan))
+
+
 def versions(admin):
     client = ask("PATCH", "/clients/{client}", admin, {"image": "disk"}, client="pc-2")
     ask("PUT", "/images/{image}/superclient", admin, {"client": "pc-2"}, image="disk")
@@ -150,6 +164,7 @@ def versions(admin):
     for channel, version in [("production", 2), ("maintenance", 1)]:
         ask("PUT", "/images/{image}/channels/{channel}", admin, {"version": version}, image="disk", channel=channel)
     ask("POST", "/images/{image}/actions/revert", admin, image="disk")
+    kept(admin, client["id"])
     ask("POST", "/clients/{client}/actions/discard", admin, client="pc-2")
     ask("DELETE", "/images/{image}/superclient", admin, image="disk")
     over(admin, ask("POST", "/images/{image}/versions/{version}/actions/flatten", admin, image="disk", version=2))
@@ -266,7 +281,7 @@ def lab(admin):
     if not there["available"]:
         print(f"Without the virtual lab: {there['reason']}")
         ask("POST", "/lab/actions/down", admin)
-        left_out = [("/lab/actions/up", "POST"), ("/lab/actions/boot", "POST"), ("/boots/{boot}", "GET"),
+        left_out = OF_A_DISK + [("/lab/actions/up", "POST"), ("/lab/actions/boot", "POST"), ("/boots/{boot}", "GET"),
                     ("/leases/{address}", "GET"), ("/leases/{address}/actions/keep", "POST"), ("/leases/{address}", "DELETE")]
         return {(method, f"/api/v1{path}") for path, method in left_out}
     try:
@@ -278,6 +293,13 @@ def lab(admin):
         boots = until("a boot", lambda: ask("GET", "/boots", admin)["items"])
         if boots:
             ask("GET", "/boots/{boot}", admin, boot=boots[0]["id"])
+        exports = until("a session on a disk", lambda: [e for e in ask("GET", "/exports", admin)["items"] if e["sessions"]])
+        if exports:
+            one = exports[0]["client_id"]
+            ask("GET", "/exports/{client}", admin, client=one)
+            sessions = ask("GET", "/exports/{client}/sessions", admin, client=one)["items"]
+            if sessions:
+                ask("DELETE", "/exports/{client}/sessions/{session}", admin, client=one, session=sessions[0]["id"])
         leases = until("a lease", lambda: ask("GET", "/leases", admin)["items"])
         if leases:
             ask("GET", "/leases/{address}", admin, address=leases[0]["address"])

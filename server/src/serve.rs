@@ -136,6 +136,7 @@ async fn run(
     let tasks = Tasks::new(stopping.clone());
     fold_boots(&tasks, &engine);
     watch_overlays(&tasks, &engine);
+    watch_storage(&tasks, &engine);
     let planes = Planes::new(engine.clone(), tasks.clone());
     let values = engine.settings().values();
     for network in &values.boot {
@@ -207,6 +208,29 @@ fn watch_overlays(tasks: &Tasks, engine: &Engine) {
         let boots = boots.clone();
         async move {
             boots.watch_overlays(stop.cancelled()).await;
+            Ok::<(), Infallible>(())
+        }
+    });
+}
+
+/// Space is watched, and what is offered is told and kept right.
+fn watch_storage(tasks: &Tasks, engine: &Engine) {
+    let capacity = engine.capacity().clone();
+    tasks.spawn("storage-capacity", move |stop| {
+        let capacity = capacity.clone();
+        async move {
+            capacity.watch(stop.cancelled()).await;
+            Ok::<(), Infallible>(())
+        }
+    });
+    let boots = engine.boots().clone();
+    tasks.spawn("disk-exports", move |stop| {
+        let boots = boots.clone();
+        async move {
+            tokio::join!(
+                boots.tell_exports(stop.cancelled()),
+                boots.mend_exports(stop.cancelled()),
+            );
             Ok::<(), Infallible>(())
         }
     });

@@ -53,7 +53,9 @@ fn Navigation() -> impl IntoView {
         Place::Page(href) => {
             let current = move || {
                 let here = path.get();
-                (here.starts_with(href) || (here == "/" && href == "/floor")).then_some("page")
+                let beside = [("/", "/floor"), ("/storage", "/images")];
+                let is_beside = beside.contains(&(here.as_str(), href));
+                (here.starts_with(href) || is_beside).then_some("page")
             };
             view! { <li><a href=href aria-current=current>{name}</a></li> }.into_any()
         }

@@ -4,7 +4,7 @@
 use super::{
     account::Account, activity::Activity, boot::Boot, computer::Computer, firmware::Firmware,
     floor::Floor, image::Image, images::Images, loaders::Loaders, network::Network,
-    settings::Settings, users::Users,
+    settings::Settings, storage::Storage, users::Users,
 };
 use leptos::prelude::*;
 use leptos_router::{LazyRoute, lazy_route};
@@ -113,6 +113,18 @@ impl LazyRoute for ActivityPage {
     }
     fn view(_this: Self) -> AnyView {
         view! { <Activity/> }.into_any()
+    }
+}
+
+pub struct StoragePage;
+
+#[lazy_route]
+impl LazyRoute for StoragePage {
+    fn data() -> Self {
+        StoragePage
+    }
+    fn view(_this: Self) -> AnyView {
+        view! { <Storage/> }.into_any()
     }
 }
 

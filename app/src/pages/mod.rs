@@ -14,13 +14,14 @@ mod lazy;
 mod loaders;
 mod network;
 mod settings;
+mod storage;
 mod users;
 
 use crate::{i18n::*, live::Live, start::Start};
 use frame::{Frame, Missing};
 use lazy::{
     AccountPage, ActivityPage, BootPage, ComputerPage, FirmwarePage, FloorPage, ImagePage,
-    ImagesPage, LoadersPage, NetworkPage, SettingsPage, UsersPage,
+    ImagesPage, LoadersPage, NetworkPage, SettingsPage, StoragePage, UsersPage,
 };
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
@@ -92,6 +93,7 @@ pub fn App(#[prop(optional)] hydrated: Option<ArcRwSignal<bool>>) -> impl IntoVi
                         <Route path=path!("/boot") view={Lazy::<BootPage>::new()}/>
                         <Route path=path!("/images") view={Lazy::<ImagesPage>::new()}/>
                         <Route path=path!("/images/:id") view={Lazy::<ImagePage>::new()}/>
+                        <Route path=path!("/storage") view={Lazy::<StoragePage>::new()}/>
                         <Route path=path!("/loaders") view={Lazy::<LoadersPage>::new()}/>
                         <Route path=path!("/firmware") view={Lazy::<FirmwarePage>::new()}/>
                         <Route path=path!("/network") view={Lazy::<NetworkPage>::new()}/>

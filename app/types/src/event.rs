@@ -2,8 +2,8 @@
 
 use crate::{
     AuditView, BootEntryId, BootEntryView, BootId, BootNetworkView, BootView, ClientId, ClientView,
-    FirmwareId, FirmwareView, GroupId, GroupView, ImageId, ImageView, JobId, JobView, LeaseView,
-    ReservationId, ReservationView, ScopeView, Topic, Topics, TrialView,
+    ExportView, FirmwareId, FirmwareView, GroupId, GroupView, ImageId, ImageView, JobId, JobView,
+    LeaseView, ReservationId, ReservationView, ScopeView, StorageView, Topic, Topics, TrialView,
 };
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -96,6 +96,18 @@ pub enum Event {
         /// The network change that waits to be confirmed.
         trial: Option<TrialView>,
     },
+    /// A disk is offered, or a session on it began or ended.
+    ExportChanged {
+        export: ExportView,
+    },
+    /// The disk of this computer is not offered any more.
+    ExportRemoved {
+        id: ClientId,
+    },
+    /// What is free, or takes space, has changed.
+    StorageChanged {
+        storage: StorageView,
+    },
     /// For administrators.
     AuditAdded {
         entry: AuditView,
@@ -123,6 +135,10 @@ pub enum Subject {
     LoaderSet(String),
     /// All of them together.
     Settings,
+    /// The disk of a computer, as it is offered.
+    Export(ClientId),
+    /// The file system of the data folder.
+    Storage,
     /// By its number; each is its own.
     Audit(u64),
 }
@@ -148,6 +164,9 @@ impl Event {
             Event::JobChanged { .. } => Topic::Jobs,
             Event::LoadersChanged { .. } => Topic::Loaders,
             Event::SettingsChanged { .. } => Topic::Settings,
+            Event::ExportChanged { .. }
+            | Event::ExportRemoved { .. }
+            | Event::StorageChanged { .. } => Topic::Storage,
             Event::AuditAdded { .. } => Topic::Audit,
         }
     }
@@ -182,6 +201,9 @@ impl Event {
             Event::JobChanged { job } => Subject::Job(job.id),
             Event::LoadersChanged { set, .. } => Subject::LoaderSet(set.clone()),
             Event::SettingsChanged { .. } => Subject::Settings,
+            Event::ExportChanged { export } => Subject::Export(export.client_id),
+            Event::ExportRemoved { id } => Subject::Export(*id),
+            Event::StorageChanged { .. } => Subject::Storage,
             Event::AuditAdded { entry } => Subject::Audit(entry.seq),
         }
     }

@@ -48,6 +48,7 @@ topics! {
     Settings "settings" Viewer true,
     Loaders "loaders" Viewer true,
     Firmware "firmware" Viewer true,
+    Storage "storage" Viewer false,
     Audit "audit" Admin false,
 }
 

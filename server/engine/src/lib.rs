@@ -3,6 +3,7 @@
 pub mod audit;
 mod blocking;
 pub mod boot;
+pub mod capacity;
 pub mod clients;
 pub mod counters;
 pub mod door;
@@ -28,6 +29,7 @@ pub mod users;
 
 pub use audit::{Actor, Audit, By};
 pub use boot::Boots;
+pub use capacity::Capacity;
 pub use clients::{Clients, UnknownClients};
 pub use counters::Counters;
 pub use door::{Admin, Caller, Operator, Viewer};
@@ -99,6 +101,7 @@ struct Parts {
     firmware: Firmwares,
     exports: export::Exports,
     boots: Boots,
+    capacity: Capacity,
     lab: Lab,
 }
 
@@ -206,6 +209,12 @@ impl Engine {
             exports: exports.clone(),
             counters: counters.clone(),
         })?;
+        let capacity = Capacity::open(
+            store.clone(),
+            events.clone(),
+            settings.clone(),
+            &config.data_dir,
+        )?;
         let lab = Lab::new(
             &config.data_dir,
             settings.with(|v| v.lab),
@@ -235,6 +244,7 @@ impl Engine {
                 firmware,
                 exports,
                 boots,
+                capacity,
                 lab,
             }),
         };
@@ -335,6 +345,10 @@ impl Engine {
     /// What each computer is told to boot, and how its boots went.
     pub fn boots(&self) -> &Boots {
         &self.parts.boots
+    }
+    /// How full the file system of the data folder is.
+    pub fn capacity(&self) -> &Capacity {
+        &self.parts.capacity
     }
     /// Virtual computers on this box.
     pub fn lab(&self) -> &Lab {

@@ -12,6 +12,7 @@ mod console;
 mod credentials;
 mod describe;
 mod error;
+mod export;
 mod firmware;
 mod group;
 mod image;
@@ -32,6 +33,7 @@ mod secrets;
 mod session;
 mod setting;
 mod snapshot;
+mod storage;
 mod system;
 mod token;
 mod user;
@@ -136,6 +138,15 @@ pub enum Command {
     /// First programs that firmware runs, in sets
     #[command(subcommand)]
     Loader(loader::LoaderCommand),
+    /// Disks that are offered, and the sessions on them
+    #[command(subcommand)]
+    Export(export::ExportCommand),
+    /// What computers wrote
+    #[command(subcommand)]
+    Overlay(storage::OverlayCommand),
+    /// Space in the data folder
+    #[command(subcommand)]
+    Storage(storage::StorageCommand),
     /// Addresses handed out
     #[command(subcommand)]
     Lease(lease::LeaseCommand),
@@ -240,6 +251,9 @@ fn dispatch(command: Command, reach: &Reach, manner: &Manner) -> Result<(), CliE
         Command::Firmware(c) => firmware::run(c, &console),
         Command::Group(c) => group::run(c, &console),
         Command::Boot(c) => boot::run(c, &console),
+        Command::Export(c) => export::run(c, &console),
+        Command::Overlay(c) => storage::overlay(c, &console),
+        Command::Storage(c) => storage::storage(c, &console),
         Command::Lease(c) => lease::run(c, &console),
         Command::Scope(c) => scope::run(c, &console),
         Command::Reservation(c) => reservation::run(c, &console),

@@ -48,6 +48,7 @@ fn every_record_has_the_bytes_it_always_had() {
     check("job", &samples::job());
     check("idempotency", &samples::idempotency());
     check("settings_revision", &samples::settings_revision());
+    check("storage_sample", &samples::storage_sample());
 }
 
 fn unhex(golden: &str) -> Vec<u8> {

@@ -362,6 +362,22 @@ const FIELDS: &[Field] = &[
             b"",
         )
     }),
+    ("computer of an overlay in a path", |s, v| {
+        s.send(
+            "DELETE",
+            &format!("/api/v1/overlays/{}", encoded(v)),
+            &[],
+            b"",
+        )
+    }),
+    ("computer of a session in a path", |s, v| {
+        let path = format!("/api/v1/exports/{}/sessions/1", encoded(v));
+        s.send("DELETE", &path, &[], b"")
+    }),
+    ("session of a disk in a path", |s, v| {
+        let path = format!("/api/v1/exports/a01/sessions/{}", encoded(v));
+        s.send("DELETE", &path, &[], b"")
+    }),
     ("lease in a path", |s, v| {
         s.send(
             "DELETE",

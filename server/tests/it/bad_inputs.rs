@@ -972,6 +972,39 @@ const REST: &[Case] = &[
         404,
         "NSB-LEASE-004",
     ),
+    // What is offered, and what computers wrote.
+    (
+        "DELETE",
+        "/api/v1/exports/none/sessions/1",
+        &[],
+        "",
+        404,
+        "NSB-EXPORT-004",
+    ),
+    (
+        "DELETE",
+        "/api/v1/exports/none/sessions/x",
+        &[],
+        "",
+        400,
+        "NSB-HTTP-400",
+    ),
+    (
+        "DELETE",
+        "/api/v1/overlays/none",
+        &[],
+        "",
+        404,
+        "NSB-DISK-004",
+    ),
+    (
+        "DELETE",
+        "/api/v1/overlays/01934c5e-7b00-7000-8000-0000000000ff",
+        &[],
+        "",
+        404,
+        "NSB-DISK-004",
+    ),
     // Loader sets.
     ("POST", "/api/v1/loaders", RAW, "x", 400, "NSB-HTTP-400"),
     (
@@ -1184,6 +1217,8 @@ fn state(session: &Session<'_>) -> Vec<Vec<Value>> {
         "firmware",
         "loaders",
         "leases",
+        "exports",
+        "overlays",
         "boots",
         "networks",
         "scopes",

@@ -194,6 +194,7 @@ async fn metrics_move_with_what_happens_and_name_nobody() {
         "nsboot_tftp_transfers_total{result=\"ok\"}",
         "nsboot_tftp_sent_bytes_total",
         "nsboot_disk_read_bytes_total",
+        "nsboot_storage_free_bytes",
         "nsboot_disk_written_bytes_total",
         "nsboot_disk_io_duration_seconds_count{op=\"flush\"}",
         "nsboot_ws_connections",

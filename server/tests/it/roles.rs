@@ -29,6 +29,17 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/boot-entries/{entry}", "viewer"),
     ("PATCH", "/api/v1/boot-entries/{entry}", "operator"),
     ("DELETE", "/api/v1/boot-entries/{entry}", "operator"),
+    ("GET", "/api/v1/exports", "viewer"),
+    ("GET", "/api/v1/exports/{client}", "viewer"),
+    ("GET", "/api/v1/exports/{client}/sessions", "viewer"),
+    (
+        "DELETE",
+        "/api/v1/exports/{client}/sessions/{session}",
+        "operator",
+    ),
+    ("GET", "/api/v1/overlays", "viewer"),
+    ("DELETE", "/api/v1/overlays/{client}", "operator"),
+    ("GET", "/api/v1/storage", "viewer"),
     ("GET", "/api/v1/firmware", "viewer"),
     ("POST", "/api/v1/firmware", "operator"),
     ("GET", "/api/v1/firmware/{firmware}", "viewer"),
@@ -207,6 +218,9 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("images/dismiss", "operator"),
     ("images/apply", "operator"),
     ("clients/discard", "operator"),
+    ("storage/list", "viewer"),
+    ("exports/drop", "operator"),
+    ("overlays/remove", "operator"),
     ("interfaces/list", "viewer"),
     ("loaders/list", "viewer"),
     ("loaders/choose", "admin"),
@@ -245,7 +259,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
 ];
 
 /// A form with every field of theirs and nothing in it that could be done.
-const NOTHING: &str = "id=01934c5e-7b00-7000-8000-0000000000ff&revision=1&name=pc-new&mac=zz&image=none&mode=keep&theme=x&code=x&username=x&password=x&show=all&current=x&new=x&role=viewer&firmware=bios&days=0&number=99&address=x&scope=none&hostname=x&subnet=x&ranges=x&exclusions=x&router=x&dns=x&domain=x&seconds=x&options=x&wanted[within]=10&kind=kernel&kernel=&initrds=&command_line=&attach=no&script=&group=none&boot_entry=none&loader_set=&loader=&form=&block_size=0&delay_ms=0&pace=0&client=01934c5e-7b00-7000-8000-0000000000ff&channel=test&version=1&comment=&more[channel]=test&more[options]=x";
+const NOTHING: &str = "id=01934c5e-7b00-7000-8000-0000000000ff&revision=1&name=pc-new&mac=zz&image=none&mode=keep&theme=x&code=x&username=x&password=x&show=all&current=x&new=x&role=viewer&firmware=bios&days=0&number=99&address=x&scope=none&hostname=x&subnet=x&ranges=x&exclusions=x&router=x&dns=x&domain=x&seconds=x&options=x&wanted[within]=10&kind=kernel&kernel=&initrds=&command_line=&attach=no&script=&group=none&boot_entry=none&loader_set=&loader=&form=&block_size=0&delay_ms=0&pace=0&client=01934c5e-7b00-7000-8000-0000000000ff&channel=test&version=1&session=1&comment=&more[channel]=test&more[options]=x";
 
 const ROLES: [&str; 4] = ["none", "viewer", "operator", "admin"];
 

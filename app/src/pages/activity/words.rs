@@ -136,6 +136,8 @@ fn did_with_images(i18n: I18n, entry: &AuditView) -> String {
         "image.flatten" => tu_string!(i18n, did.image_flatten, name = name).to_string(),
         "image.superclient" => tu_string!(i18n, did.image_superclient, name = name).to_string(),
         "client.discard" => tu_string!(i18n, did.client_discard, name = name).to_string(),
+        "overlay.remove" => tu_string!(i18n, did.overlay_remove, name = name).to_string(),
+        "export.drop" => tu_string!(i18n, did.export_drop, name = name).to_string(),
         _ => did_with_addresses(i18n, entry),
     }
 }
@@ -226,6 +228,8 @@ fn tried_with_boots(i18n: I18n, entry: &AuditView) -> String {
         "reservation.update" => tu_string!(i18n, tried.reservation_update, name = name).to_string(),
         "reservation.remove" => tu_string!(i18n, tried.unreserve, name = name).to_string(),
         "lease.forget" => tu_string!(i18n, tried.lease_forget, name = name).to_string(),
+        "overlay.remove" => tu_string!(i18n, tried.overlay_remove, name = name).to_string(),
+        "export.drop" => tu_string!(i18n, tried.export_drop, name = name).to_string(),
         action => {
             let action = action.to_string();
             tu_string!(i18n, tried.other, action = action, name = name).to_string()

@@ -40,6 +40,12 @@ pub fn Images() -> impl IntoView {
     };
     view! {
         <Title text=tu_string!(i18n, images.title)/>
+        <nav class="filter" aria-label=tu_string!(i18n, storage.views)>
+            <ul>
+                <li><a href="/images" aria-current="page">{t!(i18n, nav.images)}</a></li>
+                <li><a href="/storage">{t!(i18n, storage.heading)}</a></li>
+            </ul>
+        </nav>
         <div class="head">
             <div>
                 <h1>{t!(i18n, images.heading)}</h1>

@@ -48,5 +48,6 @@ fuzz_target!(|body: &[u8]| {
     check::<store::AuditHeadRecord>(&bytes);
     check::<store::JobRecord>(&bytes);
     check::<store::SettingsRevisionRecord>(&bytes);
+    check::<store::StorageSampleRecord>(&bytes);
     check::<store::IdempotencyRecord>(&bytes);
 });

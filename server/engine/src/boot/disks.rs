@@ -194,20 +194,10 @@ impl Disks {
             let Some(client) = client.filter(|c| c.state != ClientState::Retired) else {
                 continue;
             };
-            self.limit(&client);
-            match self.storage.open_overlay(client.id) {
-                Ok(device) => match self.clients.disk_secret(&client) {
-                    Ok(secret) => self
-                        .exports
-                        .publish(identity::export(&client, secret, device)),
-                    Err(why) => tracing::error!(
-                        client = %client.name, %why,
-                        "its disk is offered after its next boot only: its secret can't be opened"
-                    ),
-                },
-                Err(Error::NotFound { .. }) => {} // it never booted
+            match self.offer(&client) {
+                Ok(()) | Err(Error::NotFound { .. }) => {} // it never booted
                 Err(error) => {
-                    tracing::error!(client = %client.name, %error, "its overlay can't be offered")
+                    tracing::error!(client = %client.name, %error, "its disk is offered after its next boot only")
                 }
             }
         }

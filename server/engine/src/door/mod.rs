@@ -11,6 +11,7 @@ mod import;
 mod loaders;
 mod operator;
 mod snapshots;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod versions;

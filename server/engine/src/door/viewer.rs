@@ -226,7 +226,7 @@ impl Viewer {
                 Topic::Jobs => snapshot.jobs = self.engine.jobs().running(self.role()),
                 Topic::Loaders => snapshot.loader_sets = self.engine.loaders().names(),
                 // Its state is read by REST.
-                Topic::Audit => {}
+                Topic::Audit | Topic::Storage => {}
                 // In `clients` each computer has its newest boot.
                 Topic::Boots if topics.has(Topic::Clients) => {}
                 Topic::Boots => {

@@ -1,18 +1,32 @@
 //! A disk that counts what is read and written. It changes nothing about the disk below.
 
 use super::BlockDevice;
-use crate::counters::{Counters, DiskCounters, Durations};
+use crate::counters::{Counter, Counters, DiskCounters, Durations};
 use std::{io, sync::Arc, time::Instant};
 
 /// An exported disk with its counters.
 pub(super) struct Counted {
     device: Arc<dyn BlockDevice>,
+    /// Of all disks together.
     counters: Arc<Counters>,
+    /// Of this one.
+    read: Counter,
+    written: Counter,
 }
 
 impl Counted {
     pub fn new(device: Arc<dyn BlockDevice>, counters: Arc<Counters>) -> Self {
-        Counted { device, counters }
+        Counted {
+            device,
+            counters,
+            read: Counter::default(),
+            written: Counter::default(),
+        }
+    }
+
+    /// What was read and written, bytes.
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.read.get(), self.written.get())
     }
 
     fn disks(&self) -> &DiskCounters {
@@ -39,12 +53,14 @@ impl BlockDevice for Counted {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         timed(&self.disks().read, || self.device.read_at(offset, buf))?;
         self.disks().read_bytes.add(buf.len() as u64);
+        self.read.add(buf.len() as u64);
         Ok(())
     }
 
     fn write_at(&self, offset: u64, buf: &[u8]) -> io::Result<()> {
         timed(&self.disks().write, || self.device.write_at(offset, buf))?;
         self.disks().written_bytes.add(buf.len() as u64);
+        self.written.add(buf.len() as u64);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ mod counted;
 mod registry;
 
 pub use registry::{
-    Exports, Refusal, SessionGuard, SessionInfo, SessionObserver, SilentObserver, Via,
+    Exports, Offer, Refusal, SessionGuard, SessionInfo, SessionObserver, SilentObserver, Via,
 };
 
 use crate::secrets::Secret;

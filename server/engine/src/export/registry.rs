@@ -4,13 +4,14 @@
 //! long as a session lives. Nothing here is on the path of a read or a write.
 
 use super::{BlockDevice, Export, counted::Counted};
-use crate::Counters;
+use crate::{Counters, now};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+use tokio::sync::Notify;
 use types::Timestamp;
 
 /// Why a login was not let in.
@@ -153,6 +154,22 @@ struct Live {
 struct Offered {
     device: Arc<dyn BlockDevice>,
     export: Export,
+    counted: Arc<Counted>,
+    since: Timestamp,
+}
+
+/// An offered disk as it is now.
+pub struct Offer {
+    /// Name, serial number and identifier.
+    pub export: Export,
+    /// When this disk was first offered under that name.
+    pub since: Timestamp,
+    /// Bytes that all sessions read since then.
+    pub read_bytes: u64,
+    /// The same, written.
+    pub written_bytes: u64,
+    /// Those that live, the oldest first.
+    pub sessions: Vec<SessionInfo>,
 }
 
 #[derive(Default)]
@@ -161,6 +178,8 @@ struct Book {
     live: Vec<Live>,
     /// When each target was last offered, or left by a session.
     used: BTreeMap<String, Instant>,
+    /// Targets that were offered, withdrawn or used differently since [`Exports::changed`] told of them.
+    changed: BTreeSet<String>,
     next_id: u64,
 }
 
@@ -169,6 +188,8 @@ struct Inner {
     book: Mutex<Book>,
     /// Signalled whenever a session has left `Book::live`.
     left: Condvar,
+    /// Wakes who waits for `Book::changed`.
+    told: Notify,
     counters: Arc<Counters>,
 }
 
@@ -201,6 +222,41 @@ impl Exports {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes that something about this target is different now.
+    fn mark(&self, book: &mut Book, target: &str) {
+        book.changed.insert(target.to_owned());
+        self.inner.told.notify_one();
+    }
+
+    /// Waits until something about a target changed, and gives all such since the last time. One
+    /// caller at a time.
+    pub async fn changed(&self) -> BTreeSet<String> {
+        loop {
+            let changed = std::mem::take(&mut self.book().changed);
+            if !changed.is_empty() {
+                return changed;
+            }
+            self.inner.told.notified().await;
+        }
+    }
+
+    /// Every offered disk, by target name.
+    pub fn offers(&self) -> Vec<Offer> {
+        let book = self.book();
+        book.exports.values().map(|o| offer(&book, o)).collect()
+    }
+
+    /// The offered disk of that target name.
+    pub fn offer(&self, target: &str) -> Option<Offer> {
+        let book = self.book();
+        book.exports.get(target).map(|o| offer(&book, o))
+    }
+
+    /// Tells one session on that target to end; false when there is none of that id.
+    pub fn close_session(&self, target: &str, id: u64) -> bool {
+        close_where(&self.book(), |s| s.target == target && s.id == id) > 0
+    }
+
     /// Offers a disk, in place of what had that target name. Sessions on another device under that
     /// name are told to end: they would go on with a disk that is no longer the client's.
     pub fn publish(&self, mut export: Export) {
@@ -210,14 +266,27 @@ impl Exports {
         let before = book.exports.get(&target);
         let same = before.filter(|old| Arc::ptr_eq(&old.device, &device));
         let other_device = before.is_some() && same.is_none();
-        // The same disk stays the same to the protocols, which compare it.
+        let (counted, since) = match same {
+            Some(old) => (old.counted.clone(), old.since),
+            None => {
+                let counters = self.inner.counters.clone();
+                (Arc::new(Counted::new(device.clone(), counters)), now())
+            }
+        };
+        // As one pointer, which is what the protocols compare.
         export.device = match same {
             Some(old) => old.export.device.clone(),
-            None => Arc::new(Counted::new(device.clone(), self.inner.counters.clone())),
+            None => counted.clone(),
         };
-        book.exports
-            .insert(target.clone(), Offered { device, export });
+        let offered = Offered {
+            device,
+            export,
+            counted,
+            since,
+        };
+        book.exports.insert(target.clone(), offered);
         book.used.insert(target.clone(), Instant::now());
+        self.mark(&mut book, &target);
         if other_device {
             close_where(&book, |s| s.target == target);
         }
@@ -227,14 +296,22 @@ impl Exports {
     pub fn withdraw(&self, target: &str) -> bool {
         let mut book = self.book();
         close_where(&book, |s| s.target == target);
-        book.exports.remove(target).is_some()
+        self.remove(&mut book, target)
+    }
+
+    fn remove(&self, book: &mut Book, target: &str) -> bool {
+        let was_there = book.exports.remove(target).is_some();
+        if was_there {
+            self.mark(book, target);
+        }
+        was_there
     }
 
     /// As [`Exports::withdraw`], unless a session on it lives; whether it was withdrawn.
     pub fn withdraw_idle(&self, target: &str) -> bool {
         let mut book = self.book();
         let is_idle = !book.live.iter().any(|l| l.info.target == target);
-        is_idle && book.exports.remove(target).is_some()
+        is_idle && self.remove(&mut book, target)
     }
 
     /// The export of that name, if this initiator may use it.
@@ -313,6 +390,7 @@ impl Exports {
             info: info.clone(),
             close,
         });
+        self.mark(&mut book, &info.target);
         Ok(SessionGuard {
             exports: self.clone(),
             info,
@@ -354,6 +432,19 @@ impl Exports {
     }
 }
 
+fn offer(book: &Book, offered: &Offered) -> Offer {
+    let target = &offered.export.target;
+    let on_it = book.live.iter().filter(|l| l.info.target == *target);
+    let (read_bytes, written_bytes) = offered.counted.bytes();
+    Offer {
+        export: offered.export.clone(),
+        since: offered.since,
+        read_bytes,
+        written_bytes,
+        sessions: on_it.map(|l| l.info.clone()).collect(),
+    }
+}
+
 fn visible(export: &Export, initiator: &str) -> bool {
     match &export.initiator {
         None => true,
@@ -385,6 +476,7 @@ impl Drop for SessionGuard {
         let mut book = self.exports.book();
         book.live.retain(|l| l.info.id != id);
         book.used.insert(self.info.target.clone(), Instant::now());
+        self.exports.mark(&mut book, &self.info.target);
         drop(book);
         self.exports.inner.left.notify_all();
     }

@@ -192,6 +192,14 @@ impl Images {
         Ok(view)
     }
 
+    /// The image that has this version, and the version's number there.
+    pub(crate) fn holding(&self, version: VersionId) -> Option<(Arc<ImageRecord>, u32)> {
+        self.inner.cached(|all| {
+            let held = |image: &Arc<ImageRecord>| Some((image.clone(), number_of(image, version)?));
+            all.values().find_map(held)
+        })
+    }
+
     /// The image that a computer is the superclient of.
     pub(crate) fn changed_by(&self, client: ClientId) -> Option<Arc<ImageRecord>> {
         let is_its = |image: &&Arc<ImageRecord>| image.superclient == Some(client);

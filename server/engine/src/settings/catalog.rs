@@ -29,6 +29,8 @@ pub struct Values {
     pub nbd: bool,
     /// The most that a client's overlay may hold, bytes; None is no limit.
     pub overlay_quota: Option<u64>,
+    /// Below how much free space it warns, per cent of the file system.
+    pub warn_free_percent: u8,
     /// Whether the virtual lab is brought up with the server.
     pub lab: bool,
     /// The boot networks; the lab's own comes on top.
@@ -47,6 +49,7 @@ impl Default for Values {
             echo_client_id: true,
             nbd: false,
             overlay_quota: None,
+            warn_free_percent: 10,
             lab: false,
             boot: Vec::new(),
         }
@@ -200,6 +203,20 @@ pub(super) const CATALOG: &[Known] = &[
                 "" => None,
                 text => Some(quota(types::size::parse_bytes(text)?)?),
             };
+            Ok(())
+        },
+    },
+    Known {
+        key: "storage.warn_free_percent",
+        default: "10",
+        about: "NSBoot warns when less than so many per cent of the file system of its data folder are free; \
+                0 never warns.",
+        kind: || SettingKind::Text,
+        applies: Applies::AtOnce,
+        on_trial: false,
+        read: |values, text| {
+            let percent = text.parse().ok().filter(|percent| *percent <= 99);
+            values.warn_free_percent = percent.ok_or("it is a whole number from 0 to 99")?;
             Ok(())
         },
     },

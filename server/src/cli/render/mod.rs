@@ -8,6 +8,7 @@ mod loaders;
 mod scope;
 mod settings;
 mod snapshots;
+mod storage;
 
 pub use boot::*;
 pub use control::*;
@@ -17,6 +18,7 @@ pub use loaders::*;
 pub use scope::*;
 pub use settings::*;
 pub use snapshots::*;
+pub use storage::*;
 
 use serde_json::Value;
 

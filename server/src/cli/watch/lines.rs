@@ -118,7 +118,7 @@ fn head(noun: Noun) -> &'static [&'static str] {
         Topic::Boots => BootView::HEAD,
         Topic::Jobs => JobView::HEAD,
         Topic::Audit => AuditView::HEAD,
-        Topic::Settings | Topic::Loaders => &[],
+        Topic::Settings | Topic::Loaders | Topic::Storage => &[],
     }
 }
 
@@ -323,7 +323,7 @@ fn state(topic: Topic, s: Snapshot) -> Vec<Event> {
             sets.iter().map(there).collect()
         }
         // The state of these is read by REST.
-        Topic::Audit | Topic::Settings => Vec::new(),
+        Topic::Audit | Topic::Settings | Topic::Storage => Vec::new(),
     }
 }
 

@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn items_of_lists_are_written_with_every_field() {
         let items = bare_all!(
-            ApiTokenView BootEntryView BootNetworkView BootView ClientView FirmwareView GroupView ImageView InterfaceView JobView LeaseView LoaderSetView
+            ApiTokenView BootEntryView BootNetworkView BootView ClientView DiskSessionView ExportView FirmwareView GroupView ImageView InterfaceView JobView LeaseView LoaderSetView OverlayView
             ReservationView ScopeView SessionView SettingsRevisionView TaskView UserView
         );
         for (name, fields) in &items {
@@ -100,7 +100,7 @@ mod tests {
             CreateClientParams CreateReservationParams CreateScopeParams CreateTokenParams CreateUserParams EndedView ImageView InterfaceView JobView
             LabBootParams LabView LeaseView LoaderSetView LogLevelView LoginParams MeView NewTokenView Problem
             RefreshParams RemoveClientsParams ReservationView ScopeView SecretsView SessionView SetupParams SystemInfoView TaskView
-            TokenView UpdateClientParams UpdateClientsParams UpdateReservationParams UpdateScopeParams UpdateUserParams UserView
+            StorageView DiskSessionView ExportView OverlayView TokenView UpdateClientParams UpdateClientsParams UpdateReservationParams UpdateScopeParams UpdateUserParams UserView
         );
         assert_eq!(read.len(), EXAMPLES.len());
     }

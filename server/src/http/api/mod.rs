@@ -8,6 +8,7 @@ pub mod boots;
 pub mod clients;
 mod description;
 mod examples;
+pub mod exports;
 pub mod firmware;
 pub mod groups;
 pub mod images;
@@ -21,6 +22,7 @@ pub mod scopes;
 pub mod secrets;
 pub mod settings;
 pub mod snapshots;
+pub mod storage;
 pub mod system;
 pub mod tokens;
 pub mod users;
@@ -39,6 +41,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(boot_entries::routes())
         .merge(boots::routes())
         .merge(clients::routes())
+        .merge(exports::routes())
         .merge(firmware::routes())
         .merge(groups::routes())
         .merge(images::routes())
@@ -53,6 +56,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(settings::routes())
         .merge(secrets::routes())
         .merge(snapshots::routes())
+        .merge(storage::routes())
         .merge(system::routes())
         .merge(tokens::routes())
         .merge(users::routes())

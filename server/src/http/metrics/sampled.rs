@@ -189,6 +189,40 @@ impl Sampled {
             times.map(|(op, durations)| (op, Timed(durations))),
         )
     }
+
+    fn storage(&self, out: &mut Page<'_>) -> fmt::Result {
+        let storage = self.engine.capacity().view();
+        out.one(
+            "nsboot_storage_size_bytes",
+            "Size of the file system of the data folder",
+            gauge(storage.total_bytes),
+        )?;
+        out.one(
+            "nsboot_storage_free_bytes",
+            "Free on the file system of the data folder",
+            gauge(storage.free_bytes),
+        )?;
+        let used = [
+            ("images", storage.images_bytes),
+            ("versions", storage.versions_bytes),
+            ("overlays", storage.overlays_bytes),
+            ("loaders", storage.loaders_bytes),
+            ("database", storage.database_bytes),
+            ("other", storage.other_bytes),
+        ];
+        out.many(
+            "nsboot_storage_used_bytes",
+            "Used on the file system of the data folder, by what takes it",
+            "by",
+            used.map(|(by, bytes)| (by, gauge(bytes))),
+        )?;
+        let sessions = self.engine.exports().sessions().len();
+        out.one(
+            "nsboot_disk_sessions",
+            "Live sessions on disks",
+            gauge(sessions as u64),
+        )
+    }
 }
 
 impl Collector for Sampled {
@@ -199,7 +233,8 @@ impl Collector for Sampled {
         self.boots(&mut page)?;
         self.jobs(&mut page)?;
         self.network(&mut page)?;
-        self.disks(&mut page)
+        self.disks(&mut page)?;
+        self.storage(&mut page)
     }
 }
 

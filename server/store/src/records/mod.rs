@@ -15,6 +15,7 @@ mod lease;
 mod scope;
 mod secret;
 mod setting;
+mod storage;
 
 pub use audit::{AuditHeadRecord, AuditRecord};
 pub use auth::{SessionRecord, TokenRecord, UserRecord};
@@ -30,3 +31,4 @@ pub use lease::LeaseRecord;
 pub use scope::{OptionRecord, ReservationRecord, ScopeRecord};
 pub use secret::{Sealed, Secret, StoredSecret};
 pub use setting::{SettingChangeRecord, SettingRecord, SettingsRevisionRecord};
+pub use storage::StorageSampleRecord;

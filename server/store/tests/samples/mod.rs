@@ -318,6 +318,14 @@ pub fn idempotency() -> IdempotencyRecord {
     }
 }
 
+pub fn storage_sample() -> StorageSampleRecord {
+    StorageSampleRecord {
+        hour: 498_676,
+        total_bytes: 1 << 40,
+        free_bytes: 123_456_789_012,
+    }
+}
+
 pub fn settings_revision() -> SettingsRevisionRecord {
     SettingsRevisionRecord {
         number: 7,

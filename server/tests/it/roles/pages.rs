@@ -19,6 +19,7 @@ const PAGES: &[(&str, [u16; 3])] = &[
     ("/boot", [200; 3]),
     ("/images", [200; 3]),
     ("/images/:id", [200; 3]),
+    ("/storage", [200; 3]),
     ("/loaders", [200; 3]),
     ("/firmware", [200; 3]),
     ("/network", [200; 3]),

@@ -1,0 +1,75 @@
+//! What computers wrote, listed and removed; also what no computer has any more.
+
+use super::{Boots, disks::Disks, identity};
+use crate::{Area, By, Error, Result, audit::Change, blocking::blocking};
+use types::{ClientId, OverlayView};
+
+impl Boots {
+    /// Every overlay in the data folder, orphans too.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub async fn overlays(&self) -> Result<Vec<OverlayView>> {
+        let disks = self.inner.disks.clone();
+        blocking(move || {
+            let all = disks.storage.overlays()?.into_iter();
+            Ok(all.map(|id| disks.overlay_view(id)).collect())
+        })
+        .await
+    }
+
+    /// Removes the overlay of a computer that is off, or of none. A computer begins with an empty one at
+    /// its next boot.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none; [`Error::Conflict`] while the computer runs or its disk is
+    /// being worked on.
+    pub(crate) async fn remove_overlay(&self, by: &By, text: &str) -> Result<()> {
+        let none = || Error::not_found(Area::Disk, text);
+        let id = self.disk_id(text).ok_or_else(none)?;
+        let disks = &self.inner.disks;
+        let client = disks.clients.get(id);
+        let _turn = match &client {
+            Some(client) => Some(disks.turn_now(client)?),
+            None => None,
+        };
+        if let Some(client) = &client {
+            disks.require_off(client)?;
+        }
+        let here = disks.clone();
+        let is_there = blocking(move || Ok(here.storage.overlays()?.contains(&id))).await?;
+        if !is_there {
+            return Err(none());
+        }
+        let bytes = disks.storage.overlay_bytes(id);
+        disks.exports.withdraw(&identity::target(id));
+        let storage = disks.storage.clone();
+        blocking(move || storage.remove_overlay(id)).await?;
+        let name = client.as_ref().map_or(text, |c| c.name.as_str());
+        let change = Change::act("overlay.remove", "client", id, name)
+            .facts(Some(serde_json::json!({ "bytes": bytes })), None);
+        self.inner.needs.audit.act(by, change).await?;
+        if let Some(client) = client {
+            disks.clients.touch(client.mac);
+        }
+        Ok(())
+    }
+}
+
+impl Disks {
+    fn overlay_view(&self, id: ClientId) -> OverlayView {
+        let client = self.clients.get(id);
+        let on = self.storage.overlay_version(id).ok().flatten();
+        let on = on.and_then(|version| self.images.holding(version));
+        OverlayView {
+            client_id: id,
+            is_orphan: client.is_none(),
+            mode: client.as_ref().map(|c| c.mode),
+            client_name: client.map(|c| c.name.clone()),
+            image_id: on.as_ref().map(|(image, _)| image.id),
+            image_name: on.as_ref().map(|(image, _)| image.name.clone()),
+            version: on.map(|(_, number)| number),
+            bytes: self.storage.overlay_bytes(id),
+        }
+    }
+}
