@@ -19,7 +19,7 @@ for (const theme of themes) {
       await link.click();
       await expect(page.getByRole('heading', { name: 'Boots', exact: true })).toBeVisible();
       await look('computer');
-      for (const name of ['boot', 'images', 'loaders', 'firmware', 'network', 'activity', 'users', 'account']) {
+      for (const name of ['boot', 'images', 'storage', 'loaders', 'firmware', 'network', 'activity', 'users', 'account']) {
         await open(page, `/${name}`);
         await look(name);
       }

@@ -15,6 +15,7 @@ pub fn name(i18n: I18n, key: &str) -> String {
         "clients.loader_set" => tu_string!(i18n, settings.loader_set).to_string(),
         "clients.loader" => tu_string!(i18n, settings.loader).to_string(),
         "dhcp.echo_client_id" => tu_string!(i18n, settings.echo_client_id).to_string(),
+        "storage.warn_free_percent" => tu_string!(i18n, settings.warn_free).to_string(),
         "nbd.enabled" => tu_string!(i18n, settings.nbd).to_string(),
         "lab.enabled" => tu_string!(i18n, settings.lab).to_string(),
         other => match other.strip_prefix("boot.") {
