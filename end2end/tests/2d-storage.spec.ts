@@ -86,5 +86,5 @@ test('sessions are live and can be dropped; the computer comes back by itself', 
       await look(page, `storage-used-${theme}-${width}`);
     }
   }
-  await call(page, 'POST', '/lab/actions/down', {});
+  await call(page, 'POST', '/lab/actions/down');
 });

@@ -18,6 +18,7 @@ mod secrets;
 mod server;
 mod settings;
 mod stop;
+mod storage;
 mod tricks;
 mod unit;
 mod watch;

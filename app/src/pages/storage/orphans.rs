@@ -27,7 +27,14 @@ pub fn Orphans(overlays: RwSignal<Vec<OverlayView>>, actions: Actions) -> impl I
                                 <span class="meta">{was_on(i18n, &orphan)}" · "{format::bytes(orphan.bytes)}</span>
                             </span>
                             {may(Role::Operator).then(|| view! {
-                                <Remove client=orphan.client_id name=orphan.client_id.to_string() actions/>
+                                <div>
+                                    <Remove
+                                        client=orphan.client_id
+                                        name=orphan.client_id.to_string()
+                                        class="btn btn-danger"
+                                        actions
+                                    />
+                                </div>
                             })}
                         </li>
                     </For>
@@ -47,13 +54,19 @@ fn was_on(i18n: I18n, overlay: &OverlayView) -> String {
 
 /// Removing an overlay, with a second step.
 #[component]
-pub fn Remove(client: ClientId, name: String, actions: Actions) -> impl IntoView {
+pub fn Remove(
+    client: ClientId,
+    name: String,
+    /// How the first step looks.
+    class: &'static str,
+    actions: Actions,
+) -> impl IntoView {
     let i18n = use_i18n();
     let label = tu_string!(i18n, storage.remove_name, name = name).to_string();
     view! {
-        <details class="pop my-1">
-            <summary class="btn btn-danger" aria-label=label>{t!(i18n, images.delete)}</summary>
-            <div class="body grid gap-2 max-w-[min(22rem,calc(100vw-2.5rem))]">
+        <details class="pop">
+            <summary class=class aria-label=label>{t!(i18n, images.delete)}</summary>
+            <div class="body grid gap-2 max-w-[min(22rem,calc(100vw-4.5rem))]">
                 <p>{t!(i18n, storage.remove_help)}</p>
                 <ActionForm action=actions.remove>
                     <input type="hidden" name="client" value=client.to_string()/>

@@ -128,7 +128,7 @@ fn Drop(
     view! {
         <details class="pop my-1">
             <summary class="btn btn-danger" aria-label=label>{t!(i18n, storage.drop)}</summary>
-            <div class="body grid gap-2 text-start whitespace-normal max-w-[min(22rem,calc(100vw-2.5rem))]">
+            <div class="body grid gap-2 max-w-[min(22rem,calc(100vw-4.5rem))]">
                 <p>{t!(i18n, storage.drop_help)}</p>
                 <ActionForm action=actions.drop>
                     <input type="hidden" name="client" value=client.to_string()/>

@@ -71,7 +71,7 @@ fn Image(row: ImageRow, overlays: RwSignal<Vec<OverlayView>>, actions: Actions) 
                 <span class="size">{move || format::bytes(image.with(|i| i.allocated_bytes) + written.get())}</span>
             </div>
             <ul>
-                <For each=versions key=|v| (v.id, v.comment.clone(), v.channels.clone()) let:version>
+                <For each=versions key=|v| (v.id, v.allocated_bytes, v.comment.clone(), v.channels.clone()) let:version>
                     <Version image=id version overlays actions/>
                 </For>
             </ul>
@@ -155,11 +155,13 @@ fn Overlay(client: ClientId, on_it: Memo<Vec<OverlayView>>, actions: Actions) ->
             <div class="node">
                 <a class="link" href=format!("/floor/{client}")>{name}</a>
                 <span class="meta">{words}</span>
+                <Show when=removable>
+                    <div class="act">
+                        <Remove client name=label.clone() class="link meta inline-flex items-center min-h-6" actions/>
+                    </div>
+                </Show>
                 <span class="size">{move || format::bytes(bytes())}</span>
             </div>
-            <Show when=removable>
-                <Remove client name=label.clone() actions/>
-            </Show>
         </li>
     }
     .into_any()
