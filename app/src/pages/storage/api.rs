@@ -15,7 +15,7 @@ pub struct Whole {
 
 /// Space, what is offered, and what computers wrote.
 #[server(prefix = "/fn", endpoint = "storage/list")]
-pub async fn storage() -> Result<Whole, Fault> {
+pub async fn read_storage() -> Result<Whole, Fault> {
     let viewer = crate::ssr::viewer()?;
     Ok(Whole {
         storage: viewer.storage(),

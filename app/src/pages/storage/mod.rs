@@ -31,7 +31,7 @@ struct Actions {
 #[component]
 pub fn Storage() -> impl IntoView {
     let i18n = use_i18n();
-    let loaded = Resource::new_blocking(|| (), |()| api::storage());
+    let loaded = Resource::new_blocking(|| (), |()| api::read_storage());
     view! {
         <Title text=tu_string!(i18n, storage.title)/>
         <Transition>
@@ -81,11 +81,11 @@ fn Sheet(whole: Whole) -> impl IntoView {
 /// Reads anew what no event carries: overlays whenever space has changed, and all of it after changes may
 /// have passed unseen.
 fn keep_true(live: Live, actions: Actions, overlays: RwSignal<Vec<OverlayView>>) {
-    let again = Action::new(|(): &()| api::storage());
+    let again = Action::new(|(): &()| api::read_storage());
     let measured = Memo::new(move |_| live.storage.with(|s| s.map(|s| s.overlays_bytes)));
     let done = move || (actions.drop.version().get(), actions.remove.version().get());
     Effect::new(move |before: Option<()>| {
-        (live.snapshots.get(), measured.get(), done());
+        let _seen = (live.snapshots.get(), measured.get(), done());
         if before.is_some() {
             again.dispatch(());
         }

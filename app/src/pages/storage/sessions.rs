@@ -100,7 +100,7 @@ fn Line(row: (ClientId, DiskSessionView), actions: Actions) -> impl IntoView {
             <td class="num" data-label=tu_string!(i18n, storage.since)><When at=Signal::stored(Some(session.since))/></td>
             <td class="num" data-label=tu_string!(i18n, storage.read)>{of(|e| format::bytes(e.read_bytes))}</td>
             <td class="num" data-label=tu_string!(i18n, storage.written)>{of(|e| format::bytes(e.written_bytes))}</td>
-            <td class="end">{may(Role::Operator).then(|| view! { <Drop client session=id export actions/> })}</td>
+            <td class="end">{may(Role::Operator).then(|| view! { <Cut client session=id export actions/> })}</td>
         </tr>
     }
     .into_any()
@@ -114,7 +114,7 @@ fn name_of(export: &ExportView) -> String {
 
 /// Cutting it off, with a second step that says what becomes of it.
 #[component]
-fn Drop(
+fn Cut(
     client: ClientId,
     session: u64,
     export: Memo<Option<ExportView>>,

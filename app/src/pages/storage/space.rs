@@ -70,6 +70,7 @@ pub fn Space(storage: Memo<StorageView>) -> impl IntoView {
     let lines = move || {
         let all = storage.get();
         parts(i18n, &all)
+            .into_iter()
             .map(|(by, name, bytes)| {
                 view! {
                     <div data-part=by>

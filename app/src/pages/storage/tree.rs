@@ -149,7 +149,8 @@ fn Overlay(client: ClientId, on_it: Memo<Vec<OverlayView>>, actions: Actions) ->
     };
     let bytes = move || overlay.with(|o| o.as_ref().map_or(0, |o| o.bytes));
     let label = name.clone();
-    let removable = move || may(Role::Operator) && !is_used.get();
+    let is_allowed = may(Role::Operator);
+    let removable = move || is_allowed && !is_used.get();
     view! {
         <li data-overlay=name.clone()>
             <div class="node">
