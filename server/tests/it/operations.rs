@@ -25,10 +25,12 @@ fn tasks_are_listed_by_name_with_their_state() {
         names,
         [
             "boot-timelines",
+            "disk-exports",
             "http",
             "local-socket",
             "request-limits",
-            "settings-trials"
+            "settings-trials",
+            "storage-capacity"
         ]
     );
     for task in &tasks {
@@ -194,7 +196,7 @@ async fn metrics_move_with_what_happens_and_name_nobody() {
         "nsboot_tftp_transfers_total{result=\"ok\"}",
         "nsboot_tftp_sent_bytes_total",
         "nsboot_disk_read_bytes_total",
-        "nsboot_storage_free_bytes",
+        "nsboot_disk_sessions",
         "nsboot_disk_written_bytes_total",
         "nsboot_disk_io_duration_seconds_count{op=\"flush\"}",
         "nsboot_ws_connections",
@@ -208,6 +210,7 @@ async fn metrics_move_with_what_happens_and_name_nobody() {
         assert_eq!(before.get(id), 0.0, "{id}");
     }
     assert!(before.get("process_resident_memory_bytes") > 1e6);
+    assert!(before.get("nsboot_storage_size_bytes") > 1e6);
     assert!(before.get("process_open_fds") > 5.0);
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(
