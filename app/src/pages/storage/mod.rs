@@ -52,7 +52,6 @@ pub fn Storage() -> impl IntoView {
 /// Drawn once: what changes is in signals, so that nothing that is open closes.
 #[component]
 fn Sheet(whole: Whole) -> impl IntoView {
-    let i18n = use_i18n();
     let live = expect_context::<Live>();
     let actions = Actions {
         drop: ServerAction::new(),

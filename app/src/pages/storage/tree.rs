@@ -154,7 +154,7 @@ fn Overlay(client: ClientId, on_it: Memo<Vec<OverlayView>>, actions: Actions) ->
     view! {
         <li data-overlay=name.clone()>
             <div class="node">
-                <a class="link" href=format!("/floor/{client}")>{name}</a>
+                <a class="link" href=format!("/floor/{client}")>{name.clone()}</a>
                 <span class="meta">{words}</span>
                 <Show when=removable>
                     <div class="act">
