@@ -150,7 +150,7 @@ fn stage(size: u64) -> Stage {
         hook: Arc::default(),
     };
     let storage =
-        Arc::new(EmbeddedStorage::on(Arc::new(images), Arc::new(overlays.clone())).unwrap());
+        Arc::new(EmbeddedStorage::on(Arc::new(images), Arc::new(overlays.clone()), "1".into()).unwrap());
     storage.ensure_overlay(CLIENT, IMAGE).unwrap();
     let device = storage.open_overlay(CLIENT).unwrap();
     Stage {
