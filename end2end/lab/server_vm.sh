@@ -9,9 +9,12 @@ export MTOOLS_SKIP_CHECK=1
 for file in vmlinuz initrd; do mcopy -n -i "$image@@1M" "::$file" "$folder/$file"; done
 tree=$(mktemp -d "$folder/tree.XXXXXX")
 trap 'rm -rf "$tree"' EXIT
-install -D -m 755 "$binary" "$tree/nsboot"
-# A binary that was built for tests has libraries.
-for library in $(ldd "$binary" 2>/dev/null | grep -o '/[^ ]*' || true); do install -D "$(readlink -f "$library")" "$tree$library"; done
+# A binary that was built for tests has libraries, and names of everything, which would not fit into memory.
+install -D -s -m 755 "$binary" "$tree/nsboot"
+for library in $(ldd "$binary" 2>/dev/null | grep -o '/[^ ]*' || true); do
+  # /lib is a link to /usr/lib there.
+  install -D "$(readlink -f "$library")" "$tree/usr${library#/usr}"
+done
 cat >"$tree/nsboot.toml" <<CONFIG
 [[boot]]
 interface = "eth0"

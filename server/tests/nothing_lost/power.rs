@@ -71,7 +71,9 @@ impl Machine {
             .unwrap();
         let drive = format!("file={},if=virtio,format=raw,cache=writeback", file("disk"));
         let qemu = Command::new("ip")
-            .args(["netns", "exec", &self.cable.server, "qemu-system-x86_64"])
+            .args(["netns", "exec", &self.cable.server])
+            // However this test ends, it ends, too.
+            .args(["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64"])
             .args(["-accel", "tcg", "-cpu", "max", "-m", "768", "-nodefaults"])
             .args(["-display", "none", "-no-reboot", "-serial", "stdio"])
             .args(["-kernel", &file("vmlinuz"), "-initrd", &file("initrd")])
