@@ -130,7 +130,11 @@ fn main() -> Outcome<()> {
         let deep = overlay(&storage, 1 << 33, version(versions))?;
         offer(&exports, "deep", deep);
     }
-    offer(&exports, "raw", Arc::new(FileDevice::open(base, size, false)?));
+    offer(
+        &exports,
+        "raw",
+        Arc::new(FileDevice::open(base, size, false)?),
+    );
     offer(&exports, "null", Arc::new(Null(size)));
     serve(&exports, address)
 }

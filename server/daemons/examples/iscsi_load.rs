@@ -26,7 +26,11 @@ fn read(door: &Door, blocks: u64, time: Duration, together: &Barrier) -> io::Res
     together.wait();
     let mut session = session?;
     let (mut took, mut piece) = (Vec::new(), [0; BLOCK]);
-    let mut dice = door.target.bytes().fold(0x9e37_79b9_u64, |d, b| d * 31 + u64::from(b)) | 1;
+    let mut dice = door
+        .target
+        .bytes()
+        .fold(0x9e37_79b9_u64, |d, b| d * 31 + u64::from(b))
+        | 1;
     let begun = Instant::now();
     while begun.elapsed() < time {
         dice ^= dice << 13;

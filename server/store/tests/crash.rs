@@ -231,7 +231,11 @@ async fn fail_from(disk: &[u8], breaks_at: usize, errno: i32) -> usize {
     }
     let ids: Vec<&str> = acked.iter().map(String::as_str).collect();
     let again = Recorder::with_disk(recorder.disk());
-    check(&again, &ids, &format!("operation {breaks_at} failed with {errno}"));
+    check(
+        &again,
+        &ids,
+        &format!("operation {breaks_at} failed with {errno}"),
+    );
     failures
 }
 

@@ -33,12 +33,19 @@ impl Small {
 impl Drop for Small {
     fn drop(&mut self) {
         // Lazily: the server that has files there ends a moment later.
-        let _ = Command::new("umount").arg("-l").arg(self.at.path()).status();
+        let _ = Command::new("umount")
+            .arg("-l")
+            .arg(self.at.path())
+            .status();
     }
 }
 
 fn run(program: &str, args: &[&str], paths: &[&Path]) {
-    let done = Command::new(program).args(args).args(paths).output().unwrap();
+    let done = Command::new(program)
+        .args(args)
+        .args(paths)
+        .output()
+        .unwrap();
     assert!(done.status.success(), "{program}: {done:?}");
 }
 
@@ -79,7 +86,9 @@ fn a_full_disk_is_told_to_who_fills_it_and_nothing_is_lost() {
     // It reads what it wrote, the other one reads its disk, and so does who comes new; the database answers.
     ledger.check(&mut filling_disk, "full").expect("readable");
     others.check(&mut other_disk, "full").expect("readable");
-    others.check(&mut open(&other), "full, anew").expect("readable");
+    others
+        .check(&mut open(&other), "full, anew")
+        .expect("readable");
     let change = |mode: &str| {
         stage.with(|server| {
             let session = server.login();
@@ -100,7 +109,10 @@ fn a_full_disk_is_told_to_who_fills_it_and_nothing_is_lost() {
     let changed = change("keep");
     assert_eq!(changed.status, 200, "{changed:?}");
     let mut other_disk = open(&other);
-    for (ledger, disk) in [(&mut ledger, &mut filling_disk), (&mut others, &mut other_disk)] {
+    for (ledger, disk) in [
+        (&mut ledger, &mut filling_disk),
+        (&mut others, &mut other_disk),
+    ] {
         for _ in 0..50 {
             let step = ledger.next(&mut dice);
             ledger.take(&step, disk).expect("there is room again");
@@ -111,6 +123,8 @@ fn a_full_disk_is_told_to_who_fills_it_and_nothing_is_lost() {
     drop((filling_disk, other_disk));
     stage.kill();
     stage.start();
-    ledger.check(&mut open(&filling), "the next process").unwrap();
+    ledger
+        .check(&mut open(&filling), "the next process")
+        .unwrap();
     others.check(&mut open(&other), "the next process").unwrap();
 }

@@ -102,8 +102,18 @@ struct Records {
 impl Records {
     fn ask(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Result<Value, String> {
         let bearer = format!("Bearer {}", self.token);
-        let headers = [("authorization", bearer.as_str()), ("content-type", kind), ("if-match", "*")];
-        let answer = Server::ask(&self.base, method, &format!("/api/v1{path}"), &headers, body)?;
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", kind),
+            ("if-match", "*"),
+        ];
+        let answer = Server::ask(
+            &self.base,
+            method,
+            &format!("/api/v1{path}"),
+            &headers,
+            body,
+        )?;
         match answer.status {
             200..300 if answer.body.is_empty() => Ok(Value::Null),
             200..300 => Ok(answer.value()),
@@ -151,22 +161,35 @@ impl Records {
     fn check(&mut self, id: &str, stage: &Stage, about: &str) {
         let client = self.ask("GET", &format!("/clients/{id}"), "", b"").unwrap();
         let name = client["name"].as_str().unwrap().to_owned();
-        assert!(self.name.contains(&name), "{about}: {name} is none of {:?}", self.name);
+        assert!(
+            self.name.contains(&name),
+            "{about}: {name} is none of {:?}",
+            self.name
+        );
         self.name = [name.clone(), name];
         let list = self.ask("GET", "/images?limit=500", "", b"").unwrap();
-        let there: Vec<String> = list["items"].as_array().unwrap().iter()
+        let there: Vec<String> = list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
             .map(|image| image["name"].as_str().unwrap().to_owned())
             .collect();
         for (image, answered) in std::mem::take(&mut self.images) {
             let is_there = there.contains(&image);
             assert!(is_there || !answered, "{about}: {image} is gone");
             if is_there {
-                self.ask("DELETE", &format!("/images/{image}"), "", b"").unwrap();
+                self.ask("DELETE", &format!("/images/{image}"), "", b"")
+                    .unwrap();
             }
         }
         let folder = std::fs::read_dir(stage.data().join("images")).unwrap();
-        let left: Vec<_> = folder.map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
-        assert!(left.iter().all(|name| !name.ends_with(".part")), "{about}: {left:?}");
+        let left: Vec<_> = folder
+            .map(|f| f.unwrap().file_name().into_string().unwrap())
+            .collect();
+        assert!(
+            left.iter().all(|name| !name.ends_with(".part")),
+            "{about}: {left:?}"
+        );
     }
 }
 
@@ -181,7 +204,10 @@ fn records(stage: &Stage) -> (String, Records) {
         let token = session.json("POST", "/api/v1/tokens", token);
         let records = Records {
             base: server.base.clone(),
-            token: token.value()["secret"].as_str().unwrap_or_else(|| panic!("{token:?}")).into(),
+            token: token.value()["secret"]
+                .as_str()
+                .unwrap_or_else(|| panic!("{token:?}"))
+                .into(),
             name: ["spare".into(), "spare".into()],
             images: BTreeMap::new(),
             changes: 0,
@@ -200,7 +226,9 @@ fn killed_at_any_moment_the_server_has_all_that_it_acknowledged() {
     let fresh = &stage.computers[WRITERS];
     stage.with(|server| {
         let path = format!("/api/v1/clients/{}", fresh.name);
-        let reset = server.login().json("PATCH", &path, json!({"mode": "reset"}));
+        let reset = server
+            .login()
+            .json("PATCH", &path, json!({"mode": "reset"}));
         assert_eq!(reset.status, 200, "{reset:?}");
     });
     let (id, mut records) = records(&stage);
@@ -227,8 +255,14 @@ fn killed_at_any_moment_the_server_has_all_that_it_acknowledged() {
         "{rounds} kills, {answered} commands and {} changes answered; opened in {middle:?}, at worst {worst:?}",
         records.changes
     );
-    assert!(middle < OPENS_IN, "half of all starts took longer than {middle:?}");
-    assert!(answered > rounds as u64 * 20 && records.changes > rounds, "hardly any load");
+    assert!(
+        middle < OPENS_IN,
+        "half of all starts took longer than {middle:?}"
+    );
+    assert!(
+        answered > rounds as u64 * 20 && records.changes > rounds,
+        "hardly any load"
+    );
     let audit = stage.with(|server| server.run(&["audit", "verify"]));
     assert!(audit.status.success(), "{audit:?}");
 }
@@ -247,7 +281,11 @@ fn run(round: &Round<'_>, ledgers: &mut [Ledger], id: &str, records: &mut Record
         scope.spawn(move || round.ended(records.change(id, round)));
         let deadline = Instant::now() + Duration::from_secs(60);
         while round.at_work.load(Ordering::SeqCst) < WRITERS + 2 {
-            assert!(Instant::now() < deadline, "{}: not all are at work", round.about);
+            assert!(
+                Instant::now() < deadline,
+                "{}: not all are at work",
+                round.about
+            );
             thread::sleep(Duration::from_millis(2));
         }
         // The random moment is what is tested.

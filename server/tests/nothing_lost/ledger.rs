@@ -33,7 +33,9 @@ fn content(owner: u32, block: usize, number: u32) -> Vec<u8> {
 
 /// A disk that nobody has written to.
 pub fn image() -> Vec<u8> {
-    (0..BLOCKS).flat_map(|b| content(NOBODY, b, IMAGE)).collect()
+    (0..BLOCKS)
+        .flat_map(|b| content(NOBODY, b, IMAGE))
+        .collect()
 }
 
 /// The contents that each block of one computer's disk may have.
@@ -77,7 +79,9 @@ impl Ledger {
             _ => {
                 self.last += 1;
                 let number = self.last;
-                self.may[blocks.clone()].iter_mut().for_each(|m| m.push(number));
+                self.may[blocks.clone()]
+                    .iter_mut()
+                    .for_each(|m| m.push(number));
                 let bytes = blocks.flat_map(|b| content(self.owner, b, number));
                 Step::Write(first, bytes.collect())
             }

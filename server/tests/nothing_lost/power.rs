@@ -126,19 +126,48 @@ fn ask(token: &str, method: &str, path: &str, kind: &str, body: &[u8]) -> serde_
 fn fill(machine: &Machine) -> (String, Vec<Computer>) {
     let account = json!({"username": "admin", "password": PASSWORD}).to_string();
     let kind = [("content-type", "application/json")];
-    let login = Server::ask(BASE, "POST", "/api/v1/auth/login", &kind, account.as_bytes()).unwrap();
+    let login = Server::ask(
+        BASE,
+        "POST",
+        "/api/v1/auth/login",
+        &kind,
+        account.as_bytes(),
+    )
+    .unwrap();
     let session = login.value()["access_token"].as_str().unwrap().to_owned();
     let token = json!({"name": "power", "role": "admin", "expires_in_days": 1}).to_string();
-    let token = ask(&session, "POST", "/api/v1/tokens", kind[0].1, token.as_bytes());
+    let token = ask(
+        &session,
+        "POST",
+        "/api/v1/tokens",
+        kind[0].1,
+        token.as_bytes(),
+    );
     let token = token["secret"].as_str().unwrap().to_owned();
     let image = ledger::image();
-    ask(&token, "POST", "/api/v1/images?name=disk", "application/octet-stream", &image);
+    ask(
+        &token,
+        "POST",
+        "/api/v1/images?name=disk",
+        "application/octet-stream",
+        &image,
+    );
     let arrive = |n| {
-        let client = json!({"name": format!("pc-{n}"), "mac": mac(n), "image": "disk", "mode": "keep"});
-        ask(&token, "POST", "/api/v1/clients", kind[0].1, client.to_string().as_bytes());
+        let client =
+            json!({"name": format!("pc-{n}"), "mac": mac(n), "image": "disk", "mode": "keep"});
+        ask(
+            &token,
+            "POST",
+            "/api/v1/clients",
+            kind[0].1,
+            client.to_string().as_bytes(),
+        );
         Computer::arrive(&machine.cable, n)
     };
-    let computers = (0..COMPUTERS).map(arrive).collect();
+    let computers: Vec<Computer> = (0..COMPUTERS).map(arrive).collect();
+    for computer in &computers {
+        machine.cable.announce(&computer.address);
+    }
     (token, computers)
 }
 
@@ -163,7 +192,9 @@ fn a_server_that_loses_power_has_all_that_was_flushed() {
         let added = ask(&token, "GET", &format!("/api/v1/clients/{added}"), "", b"");
         assert_eq!(added["image_name"], "disk", "{about}: {added}");
         for (computer, ledger) in computers.iter().zip(&mut ledgers) {
-            ledger.check(&mut computer.open(), &about).expect("readable");
+            ledger
+                .check(&mut computer.open(), &about)
+                .expect("readable");
         }
     }
     let answered: u64 = ledgers.iter().map(|l| l.answered).sum();
@@ -201,10 +232,19 @@ fn work_until_cut(
             COMPUTERS => Ok(()),
             n => Err(n.to_string()),
         });
-        let mac: Vec<String> = seed.to_be_bytes()[3..].iter().map(|b| format!("{b:02x}")).collect();
+        let mac: Vec<String> = seed.to_be_bytes()[3..]
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
         let (name, mac) = (format!("added-{seed}"), format!("02:{}", mac.join(":")));
         let client = json!({"name": name, "mac": mac, "image": "disk"}).to_string();
-        ask(token, "POST", "/api/v1/clients", "application/json", client.as_bytes());
+        ask(
+            token,
+            "POST",
+            "/api/v1/clients",
+            "application/json",
+            client.as_bytes(),
+        );
         // The random moment is what is tested.
         let moment = Dice(seed | 1).roll(2_000);
         thread::sleep(Duration::from_millis(moment as u64));

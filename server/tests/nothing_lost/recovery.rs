@@ -100,7 +100,11 @@ fn all_go_on(done: &[AtomicU64], what: &str) {
         assert!(begun.elapsed() < BACK_IN, "{what}: {stuck:?} do not go on");
         thread::sleep(Duration::from_millis(20));
     }
-    println!("{what}: {} sessions went on after {:?}", done.len(), begun.elapsed());
+    println!(
+        "{what}: {} sessions went on after {:?}",
+        done.len(),
+        begun.elapsed()
+    );
 }
 
 fn read(done: &[AtomicU64]) -> Vec<u64> {
@@ -140,10 +144,19 @@ fn sessions_outlive_a_kill_and_an_outage_without_an_error() {
         stage.cable.plug(true);
         all_go_on(&done, "after the outage");
         drop(guard);
-        guests.into_iter().map(|g| g.join().expect("no error")).collect()
+        guests
+            .into_iter()
+            .map(|g| g.join().expect("no error"))
+            .collect()
     });
-    println!("{} commands; logins: {logins:?}", read(&done).iter().sum::<u64>());
-    assert!(logins.iter().all(|&n| n >= 2), "who did not notice: {logins:?}");
+    println!(
+        "{} commands; logins: {logins:?}",
+        read(&done).iter().sum::<u64>()
+    );
+    assert!(
+        logins.iter().all(|&n| n >= 2),
+        "who did not notice: {logins:?}"
+    );
 }
 
 /// A test that fails must not leave its guests at work.

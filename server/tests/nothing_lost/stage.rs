@@ -21,7 +21,7 @@ use tempfile::TempDir;
 pub struct Computer {
     pub name: String,
     mac: String,
-    address: String,
+    pub address: String,
     pub door: Door,
 }
 
@@ -59,7 +59,8 @@ impl Stage {
             server: Mutex::new(Power::Gone),
         };
         for n in 0..computers {
-            let client = json!({"name": format!("pc-{n}"), "mac": mac(n), "image": "disk", "mode": "keep"});
+            let client =
+                json!({"name": format!("pc-{n}"), "mac": mac(n), "image": "disk", "mode": "keep"});
             let made = session.json("POST", "/api/v1/clients", client);
             assert_eq!(made.status, 201, "{made:?}");
             let computer = Computer::arrive(&stage.cable, n);

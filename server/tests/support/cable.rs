@@ -116,6 +116,11 @@ impl Cable {
         ip(&["-n", &self.computer, "addr", "add", &prefix, "dev", "vc"]);
     }
 
+    /// Tells all at the other end that the computer has this address, also after it had another MAC.
+    pub fn announce(&self, address: &str) {
+        self.on("busybox", &["arping", "-A", "-c", "1", "-I", "vc", address]);
+    }
+
     /// Pulls the cable at the server, or plugs it in again.
     pub fn plug(&self, is_in: bool) {
         let state = if is_in { "up" } else { "down" };
@@ -196,4 +201,3 @@ pub fn soon<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
-

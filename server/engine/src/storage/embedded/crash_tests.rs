@@ -272,9 +272,9 @@ fn a_version_reads_the_same_whenever_the_power_goes_while_it_is_flattened_or_an_
         device.flush().unwrap();
         storage.promote(CLIENT, NEXT, &mut |_, _| true).unwrap();
         let errno = [nix::libc::EIO, nix::libc::ENOSPC][n as usize % 2];
-        images.0.lock().unwrap().fail_in = Some((dice.roll(32), errno));
+        images.fail_after(dice.roll(32), errno, false);
         let made = storage.flatten(NEXT, &mut |_, _| true);
-        images.0.lock().unwrap().fail_in = None;
+        images.heal();
         failed += u64::from(made.is_err());
         drop((device, storage));
         let left = images.crash(&mut dice);

@@ -15,6 +15,8 @@ const CLIENT: ClientId = ClientId(Uuid::from_u128(1));
 const IMAGE: VersionId = VersionId(Uuid::from_u128(2));
 const OTHER: VersionId = VersionId(Uuid::from_u128(3));
 const NEXT: VersionId = VersionId(Uuid::from_u128(4));
+/// A version above the image.
+const ABOVE: VersionId = VersionId(Uuid::from_u128(5));
 
 /// What is there: the client's disk, and each version.
 #[derive(Clone, PartialEq)]
@@ -69,7 +71,7 @@ fn device(
     act(device.as_ref()).map_err(crate::Error::io("using the disk"))
 }
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     Kind {
         name: "import",
         run: |s| import(s, NEXT, 5),
@@ -106,6 +108,11 @@ const KINDS: [Kind; 9] = [
         is_flushed: false,
     },
     Kind {
+        name: "flatten",
+        run: |s| s.flatten(ABOVE, &mut |_, _| true).map(drop),
+        is_flushed: false,
+    },
+    Kind {
         name: "remove a disk",
         run: |s| s.remove_overlay(CLIENT),
         is_flushed: true,
@@ -135,6 +142,8 @@ impl Stage {
         on.write_at(1024, &[0x11; 10 * 1024]).unwrap();
         on.discard(20 * 1024, 4096).unwrap();
         on.flush().unwrap();
+        let made = storage.promote(CLIENT, ABOVE, &mut |_, _| true);
+        made.unwrap().unwrap();
         let flushed = see(&storage).disk.unwrap();
         on.write_at(2048, &[0x22; 4096]).unwrap();
         on.write_at(25 * 1024, &[0x22; 2048]).unwrap();
@@ -167,15 +176,26 @@ fn check(seen: &Seen, may: &[&Seen], about: &str) {
     }
     for id in may[0].versions.keys() {
         let stays = may.iter().all(|m| m.versions.contains_key(id));
-        assert!(!stays || seen.versions.contains_key(id), "{about}: {id} is gone");
+        assert!(
+            !stays || seen.versions.contains_key(id),
+            "{about}: {id} is gone"
+        );
     }
     let Some(disk) = &seen.disk else {
         let may_go = may.iter().any(|m| m.disk.is_none());
         return assert!(may_go, "{about}: the disk is gone");
     };
     for (n, sector) in disk.chunks(512).enumerate() {
-        let was = |m: &&&Seen| m.disk.as_ref().is_some_and(|d| d[n * 512..][..512] == *sector);
-        assert!(may.iter().find(was).is_some(), "{about}: sector {n} is {}", sector[0]);
+        let was = |m: &&&Seen| {
+            m.disk
+                .as_ref()
+                .is_some_and(|d| d[n * 512..][..512] == *sector)
+        };
+        assert!(
+            may.iter().find(was).is_some(),
+            "{about}: sector {n} is {}",
+            sector[0]
+        );
     }
 }
 
@@ -202,7 +222,10 @@ fn fail(kind: &Kind, folder: usize, n: u64, (errno, once): (i32, bool)) -> bool 
     let found = see(&stage.cut(n));
     check(&found, &may, &about);
     if done.is_ok() {
-        assert!(found.versions == after.versions, "{about}: versions that were promised");
+        assert!(
+            found.versions == after.versions,
+            "{about}: versions that were promised"
+        );
         let is_safe = !kind.is_flushed || found.disk == after.disk;
         assert!(is_safe, "{about}: the disk is not what was promised");
     }
@@ -212,7 +235,10 @@ fn fail(kind: &Kind, folder: usize, n: u64, (errno, once): (i32, bool)) -> bool 
     again.unwrap_or_else(|e| panic!("{about}, once more: {e}"));
     let now = see(&stage.storage);
     check(&now, &may, &format!("{about}, once more"));
-    assert!(now.versions == after.versions, "{about}: versions, once more");
+    assert!(
+        now.versions == after.versions,
+        "{about}: versions, once more"
+    );
     if now.disk.is_some() {
         device(&stage.storage, |d| d.flush()).unwrap();
     }
