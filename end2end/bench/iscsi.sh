@@ -1,6 +1,7 @@
 #!/bin/bash
-# Our iSCSI target beside tgt: 4 KiB random read at depth 1 and 32, 64 KiB sequential at depth 8, in turn,
-# round by round, on a disk in memory of each. Prints JSON with every round and the ratio of the medians.
+# Our iSCSI target beside tgt: 4 KiB random read at depth 1 and 32, 64 KiB sequential at depth 8 and 256 KiB at depth 4,
+# in turn, round by round, on a disk in memory of each. Prints JSON with every round, the ratio of the medians, and
+# what a request costs each server, microseconds of CPU.
 # Usage: iscsi.sh [ROUNDS] [SECONDS]   Needs root, tgt and libiscsi-bin; runs in a network namespace of its own.
 set -euo pipefail
 if [ "${NSBOOT_BENCH_INSIDE:-}" != yes ]; then
@@ -31,11 +32,16 @@ admin --op new --mode logicalunit --tid 1 --lun 1 -b "$dir/tgt.img"
 admin --op bind --mode target --tid 1 -I ALL
 answers 127.0.0.1:3261
 
-# One measurement: the last average that iscsi-perf printed, in requests a second.
+# Hundredths of a second that a process has had of the CPUs.
+ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+# One measurement: the last average that iscsi-perf printed, in requests a second, and the server's CPU for each.
 measure() {
-  local url=$1; shift
-  { timeout "$seconds" iscsi-perf "$@" "$url" 2>&1 || true; } | tr '\r' '\n' | grep -aoE 'average [0-9]+' | tail -1 | grep -oE '[0-9]+'
+  local pid=$1 url=$2 before average; shift 2
+  before=$(ticks "$pid")
+  average=$({ timeout "$seconds" iscsi-perf "$@" "$url" 2>&1 || true; } | tr '\r' '\n' | grep -aoE 'average [0-9]+' | tail -1 | grep -oE '[0-9]+')
+  echo "$average" "$(awk "BEGIN { printf \"%.1f\", ($(ticks "$pid") - $before) * 10000 / ($average * $seconds) }")"
 }
+column() { cut -d' ' -f"$1" "$2"; }
 ours=iscsi://127.0.0.1:3261/iqn.2026-11.test:a/0
 peer=iscsi://127.0.0.1:3260/iqn.2026-11.test:a/1
 median() { sort -n | awk '{ v[NR] = $1 } END { print (NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2) }'; }
@@ -46,17 +52,19 @@ while IFS='|' read -r name arguments; do
   : >"$dir/a"; : >"$dir/b"
   for _ in $(seq "$rounds"); do
     # shellcheck disable=SC2086 # the arguments are words of our own
-    measure "$ours" $arguments >>"$dir/a" </dev/null
+    measure "${children[0]}" "$ours" $arguments >>"$dir/a" </dev/null
     # shellcheck disable=SC2086
-    measure "$peer" $arguments >>"$dir/b" </dev/null
+    measure "${children[1]}" "$peer" $arguments >>"$dir/b" </dev/null
   done
-  a=$(median <"$dir/a") b=$(median <"$dir/b")
-  printf '%s{"case":"%s","iscsi_perf":"%s","ours":[%s],"peer":[%s],"ours_median":%s,"peer_median":%s,"ratio":%s}' \
-    "$separator" "$name" "$arguments" "$(list <"$dir/a")" "$(list <"$dir/b")" "$a" "$b" "$(awk "BEGIN { printf \"%.2f\", $a / $b }")"
+  a=$(column 1 "$dir/a" | median) b=$(column 1 "$dir/b" | median)
+  printf '%s{"case":"%s","iscsi_perf":"%s","ours":[%s],"peer":[%s],"ours_median":%s,"peer_median":%s,"ratio":%s,"ours_cpu_us":%s,"peer_cpu_us":%s}' \
+    "$separator" "$name" "$arguments" "$(column 1 "$dir/a" | list)" "$(column 1 "$dir/b" | list)" "$a" "$b" "$(awk "BEGIN { printf \"%.2f\", $a / $b }")" \
+    "$(column 2 "$dir/a" | median)" "$(column 2 "$dir/b" | median)"
   separator=","
 done <<'CASES'
 4 KiB random read, depth 1|-b 8 -r -m 1
 4 KiB random read, depth 32|-b 8 -r -m 32
 64 KiB sequential read, depth 8|-b 128 -m 8
+256 KiB sequential read, depth 4|-b 512 -m 4
 CASES
 printf ']}\n'

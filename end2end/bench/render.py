@@ -38,8 +38,35 @@ This machine: {os.cpu_count()} cores, Linux {platform.release()}; client and ser
 """)
 if data := load("iscsi"):
     side_by_side("Disk: iSCSI", data, "end2end/bench/iscsi.sh", "A disk in memory, by libiscsi's `iscsi-perf`.")
+    if all("ours_cpu_us" in c for c in data["cases"]):
+        table(["work", "server CPU µs a request, NSBoot", data["peer"]],
+              [(c["case"], f"{c['ours_cpu_us']:.1f}", f"{c['peer_cpu_us']:.1f}") for c in data["cases"]])
 if data := load("nbd"):
     side_by_side("Disk: NBD", data, "end2end/bench/nbd.sh", "A disk in memory of random bytes, by fio's `nbd` engine over one connection; a request of 1 MiB a second is a MiB a second.")
+if data := load("disks"):
+    many, clones = data["many"], data["clone"]
+    mid = lambda side, key: statistics.median(r[key] for r in many[side])
+    print(f"## Disks of a floor: overlays on one image\n\n`make bench` (`end2end/bench/disks.py`), median of {len(many['ours'])} rounds in turn. "
+          f"{many['sessions']} sessions at once, a thread each, read 4 KiB at random, one request after the other; ours from overlays on one image, "
+          "tgt from a raw file for each.\n")
+    rows = [(name, *(f"{mid(side, key):,.0f}" for side in ("ours", "peer")), bar) for name, key, bar in (
+        ("requests a second, all", "per_second", "at least tgt's"), ("the slowest session", "slowest", ""), ("the fastest session", "fastest", ""),
+        ("half of all requests within, µs", "p50_us", ""), ("99 % of all within, µs", "p99_us", "")) ]
+    spread = lambda side: mid(side, "fastest") / mid(side, "slowest")
+    rows.insert(3, ("fastest : slowest", f"**{spread('ours'):.2f}**", f"{spread('peer'):.2f}", "≤ 1.5"))
+    rows += [("memory for each session, KiB", *(f"{mid(side, 'bytes_each') / 1024:.0f}" for side in ("ours", "peer")), ""),
+             ("threads", *(f"{mid(side, 'threads'):.0f}" for side in ("ours", "peer")), ""),
+             ("server CPU µs a request", *(f"{mid(side, 'cpu_us_each'):.1f}" for side in ("ours", "peer")), "")]
+    table(["what", "NSBoot", "tgt", "bar"], rows)
+    cache = data["page_cache"]
+    print(f"Reading an image of {cache['image_bytes'] / 2**20:.0f} MiB from a disk, all of them together fill {cache['after'] / 2**20:.1f} MiB of page cache: one copy for all.\n")
+    table(["work", "NSBoot", "beside", "its", "ratio", "bar"],
+          [(c["case"], f"{c['ours_median']:,.0f}", c["beside"], f"{c['peer_median']:,.0f}", f"**{c['ratio']}**", c["bar"]) for c in data["overlay"]]
+          + [(f"{c['case']}, {data['deep']['versions']} versions deep", f"{c['ours_median']:,.0f}", "one version", f"{c['peer_median']:,.0f}", f"**{c['ratio']}**", c["bar"]) for c in data["deep"]["cases"]])
+    print(f"An overlay of an image of {clones['bytes'] / 2**30:.0f} GiB is made in {statistics.median(clones['milliseconds']):.1f} ms, at worst of "
+          f"{len(clones['milliseconds'])} in {max(clones['milliseconds']):.1f} ms; the bar is 50.\n\nWhat the protocol alone allows: an overlay in memory beside a disk that holds nothing.\n")
+    table(["work", "an overlay", "nothing behind it", "ratio"],
+          [(c["case"], f"{c['ours_median']:,.0f}", f"{c['peer_median']:,.0f}", f"**{c['ratio']}**") for c in data["protocol"]])
 if data := load("dhcp"):
     print("## Addresses: DHCP\n\n`make bench` (`end2end/bench/dhcp.sh`), four-way exchanges a second by `perfdhcp`, 4 s each, median of the rounds. "
           "NSBoot and dnsmasq sync each lease before its ACK, Kea's memfile does not.\n")

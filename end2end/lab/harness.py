@@ -305,6 +305,10 @@ class Machine:
              "-serial", "chardev:s0"], f"{self.name}.qemu.log")
         self.on_at = time.time()
 
+    def plug(self, is_in):
+        """Pulls its network cable, or plugs it in again."""
+        Lab._ip("-n", self.lab.namespace, "link", "set", self.tap, "up" if is_in else "down")
+
     def power_off(self):
         """Cuts the power."""
         if self.process and self.process.poll() is None:

@@ -7,137 +7,16 @@
 #[path = "it/server.rs"]
 mod server;
 
+#[allow(dead_code)] // shared with the tests of the disks
+#[path = "support/cable.rs"]
+mod cable;
+
+use cable::{Cable, SERVER, can_run, said, soon};
 use serde_json::json;
 use server::{Server, Session};
-use std::{
-    path::Path,
-    process::{Command, Output},
-    time::{Duration, Instant},
-};
 
-const PATIENCE: Duration = Duration::from_secs(30);
 const MAC: &str = "52:54:00:4e:42:44";
-const SERVER: &str = "10.99.0.1";
 const SCRIPT: &str = "http://10.99.0.1:8080/b/52-54-00-4e-42-44.ipxe";
-
-fn run(program: &str, args: &[&str]) -> Output {
-    let started = Command::new("timeout")
-        .arg("60")
-        .arg(program)
-        .args(args)
-        .output();
-    started.unwrap_or_else(|e| panic!("{program} does not start: {e}"))
-}
-
-fn said(output: &Output) -> String {
-    let both = [&output.stdout[..], &output.stderr[..]].concat();
-    String::from_utf8_lossy(&both).into_owned()
-}
-
-fn ip(args: &[&str]) {
-    let output = run("ip", args);
-    assert!(output.status.success(), "ip {args:?}: {}", said(&output));
-}
-
-/// The server's namespace with the interface `vs`, the computer's with the other end, `vc`. Gone when dropped.
-struct Cable {
-    server: String,
-    computer: String,
-}
-
-impl Cable {
-    fn new() -> Cable {
-        let id = std::process::id();
-        let cable = Cable {
-            server: format!("nsb-ns{id}"),
-            computer: format!("nsb-nc{id}"),
-        };
-        let (s, c) = (cable.server.as_str(), cable.computer.as_str());
-        ip(&["netns", "add", s]);
-        ip(&["netns", "add", c]);
-        let veth = ["type", "veth", "peer", "name", "vc", "netns", c];
-        ip(&[&["-n", s, "link", "add", "vs"], &veth[..]].concat());
-        ip(&["-n", c, "link", "set", "vc", "address", MAC]);
-        ip(&["-n", s, "addr", "add", "10.99.0.1/24", "dev", "vs"]);
-        for (namespace, device) in [(s, "vs"), (c, "vc"), (c, "lo")] {
-            ip(&["-n", namespace, "link", "set", device, "up"]);
-        }
-        cable
-    }
-
-    /// Runs a program on the computer.
-    fn on(&self, program: &str, args: &[&str]) -> Output {
-        let enter = ["netns", "exec", &self.computer, program];
-        run("ip", &[&enter[..], args].concat())
-    }
-
-    /// The computer has this address, and no other.
-    fn move_to(&self, address: &str) {
-        ip(&[
-            "-n",
-            &self.computer,
-            "addr",
-            "flush",
-            "dev",
-            "vc",
-            "scope",
-            "global",
-        ]);
-        let prefix = format!("{address}/24");
-        ip(&["-n", &self.computer, "addr", "add", &prefix, "dev", "vc"]);
-    }
-
-    /// The size that the computer is told of an export, or why not.
-    fn size(&self, name: &str) -> Result<String, String> {
-        let url = format!("nbd://{SERVER}/{name}");
-        // What the server says of a refusal is shown to those who debug.
-        let output = self.on("env", &["LIBNBD_DEBUG=1", "nbdinfo", "--size", &url]);
-        match output.status.success() {
-            true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
-            false => Err(said(&output)),
-        }
-    }
-
-    fn copy(&self, from: &str, to: &str) {
-        let output = self.on("nbdcopy", &["--flush", from, to]);
-        assert!(output.status.success(), "{from} to {to}: {}", said(&output));
-    }
-}
-
-impl Drop for Cable {
-    fn drop(&mut self) {
-        for namespace in [&self.server, &self.computer] {
-            run("ip", &["netns", "del", namespace]);
-        }
-    }
-}
-
-fn can_run() -> bool {
-    let folders = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
-    let here = |program: &str| folders.iter().any(|f| Path::new(f).join(program).exists());
-    let needed = ["ip", "busybox", "curl", "nbdinfo", "nbdcopy"];
-    let missing: Vec<&str> = needed.into_iter().filter(|p| !here(p)).collect();
-    let is_root = nix::unistd::geteuid().is_root();
-    if is_root && missing.is_empty() {
-        return true;
-    }
-    let why = format!("root: {is_root}, missing programs: {missing:?}");
-    let must = std::env::var_os("NSBOOT_LIVE").is_some();
-    assert!(!must, "can't run: {why}");
-    eprintln!("not run: {why}");
-    false
-}
-
-/// What comes of something once it is as it should be, soon.
-fn soon<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match look() {
-            Ok(found) => return found,
-            Err(why) => assert!(Instant::now() < deadline, "{what}: {why}"),
-        }
-    }
-}
 
 fn set_nbd(session: &Session<'_>, on: bool) {
     let params = json!({"values": {"nbd.enabled": on.to_string()}});
@@ -169,20 +48,11 @@ fn a_computer_opens_its_own_disk_by_nbd_from_its_own_address() {
     if !can_run() {
         return;
     }
-    let cable = Cable::new();
-    let server = Server::with_file(&format!(
-        "[[boot]]\nnamespace = \"{}\"\ninterface = \"vs\"\nrange = \"10.99.0.100-10.99.0.199\"\n",
-        cable.server
-    ));
+    let cable = Cable::new(MAC);
+    let server = Server::with_file(&cable.config());
     let session = server.login();
     fill(&session);
-    let dhcp = ["udhcpc", "-i", "vc", "-n", "-q", "-f", "-s", "/bin/true"];
-    let lease = soon("a lease", || {
-        let text = said(&cable.on("busybox", &dhcp));
-        let after = text.split("lease of ").nth(1).ok_or(text.clone())?;
-        let address = after.split_whitespace().next().ok_or(text.clone())?;
-        Ok(address.trim_end_matches(',').to_owned())
-    });
+    let lease = cable.lease();
     cable.move_to(&lease);
     let off = cable.size("pc-1").unwrap_err();
     assert!(

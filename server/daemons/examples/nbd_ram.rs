@@ -3,37 +3,19 @@
 //!
 //! `nbd_ram ADDRESS:PORT FILE MEBIBYTES [NAME]`
 
+#[path = "support/everybody.rs"]
+mod everybody;
 #[path = "support/file_device.rs"]
 mod file_device;
 
-use daemons::nbd::{Doorkeeper, Limits, NbdServer, Own, serve};
+use daemons::nbd::{Limits, NbdServer, serve};
 use engine::export::{Export, Exports, SilentObserver};
+use everybody::Everybody;
 use file_device::FileDevice;
-use std::{
-    io,
-    net::{IpAddr, TcpListener},
-    path::Path,
-    sync::Arc,
-};
+use std::{io, net::TcpListener, path::Path, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 const TARGET: &str = "iqn.2026-11.test:a";
-
-/// The one disk is everybody's.
-struct Everybody(String);
-
-impl Doorkeeper for Everybody {
-    fn own(&self, _: IpAddr) -> Option<Own> {
-        Some(Own {
-            name: self.0.clone(),
-            target: TARGET.into(),
-        })
-    }
-
-    fn is_known(&self, _: &str) -> bool {
-        false
-    }
-}
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -55,7 +37,8 @@ fn main() -> io::Result<()> {
     });
     let listener = TcpListener::bind(address)?;
     println!("listening on {}", listener.local_addr()?);
-    let door = Everybody(rest.first().map_or("a", String::as_str).to_owned());
+    let name = rest.first().map_or("a", String::as_str);
+    let door = Everybody::new(name, TARGET);
     let limits = Limits::default();
     let server = NbdServer::new(exports, Arc::new(SilentObserver), Arc::new(door), limits);
     tokio::runtime::Builder::new_current_thread()

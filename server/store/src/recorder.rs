@@ -43,16 +43,18 @@ pub struct Recorder {
 struct State {
     disk: Vec<u8>,
     log: Vec<Op>,
-    /// The disk breaks once so many operations were recorded.
-    breaks_at: Option<usize>,
+    /// The disk breaks once so many operations were recorded, with this error.
+    breaks_at: Option<(usize, i32)>,
     sync_takes: Duration,
 }
 
 impl State {
     /// Records an operation, unless the disk is broken.
     fn record(&mut self, op: Op) -> io::Result<()> {
-        if self.breaks_at.is_some_and(|n| self.log.len() >= n) {
-            return Err(io::Error::other("the disk is broken, by order of a test"));
+        if let Some((ops, errno)) = self.breaks_at
+            && self.log.len() >= ops
+        {
+            return Err(io::Error::from_raw_os_error(errno));
         }
         self.log.push(op);
         Ok(())
@@ -86,9 +88,9 @@ impl Recorder {
         self.lock().log.push(Op::Note(text));
     }
 
-    /// From the operation of this number on, every write and sync fails.
-    pub fn break_at(&self, ops: usize) {
-        self.lock().breaks_at = Some(ops);
+    /// From the operation of this number on, every write and sync fails with this error of the system.
+    pub fn break_at(&self, ops: usize, errno: i32) {
+        self.lock().breaks_at = Some((ops, errno));
     }
 
     /// From now on each sync takes so long, as on a disk that has to turn or to share.

@@ -354,7 +354,7 @@ async fn the_log_level_changes_after_its_entry_is_durable_and_never_without_one(
         .remove(0);
     assert_eq!(entry.before.unwrap()["level"], "info");
     assert_eq!(entry.after.unwrap()["level"], "debug");
-    disk.break_at(disk.log().len());
+    disk.break_at(disk.log().len(), nix::libc::EIO);
     assert!(admin.set_log_level("warn", prepared()).await.is_err());
     assert_eq!(set.load(SeqCst), 1, "no entry, no change");
 }

@@ -156,7 +156,7 @@ async fn a_rotation_that_the_disk_refuses_changes_nothing_and_can_be_repeated() 
             .unwrap();
     }
     let before = secrets_of(&clients);
-    disk.break_at(disk.log().len() + 1);
+    disk.break_at(disk.log().len() + 1, nix::libc::EIO);
     let (moved, ring) = (clients.clone(), secrets.clone());
     let failed = tokio::task::spawn_blocking(move || rotate(&ring, &moved, &By::system("test")));
     assert!(failed.await.unwrap().is_err());

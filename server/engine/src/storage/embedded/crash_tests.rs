@@ -1,222 +1,43 @@
 //! What a power cut leaves: files whose unsynced writes are lost, torn or out of order; operations
 //! that fail one after the other; threads side by side.
 
-use super::{EmbeddedStorage, StorageBackend};
-use crate::storage::files::{BlockFile, Files};
-use std::{
-    collections::BTreeMap,
-    io,
-    sync::{Arc, Mutex},
+use super::{
+    EmbeddedStorage, StorageBackend,
+    memory::{Dice, MemFiles, Op},
 };
+use crate::storage::files::Files;
+use std::sync::Arc;
 use types::{ClientId, VersionId};
 use uuid::Uuid;
 
 const DISK: usize = 64 * 1024;
+/// Of the box.
+const BOOT: &str = "1";
 const CLIENT: ClientId = ClientId(Uuid::from_u128(1));
 /// A version that is made of the client's disk.
 const NEXT: VersionId = VersionId(Uuid::from_u128(3));
 
-/// xorshift64*: reproducible, and a failing state is named by its seed.
-struct Dice(u64);
-impl Dice {
-    fn roll(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % n
-    }
+/// What the next process finds after a power cut.
+fn next_boot(images: &MemFiles, overlays: &MemFiles) -> EmbeddedStorage {
+    process(images, overlays, &Uuid::now_v7().to_string())
 }
 
-/// What happened below the overlay, in order.
-#[derive(Clone, PartialEq, Debug)]
-enum Op {
-    Write(String),
-    Sync(String),
+/// A process in that boot of the box.
+fn process(images: &MemFiles, overlays: &MemFiles, boot: &str) -> EmbeddedStorage {
+    let (images, overlays) = (Arc::new(images.clone()), Arc::new(overlays.clone()));
+    EmbeddedStorage::on(images, overlays, boot.into()).unwrap()
 }
 
-#[derive(Default)]
-struct Content {
-    /// On stable storage.
-    safe: Vec<u8>,
-    /// As the process sees it.
-    now: Vec<u8>,
-    /// 512-byte pieces written and size changes since the last sync, in order.
-    unsynced: Vec<Piece>,
-}
-
-#[derive(Clone)]
-enum Piece {
-    Bytes(usize, Vec<u8>),
-    Len(usize),
-}
-
-impl Piece {
-    fn apply(&self, to: &mut Vec<u8>) {
-        match self {
-            Piece::Bytes(at, b) => {
-                to.resize(to.len().max(at + b.len()), 0);
-                to[*at..at + b.len()].copy_from_slice(b);
-            }
-            Piece::Len(n) => to.resize(*n, 0),
-        }
-    }
-}
-
-#[derive(Default)]
-struct Shared {
-    files: BTreeMap<String, Arc<Mutex<Content>>>,
-    log: Vec<Op>,
-    /// Fails this operation, counted down.
-    fail_in: Option<(u64, i32)>,
-}
-
-/// A folder in memory that can crash.
-#[derive(Clone, Default)]
-struct MemFiles(Arc<Mutex<Shared>>);
-
-impl MemFiles {
-    fn step(&self, op: Option<Op>) -> io::Result<()> {
-        let mut s = self.0.lock().unwrap();
-        if let Some((n, errno)) = &mut s.fail_in {
-            if *n == 0 {
-                return Err(io::Error::from_raw_os_error(*errno));
-            }
-            *n -= 1;
-        }
-        s.log.extend(op);
-        Ok(())
-    }
-
-    /// The folder as a power cut leaves it: of what was not synced, any pieces in any order.
-    fn crash(&self, dice: &mut Dice) -> MemFiles {
-        let shared = self.0.lock().unwrap();
-        let files = shared.files.iter().map(|(name, c)| {
-            let c = c.lock().unwrap();
-            let mut left = c.safe.clone();
-            let mut pieces = c.unsynced.clone();
-            while !pieces.is_empty() {
-                let piece = pieces.remove(dice.roll(pieces.len() as u64) as usize);
-                if dice.roll(2) == 0 {
-                    piece.apply(&mut left);
-                }
-            }
-            let content = Content {
-                safe: left.clone(),
-                now: left,
-                unsynced: vec![],
-            };
-            (name.clone(), Arc::new(Mutex::new(content)))
-        });
-        let left = Shared {
-            files: files.collect(),
-            ..Shared::default()
-        };
-        MemFiles(Arc::new(Mutex::new(left)))
-    }
-}
-
-struct MemFile {
-    name: String,
-    folder: MemFiles,
-    content: Arc<Mutex<Content>>,
-}
-
-impl MemFile {
-    fn put(&self, piece: Piece) -> io::Result<()> {
-        self.folder.step(Some(Op::Write(self.name.clone())))?;
-        let mut c = self.content.lock().unwrap();
-        piece.apply(&mut c.now);
-        match piece {
-            Piece::Bytes(at, bytes) => {
-                for (i, b) in bytes.chunks(512).enumerate() {
-                    c.unsynced.push(Piece::Bytes(at + i * 512, b.to_vec()));
-                }
-            }
-            len => c.unsynced.push(len),
-        }
-        Ok(())
-    }
-}
-
-impl BlockFile for MemFile {
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        let c = self.content.lock().unwrap();
-        for (i, b) in buf.iter_mut().enumerate() {
-            *b = c.now.get(offset as usize + i).copied().unwrap_or(0);
-        }
-        Ok(())
-    }
-    fn write_at(&self, offset: u64, buf: &[u8]) -> io::Result<()> {
-        self.put(Piece::Bytes(offset as usize, buf.to_vec()))
-    }
-    fn sync(&self) -> io::Result<()> {
-        self.folder.step(Some(Op::Sync(self.name.clone())))?;
-        let mut c = self.content.lock().unwrap();
-        c.unsynced.clear();
-        c.safe = c.now.clone();
-        Ok(())
-    }
-    fn punch(&self, offset: u64, len: u64) -> io::Result<()> {
-        self.put(Piece::Bytes(offset as usize, vec![0; len as usize]))
-    }
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.put(Piece::Len(len as usize))
-    }
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.content.lock().unwrap().now.len() as u64)
-    }
-    fn allocated(&self) -> io::Result<u64> {
-        self.len()
-    }
-    fn runs(&self, _: u64, len: u64) -> io::Result<Vec<(u64, bool)>> {
-        Ok(vec![(len, true)])
-    }
-}
-
-impl Files for MemFiles {
-    fn open(&self, name: &str) -> io::Result<Arc<dyn BlockFile>> {
-        let content = self.0.lock().unwrap().files.get(name).cloned();
-        let content = content.ok_or(io::ErrorKind::NotFound)?;
-        Ok(Arc::new(MemFile {
-            name: name.into(),
-            folder: self.clone(),
-            content,
-        }))
-    }
-    fn create(&self, name: &str) -> io::Result<Arc<dyn BlockFile>> {
-        self.step(None)?;
-        self.0
-            .lock()
-            .unwrap()
-            .files
-            .insert(name.into(), Arc::default());
-        self.open(name)
-    }
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.step(None)?;
-        let mut s = self.0.lock().unwrap();
-        let file = s.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
-        s.files.insert(to.into(), file);
-        Ok(())
-    }
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.step(None)?;
-        self.0.lock().unwrap().files.remove(name);
-        Ok(())
-    }
-    fn list(&self) -> io::Result<Vec<String>> {
-        Ok(self.0.lock().unwrap().files.keys().cloned().collect())
-    }
-    fn sync(&self) -> io::Result<()> {
-        self.step(None)
-    }
+/// How many states a test looks at: `NSBOOT_STATES` for the long run.
+fn states(usual: u64) -> u64 {
+    let wanted = std::env::var("NSBOOT_STATES").ok();
+    wanted.map_or(usual, |n| n.parse().unwrap())
 }
 
 /// An image of pattern bytes and an empty overlay on it.
 fn stage() -> (MemFiles, MemFiles, EmbeddedStorage, Vec<u8>) {
     let (images, overlays) = (MemFiles::default(), MemFiles::default());
-    let storage =
-        EmbeddedStorage::on(Arc::new(images.clone()), Arc::new(overlays.clone())).unwrap();
+    let storage = process(&images, &overlays, BOOT);
     let disk: Vec<u8> = (0..DISK).map(|i| (i / 512) as u8 | 0x80).collect();
     let image = VersionId(Uuid::from_u128(2));
     let mut sink = storage.begin_import(image).unwrap();
@@ -237,7 +58,7 @@ fn change(dice: &mut Dice, round: u64) -> (usize, Vec<u8>, bool) {
 
 #[test]
 fn after_a_power_cut_every_flushed_sector_is_there_and_every_other_is_old_or_new() {
-    for seed in 1..=2_500u64 {
+    for seed in 1..=states(2_500) {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let (images, overlays, storage, base) = stage();
         let device = storage.open_overlay(CLIENT).unwrap();
@@ -261,8 +82,7 @@ fn after_a_power_cut_every_flushed_sector_is_there_and_every_other_is_old_or_new
         // Two cuts, the second one right after the recovery of the first.
         let mut left = overlays.crash(&mut dice);
         for cut in 0..2 {
-            let again =
-                EmbeddedStorage::on(Arc::new(images.clone()), Arc::new(left.clone())).unwrap();
+            let again = next_boot(&images, &left);
             let mut disk = vec![0; DISK];
             again
                 .open_overlay(CLIENT)
@@ -291,10 +111,10 @@ fn data_is_synced_before_the_map_and_both_before_a_flush_answers() {
     let (_, overlays, storage, _) = stage();
     let device = storage.open_overlay(CLIENT).unwrap();
     for round in 0..20u64 {
-        overlays.0.lock().unwrap().log.clear();
+        overlays.take_log();
         device.write_at(round * 1024, &[9; 512]).unwrap();
         device.flush().unwrap();
-        let log = overlays.0.lock().unwrap().log.clone();
+        let log = overlays.take_log();
         let last = |wanted: &dyn Fn(&Op) -> bool| log.iter().rposition(wanted);
         let data_write = last(&|o| matches!(o, Op::Write(n) if n.ends_with(".data"))).unwrap();
         let data_sync = last(&|o| matches!(o, Op::Sync(n) if n.ends_with(".data"))).unwrap();
@@ -304,10 +124,10 @@ fn data_is_synced_before_the_map_and_both_before_a_flush_answers() {
             assert!(data_sync < map_write && map_write < map_sync, "{log:?}");
         }
     }
-    overlays.0.lock().unwrap().log.clear();
+    overlays.take_log();
     device.flush().unwrap();
     assert!(
-        overlays.0.lock().unwrap().log.is_empty(),
+        overlays.take_log().is_empty(),
         "a flush with nothing to do did something"
     );
 }
@@ -315,11 +135,12 @@ fn data_is_synced_before_the_map_and_both_before_a_flush_answers() {
 #[test]
 fn whichever_operation_fails_no_flushed_sector_is_lost_or_wrong() {
     for errno in [nix::libc::EIO, nix::libc::ENOSPC] {
-        for n in 0..60 {
-            let mut dice = Dice(n + 77);
+        for n in 0.. {
+            let mut dice = Dice(77);
             let (images, overlays, storage, base) = stage();
             let device = storage.open_overlay(CLIENT).unwrap();
-            overlays.0.lock().unwrap().fail_in = Some((n, errno));
+            let steps = overlays.steps();
+            overlays.fail_after(n, errno, false);
             let mut allowed: Vec<Vec<u8>> = base.chunks(512).map(|s| vec![s[0]]).collect();
             for round in 0..30 {
                 if round % 4 == 3 {
@@ -347,9 +168,13 @@ fn whichever_operation_fails_no_flushed_sector_is_lost_or_wrong() {
                     break; // a guest that sees an I/O error stops here
                 }
             }
-            overlays.0.lock().unwrap().fail_in = None;
+            overlays.heal();
+            if overlays.steps() - steps < n {
+                assert!(n > 60, "only {n} operations");
+                break; // there are no more
+            }
             let left = overlays.crash(&mut dice);
-            let again = EmbeddedStorage::on(Arc::new(images), Arc::new(left)).unwrap();
+            let again = next_boot(&images, &left);
             let mut disk = vec![0; DISK];
             again
                 .open_overlay(CLIENT)
@@ -370,7 +195,7 @@ fn whichever_operation_fails_no_flushed_sector_is_lost_or_wrong() {
 
 /// What a cut leaves of a version in the making: all of it or nothing, and the overlay as it was.
 fn check_version(images: &MemFiles, overlays: &MemFiles, wanted: &[u8], why: &str) -> bool {
-    let again = EmbeddedStorage::on(Arc::new(images.clone()), Arc::new(overlays.clone())).unwrap();
+    let again = next_boot(images, overlays);
     let read = |read: &dyn Fn(&mut [u8])| {
         let mut disk = vec![0; DISK];
         read(&mut disk);
@@ -399,7 +224,7 @@ fn check_version(images: &MemFiles, overlays: &MemFiles, wanted: &[u8], why: &st
 #[test]
 fn a_version_is_whole_or_not_there_whenever_the_power_goes_or_an_operation_fails() {
     let (mut there, mut failed) = (0, 0);
-    for n in 0..400u64 {
+    for n in 0..states(2_000) {
         let mut dice = Dice(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1);
         let (images, overlays, storage, mut disk) = stage();
         let device = storage.open_overlay(CLIENT).unwrap();
@@ -413,9 +238,9 @@ fn a_version_is_whole_or_not_there_whenever_the_power_goes_or_an_operation_fails
         }
         device.flush().unwrap();
         let errno = [nix::libc::EIO, nix::libc::ENOSPC][n as usize % 2];
-        images.0.lock().unwrap().fail_in = Some((dice.roll(24), errno));
+        images.fail_after(dice.roll(24), errno, false);
         let made = storage.promote(CLIENT, NEXT, &mut |_, _| true);
-        images.0.lock().unwrap().fail_in = None;
+        images.heal();
         failed += u64::from(made.is_err());
         drop((device, storage));
         let left = images.crash(&mut dice);
@@ -447,9 +272,9 @@ fn a_version_reads_the_same_whenever_the_power_goes_while_it_is_flattened_or_an_
         device.flush().unwrap();
         storage.promote(CLIENT, NEXT, &mut |_, _| true).unwrap();
         let errno = [nix::libc::EIO, nix::libc::ENOSPC][n as usize % 2];
-        images.0.lock().unwrap().fail_in = Some((dice.roll(32), errno));
+        images.fail_after(dice.roll(32), errno, false);
         let made = storage.flatten(NEXT, &mut |_, _| true);
-        images.0.lock().unwrap().fail_in = None;
+        images.heal();
         failed += u64::from(made.is_err());
         drop((device, storage));
         let left = images.crash(&mut dice);
@@ -472,19 +297,15 @@ fn a_version_reads_the_same_whenever_the_power_goes_while_it_is_flattened_or_an_
 
 #[test]
 fn reading_and_writing_at_random_is_like_a_plain_disk() {
-    for seed in 1..=200u64 {
+    for seed in 1..=states(400) {
         let mut dice = Dice(seed * 31 + 7);
         let (images, overlays, mut storage, mut model) = stage();
         for round in 0..60 {
             let device = storage.open_overlay(CLIENT).unwrap();
             match dice.roll(10) {
                 0 => device.flush().unwrap(),
-                1 => {
-                    device.flush().unwrap();
-                    storage =
-                        EmbeddedStorage::on(Arc::new(images.clone()), Arc::new(overlays.clone()))
-                            .unwrap();
-                }
+                // Killed: what was answered is there, flushed or not, since the kernel goes on.
+                1 => storage = process(&images, &overlays, BOOT),
                 _ => {
                     let (at, bytes, discard) = change(&mut dice, round);
                     match discard {

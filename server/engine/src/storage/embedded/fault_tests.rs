@@ -149,8 +149,9 @@ fn stage(size: u64) -> Stage {
         inner: Arc::new(OsFiles::new(&dir.path().join("overlays")).unwrap()),
         hook: Arc::default(),
     };
-    let storage =
-        Arc::new(EmbeddedStorage::on(Arc::new(images), Arc::new(overlays.clone())).unwrap());
+    let storage = Arc::new(
+        EmbeddedStorage::on(Arc::new(images), Arc::new(overlays.clone()), "1".into()).unwrap(),
+    );
     storage.ensure_overlay(CLIENT, IMAGE).unwrap();
     let device = storage.open_overlay(CLIENT).unwrap();
     Stage {

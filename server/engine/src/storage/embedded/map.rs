@@ -33,11 +33,21 @@ pub struct Map {
     torn: bool,
     /// Records at which rewriting is looked at again.
     rewrite_at: u64,
+    /// Whether all of it is on stable storage. What was just opened may be in the kernel's memory only: the process
+    /// before may have ended, or failed, before its sync.
+    is_synced: bool,
 }
 
 impl Map {
     /// Writes header and changes to an empty file and syncs it.
     pub fn create(file: Arc<dyn BlockFile>, header: Header, changes: &[Change]) -> io::Result<Map> {
+        let mut map = Map::draft(file, header, changes)?;
+        map.sync()?;
+        Ok(map)
+    }
+
+    /// As [`Map::create`], and nothing of it is durable.
+    pub fn draft(file: Arc<dyn BlockFile>, header: Header, changes: &[Change]) -> io::Result<Map> {
         let mut page = vec![0u8; HEADER as usize];
         page[..8].copy_from_slice(MAGIC);
         page[8..24].copy_from_slice(header.parent.0.as_bytes());
@@ -50,7 +60,6 @@ impl Map {
         let mut map = Map::at(file, HEADER);
         map.append(changes)?;
         map.look_again_after(changes.len() as u64);
-        map.file.sync()?;
         Ok(map)
     }
 
@@ -60,6 +69,7 @@ impl Map {
             end,
             torn: false,
             rewrite_at: REWRITE_AT,
+            is_synced: false,
         }
     }
 
@@ -116,6 +126,10 @@ impl Map {
     /// Appends changes; not durable before [`Map::sync`]. When it fails, the next append goes to
     /// the same place.
     pub fn append(&mut self, changes: &[Change]) -> io::Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.is_synced = false;
         if self.torn {
             // The failed try may have left whole records; behind a shorter second one they would
             // tell of the past.
@@ -135,8 +149,25 @@ impl Map {
         Ok(())
     }
 
-    pub fn sync(&self) -> io::Result<()> {
-        self.file.sync()
+    /// Makes all of it durable.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()?;
+        self.is_synced = true;
+        Ok(())
+    }
+
+    /// Whether there is nothing to sync.
+    pub fn is_synced(&self) -> bool {
+        self.is_synced
+    }
+
+    /// Takes all records away.
+    pub fn clear(&mut self) -> io::Result<()> {
+        if self.end > HEADER || self.torn {
+            self.file.set_len(HEADER)?;
+            (self.end, self.torn) = (HEADER, false);
+        }
+        Ok(())
     }
 
     /// Records in the journal.

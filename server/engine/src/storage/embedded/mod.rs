@@ -4,6 +4,7 @@
 mod checksum;
 mod flatten;
 mod import;
+mod live;
 mod map;
 mod overlay;
 mod promote;
@@ -13,7 +14,11 @@ mod version;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
+mod every_operation_tests;
+#[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod memory;
 
 use super::{
     ImportSink, Imported, Progress, Promoted, StorageBackend,
@@ -28,7 +33,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 use types::{ClientId, VersionId};
@@ -58,6 +63,10 @@ pub struct EmbeddedStorage {
     flattening: Mutex<()>,
     /// The most that each overlay may hold, bytes; an open one looks at each first write of a block.
     quotas: Mutex<HashMap<ClientId, Arc<AtomicU64>>>,
+    /// What the kernel has not written yet is there as long as this is the same.
+    boot: String,
+    /// The folder of the overlays could not be synced: which of two a power cut leaves is open.
+    is_folder_unsynced: AtomicBool,
 }
 
 impl EmbeddedStorage {
@@ -68,13 +77,13 @@ impl EmbeddedStorage {
     pub fn open(data_dir: &Path) -> Result<Self> {
         let images = Arc::new(OsFiles::new(&data_dir.join("images"))?);
         let overlays = Arc::new(OsFiles::new(&data_dir.join("overlays"))?);
-        Self::on(images, overlays).map_err(Error::io("opening the disk storage"))
+        Self::on(images, overlays, boot()).map_err(Error::io("opening the disk storage"))
     }
 
-    /// As [`EmbeddedStorage::open`] on folders of any kind.
-    pub(crate) fn on(images: Arc<dyn Files>, overlays: Arc<dyn Files>) -> io::Result<Self> {
+    /// As [`EmbeddedStorage::open`] on folders of any kind, in this boot of the box.
+    fn on(images: Arc<dyn Files>, overlays: Arc<dyn Files>, boot: String) -> io::Result<Self> {
         sweep_versions(images.as_ref())?;
-        sweep_overlays(overlays.as_ref())?;
+        sweep_overlays(overlays.as_ref(), &boot)?;
         Ok(EmbeddedStorage {
             images,
             sizes: Mutex::new(sizes(overlays.as_ref())?),
@@ -83,6 +92,8 @@ impl EmbeddedStorage {
             slots: Mutex::default(),
             quotas: Mutex::default(),
             flattening: Mutex::default(),
+            boot,
+            is_folder_unsynced: AtomicBool::new(false),
         })
     }
 
@@ -132,14 +143,16 @@ impl EmbeddedStorage {
         }
     }
 
-    /// The client's data files: (generation, name). More than one only after a crash or damage.
+    /// The client's data files and journals: (generation, name). Those of more than one generation only after a
+    /// crash or damage.
     fn data_files(&self, client: ClientId) -> io::Result<Vec<(u64, String)>> {
         let prefix = format!("{client}.");
         let names = self.overlays.list()?;
         Ok(names
             .into_iter()
+            .filter(|name| name.ends_with(".data") || name.ends_with(".live"))
             .filter_map(|name| {
-                let generation = name.strip_prefix(&prefix)?.strip_suffix(".data")?;
+                let generation = name.strip_prefix(&prefix)?.split('.').next()?;
                 Some((generation.parse().ok()?, name))
             })
             .collect())
@@ -151,6 +164,7 @@ impl EmbeddedStorage {
             Ok((
                 self.version(h.parent)?,
                 self.overlays.open(&data_name(client, h.generation))?,
+                format!("{client}.{}.{}.live", h.generation, self.boot),
             ))
         })?;
         Ok(Arc::new(overlay))
@@ -187,16 +201,34 @@ impl EmbeddedStorage {
         }
         *slot = None;
         lock(&self.sizes).insert(client, Size::Closed(0));
-        self.overlays.sync()?;
+        self.sync_overlays()?;
         for (_, name) in old {
             self.overlays.remove(&name)?;
         }
         Ok(())
     }
 
+    fn sync_overlays(&self) -> io::Result<()> {
+        let synced = self.overlays.sync();
+        if synced.is_err() {
+            self.is_folder_unsynced.store(true, Ordering::Release);
+        }
+        synced
+    }
+
+    /// Makes up for a sync that failed: nobody may count on a name before.
+    fn settle(&self) -> io::Result<()> {
+        match self.is_folder_unsynced.swap(false, Ordering::AcqRel) {
+            true => self.sync_overlays(),
+            false => Ok(()),
+        }
+    }
+
     /// The version that an overlay is on, for who holds its slot. One that can't be read is an error and
     /// not "none": it holds what someone wanted kept.
     fn parent(&self, slot: &Option<Arc<Overlay>>, client: ClientId) -> Result<Option<VersionId>> {
+        self.settle()
+            .map_err(Error::io("syncing the folder of the overlays"))?;
         let header = match slot.as_ref() {
             Some(device) => Some(*device.header()),
             None => self
@@ -226,6 +258,7 @@ impl EmbeddedStorage {
             return Ok(overlay.clone());
         }
         let failed = || Error::io(format!("opening the overlay of {client}"));
+        self.settle().map_err(failed())?;
         // Only a missing map means that there is none: a missing version or data file is damage.
         if self.header(client).map_err(failed())?.is_none() {
             return Err(Error::not_found(Area::Disk, client));
@@ -444,7 +477,7 @@ impl StorageBackend for EmbeddedStorage {
                 *slot = None;
                 lock(&self.sizes).remove(&client);
                 lock(&self.quotas).remove(&client);
-                self.overlays.sync()?;
+                self.sync_overlays()?;
                 for (_, name) in self.data_files(client)? {
                     self.overlays.remove(&name)?;
                 }
@@ -503,6 +536,14 @@ fn data_name(client: ClientId, generation: u64) -> String {
     format!("{client}.{generation}.data")
 }
 
+/// This boot of the box. Where there is no telling, each process counts as one.
+fn boot() -> String {
+    match std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
+        Ok(id) if uuid::Uuid::try_parse(id.trim()).is_ok() => id.trim().to_owned(),
+        _ => uuid::Uuid::now_v7().to_string(),
+    }
+}
+
 /// Removes half-made versions, and what flattened ones were before.
 fn sweep_versions(files: &dyn Files) -> io::Result<()> {
     let names = files.list()?;
@@ -526,28 +567,28 @@ fn sweep_versions(files: &dyn Files) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes half-made maps and the data files that no map names.
-fn sweep_overlays(files: &dyn Files) -> io::Result<()> {
+/// Removes half-made maps, the data files and journals that no map names, and the journals of other boots.
+fn sweep_overlays(files: &dyn Files, boot: &str) -> io::Result<()> {
     let names = files.list()?;
     let mut named = Vec::new();
     for map in names.iter().filter(|n| n.ends_with(".map")) {
+        let client = map.trim_end_matches(".map");
         match Map::header(files.open(map)?.as_ref()) {
-            Ok(h) => named.push(format!(
-                "{}.{}.data",
-                map.trim_end_matches(".map"),
-                h.generation
-            )),
+            Ok(h) => named.push(format!("{client}.{}.", h.generation)),
             // Kept for whoever wants to look; the data files of a damaged map are kept with it.
             Err(e) => {
                 tracing::warn!(%map, error = %e, "an overlay can't be read and was set aside");
-                let client = map.trim_end_matches(".map");
-                named.extend(names.iter().filter(|n| n.starts_with(client)).cloned());
+                named.push(format!("{client}."));
             }
         }
     }
+    let now = format!(".{boot}.live");
     for name in &names {
         let half_made = name.ends_with(".new");
-        let unnamed = name.ends_with(".data") && !named.contains(name);
+        let is_live = name.ends_with(".live");
+        let unnamed = (is_live || name.ends_with(".data"))
+            && !named.iter().any(|start| name.starts_with(start));
+        let unnamed = unnamed || is_live && !name.ends_with(&now);
         if half_made || unnamed {
             files.remove(name)?;
         }

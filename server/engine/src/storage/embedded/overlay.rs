@@ -4,8 +4,11 @@
 //! blocks are now in it, then syncs the map, then returns. A block's first write always fills the
 //! whole block. So a map that was read back never names a block whose content was not safe before,
 //! and a block that the map does not name is still the image's.
+//!
+//! That is for a power cut. What was answered and not flushed outlives the end of this process, too: see `live`.
 
 use super::{
+    live::Live,
     map::{Header, Map},
     states::{BLOCK, Change, Changes, State, States},
     version::Version,
@@ -26,6 +29,12 @@ use std::{
 const STRIPES: usize = 64;
 const STRETCH: u64 = 256;
 
+/// What changed since the last flush, with the state whose data that flush will sync.
+struct Dirty {
+    changes: Changes,
+    live: Live,
+}
+
 /// An open overlay.
 pub struct Overlay {
     header: Header,
@@ -35,8 +44,7 @@ pub struct Overlay {
     /// Held while blocks of a stretch change state, so that two first writes of one block don't
     /// undo each other. Never held while another stripe of a lower number is awaited.
     stripes: [Mutex<()>; STRIPES],
-    /// What changed since the last flush, with the state whose data that flush will sync.
-    dirty: Mutex<Changes>,
+    dirty: Mutex<Dirty>,
     /// Whether anything was written to the data file since its last sync. Set after the write and
     /// before its answer, taken by a flush before it syncs.
     unsynced: AtomicBool,
@@ -54,16 +62,34 @@ pub struct Overlay {
     home: Mutex<Option<(Arc<dyn Files>, String)>>,
 }
 
+impl Dirty {
+    /// A flush has made durable what it took. What was written meanwhile stays noted.
+    fn cleared(&mut self) {
+        if self.changes.is_empty() {
+            self.live.clear();
+        }
+    }
+}
+
 impl Overlay {
-    /// Opens from its map; `open_data` gives the data file of the header's generation.
+    /// Opens from its map; `open` gives the version below, the data file of the header's generation, and the name
+    /// of its journal.
     pub fn open(
         files: Arc<dyn Files>,
         map_name: &str,
         quota: Arc<AtomicU64>,
-        open: impl FnOnce(&Header) -> io::Result<(Arc<Version>, Arc<dyn BlockFile>)>,
+        open: impl FnOnce(&Header) -> io::Result<(Arc<Version>, Arc<dyn BlockFile>, String)>,
     ) -> io::Result<Overlay> {
         let (header, states, map) = Map::open(files.open(map_name)?)?;
-        let (base, data) = open(&header)?;
+        let (base, data, live_name) = open(&header)?;
+        let (live, left) = Live::open(files.clone(), live_name, header)?;
+        let mut changes = Changes::default();
+        for (first, count, state) in left {
+            for block in first..first + u64::from(count) {
+                states.set(block, state);
+                changes.note(block, state);
+            }
+        }
         let data_blocks = states
             .changes()
             .iter()
@@ -76,8 +102,9 @@ impl Overlay {
             data,
             states,
             stripes: [const { Mutex::new(()) }; STRIPES],
-            dirty: Mutex::default(),
-            unsynced: AtomicBool::new(false),
+            dirty: Mutex::new(Dirty { changes, live }),
+            // The last process may have ended before it synced what it wrote in place.
+            unsynced: AtomicBool::new(true),
             map: Mutex::new(map),
             broken: AtomicBool::new(false),
             data_blocks: AtomicU64::new(data_blocks),
@@ -119,8 +146,10 @@ impl Overlay {
     /// all is as before.
     pub fn retire(&self, act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let mut home = lock(&self.home);
+        let mut dirty = lock(&self.dirty);
         act()?;
         *home = None;
+        dirty.live.retire();
         Ok(())
     }
 
@@ -145,16 +174,17 @@ impl Overlay {
         wanted.into_iter().map(|i| lock(&self.stripes[i])).collect()
     }
 
-    /// Marks whole blocks; the caller holds their stripes.
-    fn mark(&self, first: u64, end: u64, state: State) {
+    /// Marks whole blocks; the caller holds their stripes. None is marked when that can't be noted.
+    fn mark(&self, first: u64, end: u64, state: State) -> io::Result<()> {
         let mut dirty = lock(&self.dirty);
+        dirty.live.note((first, (end - first) as u32, state))?;
         for block in first..end {
             let old = self.states.get(block);
             if old == state {
                 continue;
             }
             self.states.set(block, state);
-            dirty.note(block, state);
+            dirty.changes.note(block, state);
             match (old, state) {
                 // Counted when their place was taken.
                 (_, State::Data) => {}
@@ -162,6 +192,7 @@ impl Overlay {
                 _ => {}
             }
         }
+        Ok(())
     }
 
     /// Reads one stretch of bytes that lies within blocks of one state.
@@ -183,10 +214,11 @@ impl Overlay {
         let _stripes = self.lock_stretches(first, last);
         let new = self.new_blocks(first, last + 1);
         self.take_place(new)?;
-        let written = self.write_whole(offset, buf);
-        match written {
-            Ok(()) => self.mark(first, last + 1, State::Data),
-            Err(_) => _ = self.data_blocks.fetch_sub(new, Ordering::Relaxed),
+        let written = self
+            .write_whole(offset, buf)
+            .and_then(|()| self.mark(first, last + 1, State::Data));
+        if written.is_err() {
+            self.data_blocks.fetch_sub(new, Ordering::Relaxed);
         }
         written
     }
@@ -258,6 +290,7 @@ impl Overlay {
     fn sync_or_break(&self, result: io::Result<()>) -> io::Result<()> {
         if result.is_err() {
             self.broken.store(true, Ordering::Release);
+            lock(&self.dirty).live.forget();
         }
         result
     }
@@ -337,20 +370,21 @@ impl BlockDevice for Overlay {
     fn flush(&self) -> io::Result<()> {
         let mut map = lock(&self.map);
         self.check_whole()?;
-        let changed = std::mem::take(&mut *lock(&self.dirty)).runs();
+        let changed = std::mem::take(&mut lock(&self.dirty).changes).runs();
         let unsynced = self.unsynced.swap(false, Ordering::AcqRel);
         if unsynced || !changed.is_empty() {
             self.sync_or_break(self.data.sync())?;
         }
-        if changed.is_empty() {
+        if changed.is_empty() && map.is_synced() {
             return Ok(());
         }
         if let Err(e) = map.append(&changed) {
             // Nothing is lost: these blocks are told again by the next flush, unless changed since.
-            lock(&self.dirty).note_older(&changed);
+            lock(&self.dirty).changes.note_older(&changed);
             return Err(e);
         }
         self.sync_or_break(map.sync())?;
+        lock(&self.dirty).cleared();
         self.compact(&mut map);
         Ok(())
     }
@@ -425,7 +459,7 @@ impl Overlay {
         while at < end {
             let (state, next) = self.states.run(at, end);
             if state != State::Zero {
-                self.mark(at, next, State::Zero);
+                self.mark(at, next, State::Zero)?;
             }
             if state == State::Data {
                 let stop = (next * BLOCK).min(self.header.size_bytes);

@@ -136,6 +136,11 @@ impl Changes {
         *word = *word & !(3 << shift) | (state as u64) << shift;
     }
 
+    /// Whether nothing is noted.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
     /// Takes in older changes; what is noted already is newer.
     pub fn note_older(&mut self, older: &[Change]) {
         for &(first, count, state) in older {
