@@ -23,6 +23,7 @@ mod setting;
 mod system;
 mod time;
 mod topic;
+mod upload;
 
 pub use audit::*;
 pub use auth::*;
@@ -46,3 +47,4 @@ pub use setting::*;
 pub use system::*;
 pub use time::*;
 pub use topic::*;
+pub use upload::*;

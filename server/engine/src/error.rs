@@ -14,6 +14,8 @@ pub enum Area {
     Image,
     /// A version of an image.
     Version,
+    /// A file on its way to an image.
+    Upload,
     /// A boot entry.
     BootEntry,
     /// A group of computers.
@@ -64,6 +66,7 @@ impl Area {
         Area::Client,
         Area::Image,
         Area::Version,
+        Area::Upload,
         Area::BootEntry,
         Area::Group,
         Area::Firmware,
@@ -93,6 +96,7 @@ impl Area {
             Area::Client => "CLIENT",
             Area::Image => "IMAGE",
             Area::Version => "VERSION",
+            Area::Upload => "UPLOAD",
             Area::BootEntry => "ENTRY",
             Area::Group => "GROUP",
             Area::Firmware => "FIRMWARE",
@@ -123,6 +127,7 @@ impl Area {
             Area::Client => "computer",
             Area::Image => "image",
             Area::Version => "version",
+            Area::Upload => "upload",
             Area::BootEntry => "boot entry",
             Area::Group => "group",
             Area::Firmware => "firmware",

@@ -10,6 +10,7 @@ pub mod entries;
 mod error;
 mod events;
 pub mod export;
+mod fetch;
 pub mod firmware;
 pub mod groups;
 pub mod idempotency;
@@ -24,6 +25,7 @@ pub mod os;
 pub mod secrets;
 pub mod settings;
 pub mod storage;
+mod uploads;
 pub mod users;
 
 pub use audit::{Actor, Audit, By};
@@ -34,6 +36,7 @@ pub use door::{Admin, Caller, Operator, Viewer};
 pub use entries::BootEntries;
 pub use error::{Area, Error, Result};
 pub use events::{Change, EventBus, Next, Reader};
+pub use fetch::tls;
 pub use firmware::Firmwares;
 pub use groups::Groups;
 pub use idempotency::Idempotency;
@@ -47,6 +50,7 @@ pub use settings::{Settings, Sources};
 pub use storage::{EmbeddedStorage, StorageBackend};
 /// Rows as the look-ups give them.
 pub use store::{BootEntryRecord, BootRecord, ClientRecord, GroupRecord, ImageRecord, LeaseRecord};
+pub use uploads::Sending;
 pub use users::{Identity, Users};
 
 use std::{
@@ -56,6 +60,7 @@ use std::{
 };
 use store::{Read, Store};
 use types::Timestamp;
+use uploads::Uploads;
 
 /// What the engine is opened with.
 #[derive(Clone, Default)] // no Debug: it holds a password
@@ -99,6 +104,7 @@ struct Parts {
     firmware: Firmwares,
     exports: export::Exports,
     boots: Boots,
+    uploads: Uploads,
     lab: Lab,
 }
 
@@ -235,6 +241,7 @@ impl Engine {
                 firmware,
                 exports,
                 boots,
+                uploads: Uploads::default(),
                 lab,
             }),
         };
@@ -335,6 +342,10 @@ impl Engine {
     /// What each computer is told to boot, and how its boots went.
     pub fn boots(&self) -> &Boots {
         &self.parts.boots
+    }
+    /// Files that come in pieces.
+    pub(crate) fn uploads(&self) -> &Uploads {
+        &self.parts.uploads
     }
     /// Virtual computers on this box.
     pub fn lab(&self) -> &Lab {

@@ -12,6 +12,7 @@ mod loaders;
 mod operator;
 #[cfg(test)]
 mod tests;
+mod uploads;
 mod versions;
 mod viewer;
 

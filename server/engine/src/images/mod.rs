@@ -2,15 +2,20 @@
 
 mod channels;
 mod containers;
+mod export;
+mod formats;
 mod import;
+mod intake;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod unpack;
 mod verify;
 mod versions;
 mod views;
 
-pub use import::ImportWriter;
+pub use export::Export;
+pub use import::{ImportWriter, NewImport};
 pub use rules::parse_sha256;
 pub(crate) use versions::{Made, comment};
 

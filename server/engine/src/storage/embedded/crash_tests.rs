@@ -210,6 +210,9 @@ impl Files for MemFiles {
     fn sync(&self) -> io::Result<()> {
         self.step(None)
     }
+    fn room(&self) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
 }
 
 /// An image of pattern bytes and an empty overlay on it.
