@@ -15,6 +15,7 @@ mod error;
 mod firmware;
 mod group;
 mod image;
+mod image_file;
 mod image_version;
 mod interrupt;
 mod job;

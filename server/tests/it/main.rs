@@ -20,5 +20,6 @@ mod settings;
 mod stop;
 mod tricks;
 mod unit;
+mod uploads;
 mod watch;
 mod ways;

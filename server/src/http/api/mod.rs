@@ -22,6 +22,7 @@ pub mod secrets;
 pub mod settings;
 pub mod system;
 pub mod tokens;
+pub mod uploads;
 pub mod users;
 pub mod versions;
 
@@ -53,5 +54,6 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(secrets::routes())
         .merge(system::routes())
         .merge(tokens::routes())
+        .merge(uploads::routes())
         .merge(users::routes())
 }
