@@ -40,6 +40,11 @@ if data := load("iscsi"):
     side_by_side("Disk: iSCSI", data, "end2end/bench/iscsi.sh", "A disk in memory, by libiscsi's `iscsi-perf`.")
 if data := load("nbd"):
     side_by_side("Disk: NBD", data, "end2end/bench/nbd.sh", "A disk in memory of random bytes, by fio's `nbd` engine over one connection; a request of 1 MiB a second is a MiB a second.")
+if data := load("import"):
+    side_by_side("Images: import", data, "end2end/bench/import.sh", f"A disk of {data['mib']} MiB, a third of it random, a third text, a third nothing, sent by curl to `POST /api/v1/images`; "
+                 "the peer reads the same file. The bar is 0.8.")
+    grown = data["memory_peak_bytes"] - data["memory_before_bytes"]
+    print(f"The server's peak memory grew by **{grown / 2**20:.0f} MiB** meanwhile; the bar is 64 MiB.\n")
 if data := load("dhcp"):
     print("## Addresses: DHCP\n\n`make bench` (`end2end/bench/dhcp.sh`), four-way exchanges a second by `perfdhcp`, 4 s each, median of the rounds. "
           "NSBoot and dnsmasq sync each lease before its ACK, Kea's memfile does not.\n")
