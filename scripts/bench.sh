@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Measures each hot path beside its peer, keeps the raw rounds in docs/bench/, writes docs/benchmarks.md.
-# Usage: scripts/bench.sh [iscsi nbd disks dhcp tftp http boot ws api durable ws_idle size]   All by default; needs root and the peers' packages.
+# Usage: scripts/bench.sh [iscsi nbd disks import dhcp tftp http boot ws api durable ws_idle size]   All by default; needs root and the peers' packages.
 . "$(dirname "$0")/lib.sh"
 ROUNDS=${ROUNDS:-5}
-WANTED=${*:-iscsi nbd disks dhcp tftp http boot ws api durable ws_idle size}
+WANTED=${*:-iscsi nbd disks import dhcp tftp http boot ws api durable ws_idle size}
 PEERS="tgt libiscsi-bin nbdkit libnbd-bin fio kea-dhcp4-server kea-admin dnsmasq-base tftpd-hpa nginx-light wrk"
 for p in $PEERS; do
   dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' && continue
@@ -19,6 +19,7 @@ measure() {
     iscsi) end2end/bench/iscsi.sh "$ROUNDS" 4 ;;
     nbd) end2end/bench/nbd.sh "$ROUNDS" 4 ;;
     disks) python3 end2end/bench/disks.py "$ROUNDS" 4 ;;
+    import) end2end/bench/import.sh "$BIN" "$ROUNDS" ;;
     dhcp) end2end/bench/dhcp.sh "$BIN" "$((ROUNDS < 3 ? ROUNDS : 3))" ;;
     tftp) end2end/bench/tftp.sh "$BIN" "$ROUNDS" ;;
     http) end2end/bench/http.sh "$BIN" "$ROUNDS" ;;

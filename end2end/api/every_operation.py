@@ -43,13 +43,15 @@ described = {
 answered, faults = set(), []
 
 
-def ask(method, path, bearer=None, body=None, media_type=None, query=None, **ids):
+def ask(method, path, bearer=None, body=None, media_type=None, query=None, offset=None, **ids):
     """One request to /api/v1 + path; the parsed answer, None for one without a body."""
     path = f"/api/v1{path}"
     operation = schema[path][method]
     headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
     if any(p.name == "Idempotency-Key" for p in operation.headers):
         headers["Idempotency-Key"] = str(uuid.uuid4())
+    if offset is not None:
+        headers["Upload-Offset"] = str(offset)
     given = {} if body is None else {"body": body, "media_type": media_type or "application/json"}
     case = operation.Case(path_parameters=ids, query=query, headers=headers, **given)
     answer = case.call(timeout=60)
@@ -108,6 +110,16 @@ def images(admin):
     image = ask("POST", "/images", admin, disk, "application/octet-stream", {"name": "disk"})
     ask("GET", "/images", admin)
     ask("GET", "/images/{image}", admin, image="disk")
+    ask("GET", "/images/{image}/content", admin, query={"format": "qcow2"}, image="disk")
+    upload = ask("POST", "/uploads", admin, {"name": "sent", "size_bytes": len(disk)})
+    ask("GET", "/uploads/{upload}", admin, upload=upload["id"])
+    ask("PATCH", "/uploads/{upload}", admin, disk, "application/octet-stream", offset=0, upload=upload["id"])
+    ask("DELETE", "/uploads/{upload}", admin, upload=upload["id"])
+    (data / "import").mkdir(exist_ok=True)
+    (data / "import" / "disk.raw").write_bytes(disk)
+    over(admin, ask("POST", "/images/actions/import", admin, {"name": "fetched", "path": "disk.raw"}))
+    for name in ("sent", "fetched"):
+        ask("DELETE", "/images/{image}", admin, image=name)
     # So long that it is still read when it is cancelled.
     file = data / "images" / f"{image['id']}.raw"
     os.truncate(file, LONG)

@@ -67,6 +67,11 @@ if data := load("disks"):
           f"{len(clones['milliseconds'])} in {max(clones['milliseconds']):.1f} ms; the bar is 50.\n\nWhat the protocol alone allows: an overlay in memory beside a disk that holds nothing.\n")
     table(["work", "an overlay", "nothing behind it", "ratio"],
           [(c["case"], f"{c['ours_median']:,.0f}", f"{c['peer_median']:,.0f}", f"**{c['ratio']}**") for c in data["protocol"]])
+if data := load("import"):
+    side_by_side("Images: import", data, "end2end/bench/import.sh", f"A disk of {data['mib']} MiB, a third of it random, a third text, a third nothing, sent by curl to `POST /api/v1/images`; "
+                 "the peer reads the same file. The bar is 0.8.")
+    grown = data["memory_peak_bytes"] - data["memory_before_bytes"]
+    print(f"The server's peak memory grew by **{grown / 2**20:.0f} MiB** meanwhile; the bar is 64 MiB.\n")
 if data := load("dhcp"):
     print("## Addresses: DHCP\n\n`make bench` (`end2end/bench/dhcp.sh`), four-way exchanges a second by `perfdhcp`, 4 s each, median of the rounds. "
           "NSBoot and dnsmasq sync each lease before its ACK, Kea's memfile does not.\n")

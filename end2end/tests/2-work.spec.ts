@@ -20,8 +20,9 @@ test('an upload shows its progress and lands in the list', async ({ page }) => {
       if (bar) seen.push(bar.value);
     }).observe(document.body, { subtree: true, childList: true, attributes: true });
   });
-  await page.getByLabel('Name').fill('uploaded');
-  await page.getByLabel('File').setInputFiles(file);
+  const form = page.getByRole('region', { name: 'Upload an image' });
+  await form.getByLabel('Name').fill('uploaded');
+  await form.getByLabel('File').setInputFiles(file);
   await page.getByRole('button', { name: 'Upload', exact: true }).click();
   await expect(page.getByText('Upload complete')).toBeVisible({ timeout: 30_000 });
   const row = page.locator('tr[data-image=uploaded]');
@@ -80,10 +81,31 @@ test('an image in use is not deleted, and the page says why', async ({ page }) =
   await expect(row.getByRole('alert')).toContainText('NSB-IMAGE');
 });
 
+test('an upload goes on by itself after a connection that broke', async ({ page }) => {
+  const file = join(process.env.E2E_DATA!, 'again.raw');
+  writeFileSync(file, Buffer.alloc(1 << 20, 'nsboot'));
+  await open(page, '/images');
+  let broken = 0;
+  await page.route('**/api/v1/uploads/*', (route) =>
+    route.request().method() === 'PATCH' && broken++ === 0 ? route.abort('connectionreset') : route.continue());
+  const form = page.getByRole('region', { name: 'Upload an image' });
+  await form.getByLabel('Name').fill('again');
+  await form.getByLabel('File').setInputFiles(file);
+  await page.getByRole('button', { name: 'Upload', exact: true }).click();
+  await expect(page.getByText('Upload complete')).toBeVisible({ timeout: 30_000 });
+  expect(broken).toBe(2);
+  const row = page.locator('tr[data-image=again]');
+  await expect(row).toContainText('Ready');
+  await row.getByText('Delete…').click();
+  await row.getByRole('button', { name: 'Delete again' }).click();
+  await expect(row).toHaveCount(0);
+});
+
 test('a name that is taken is refused before the upload, case aside', async ({ page }) => {
   await open(page, '/images');
-  await page.getByLabel('Name').fill('UPLOADED');
-  await page.getByLabel('File').setInputFiles(join(process.env.E2E_DATA!, 'upload.raw'));
+  const form = page.getByRole('region', { name: 'Upload an image' });
+  await form.getByLabel('Name').fill('UPLOADED');
+  await form.getByLabel('File').setInputFiles(join(process.env.E2E_DATA!, 'upload.raw'));
   await page.getByRole('button', { name: 'Upload', exact: true }).click();
   await expect(page.getByRole('alert')).toContainText('There is an image named UPLOADED');
 });

@@ -408,7 +408,9 @@ async fn import(engine: &Engine, file: &Path) -> Result<(), engine::Error> {
     let mut disk = tokio::fs::File::open(file).await.map_err(reading())?;
     let len = disk.metadata().await.map_err(reading())?.len();
     let itself = engine.as_itself("serve --lab-image");
-    let mut import = itself.begin_import(SELF_TEST, Some(len)).await?;
+    let mut import = itself
+        .begin_import(engine::images::NewImport::new(SELF_TEST, Some(len)))
+        .await?;
     loop {
         let mut piece = bytes::BytesMut::with_capacity(IMPORT_PIECE);
         if disk.read_buf(&mut piece).await.map_err(reading())? == 0 {
@@ -416,7 +418,7 @@ async fn import(engine: &Engine, file: &Path) -> Result<(), engine::Error> {
         }
         import.write(piece.freeze()).await?;
     }
-    import.finish(None).await.map(drop)
+    import.finish().await.map(drop)
 }
 
 /// The socket for commands on this box: whoever may open it is root or our own user.

@@ -44,6 +44,8 @@ ids! {
     TokenId,
     /// A job: one piece of long work.
     JobId,
+    /// An upload: a file that comes in pieces.
+    UploadId,
     /// A reservation: an address that is one computer's for good.
     ReservationId,
     /// A boot entry: something that clients may boot.

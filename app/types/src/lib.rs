@@ -26,6 +26,7 @@ mod storage;
 mod system;
 mod time;
 mod topic;
+mod upload;
 
 pub use audit::*;
 pub use auth::*;
@@ -51,3 +52,4 @@ pub use storage::*;
 pub use system::*;
 pub use time::*;
 pub use topic::*;
+pub use upload::*;

@@ -16,6 +16,8 @@ pub enum Area {
     Version,
     /// A snapshot of a computer's disk.
     Snapshot,
+    /// A file on its way to an image.
+    Upload,
     /// A boot entry.
     BootEntry,
     /// A group of computers.
@@ -67,6 +69,7 @@ impl Area {
         Area::Image,
         Area::Version,
         Area::Snapshot,
+        Area::Upload,
         Area::BootEntry,
         Area::Group,
         Area::Firmware,
@@ -97,6 +100,7 @@ impl Area {
             Area::Image => "IMAGE",
             Area::Version => "VERSION",
             Area::Snapshot => "SNAPSHOT",
+            Area::Upload => "UPLOAD",
             Area::BootEntry => "ENTRY",
             Area::Group => "GROUP",
             Area::Firmware => "FIRMWARE",
@@ -128,6 +132,7 @@ impl Area {
             Area::Image => "image",
             Area::Version => "version",
             Area::Snapshot => "snapshot",
+            Area::Upload => "upload",
             Area::BootEntry => "boot entry",
             Area::Group => "group",
             Area::Firmware => "firmware",

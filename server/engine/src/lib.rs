@@ -11,6 +11,7 @@ pub mod entries;
 mod error;
 mod events;
 pub mod export;
+mod fetch;
 pub mod firmware;
 pub mod groups;
 pub mod idempotency;
@@ -25,6 +26,7 @@ pub mod os;
 pub mod secrets;
 pub mod settings;
 pub mod storage;
+mod uploads;
 pub mod users;
 
 pub use audit::{Actor, Audit, By};
@@ -36,6 +38,7 @@ pub use door::{Admin, Caller, Operator, Viewer};
 pub use entries::BootEntries;
 pub use error::{Area, Error, Result};
 pub use events::{Change, EventBus, Next, Reader};
+pub use fetch::tls;
 pub use firmware::Firmwares;
 pub use groups::Groups;
 pub use idempotency::Idempotency;
@@ -49,6 +52,7 @@ pub use settings::{Settings, Sources};
 pub use storage::{EmbeddedStorage, StorageBackend};
 /// Rows as the look-ups give them.
 pub use store::{BootEntryRecord, BootRecord, ClientRecord, GroupRecord, ImageRecord, LeaseRecord};
+pub use uploads::Sending;
 pub use users::{Identity, Users};
 
 use std::{
@@ -58,6 +62,7 @@ use std::{
 };
 use store::{Read, Store};
 use types::Timestamp;
+use uploads::Uploads;
 
 /// What the engine is opened with.
 #[derive(Clone, Default)] // no Debug: it holds a password
@@ -102,6 +107,7 @@ struct Parts {
     exports: export::Exports,
     boots: Boots,
     capacity: Capacity,
+    uploads: Uploads,
     lab: Lab,
 }
 
@@ -245,6 +251,7 @@ impl Engine {
                 exports,
                 boots,
                 capacity,
+                uploads: Uploads::default(),
                 lab,
             }),
         };
@@ -349,6 +356,10 @@ impl Engine {
     /// How full the file system of the data folder is.
     pub fn capacity(&self) -> &Capacity {
         &self.parts.capacity
+    }
+    /// Files that come in pieces.
+    pub(crate) fn uploads(&self) -> &Uploads {
+        &self.parts.uploads
     }
     /// Virtual computers on this box.
     pub fn lab(&self) -> &Lab {

@@ -35,11 +35,11 @@ async fn everything_is_there_when_it_is_opened_again() {
     let bytes = vec![0xabu8; 64 * 1024];
     let mut import = engine
         .as_itself("test")
-        .begin_import("disk", None)
+        .begin_import(engine::images::NewImport::new("disk", None))
         .await
         .unwrap();
     import.write(bytes.into()).await.unwrap();
-    let image = import.finish(None).await.unwrap();
+    let image = import.finish().await.unwrap();
     let client = engine
         .as_itself("test")
         .create_client(CreateClientParams {

@@ -101,9 +101,12 @@ pub fn run(command: AuditCommand, console: &Console) -> Result<(), CliError> {
 
 /// Writes a file beside the one that is there and then over it: an export that fails leaves the former
 /// one whole. Only its owner may read it.
-fn write(
+///
+/// # Errors
+/// When it can't be written, or as `give` says.
+pub fn write(
     file: &Path,
-    give: impl FnOnce(&mut dyn io::Write) -> Result<(), CliError>,
+    give: impl FnOnce(&mut File) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let failed = |e: io::Error| CliError::Local {
         what: format!("could not write {}", file.display()),
@@ -121,7 +124,7 @@ fn write(
     let file = place.as_deref().unwrap_or(file);
     let folder = file.parent().filter(|p| !p.as_os_str().is_empty());
     let mut new = NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
-    give(&mut new)?;
+    give(new.as_file_mut())?;
     new.as_file().sync_all().map_err(failed)?;
     new.persist(file).map(drop).map_err(|e| failed(e.error))
 }

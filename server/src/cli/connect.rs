@@ -244,15 +244,40 @@ impl Server {
         file: impl Read + 'static,
         len: u64,
     ) -> Result<T, CliError> {
-        let headers = [
+        self.send_file(("POST", path), Vec::new(), file, len)
+    }
+
+    /// `PATCH` of the rest of a file, so many bytes from `offset` on.
+    ///
+    /// # Errors
+    /// As [`Server::get`].
+    pub fn send_rest<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        rest: impl Read + 'static,
+        offset: u64,
+        len: u64,
+    ) -> Result<T, CliError> {
+        let headers = vec![("upload-offset", offset.to_string())];
+        self.send_file(("PATCH", path), headers, rest, len)
+    }
+
+    fn send_file<T: DeserializeOwned>(
+        &self,
+        (method, path): (&str, &str),
+        mut headers: Vec<(&str, String)>,
+        file: impl Read + 'static,
+        len: u64,
+    ) -> Result<T, CliError> {
+        headers.extend([
             ("content-type", "application/octet-stream".to_string()),
             ("content-length", len.to_string()),
-            // A name that is taken is refused before gigabytes are on their way.
+            // What is refused at once is refused before gigabytes are on their way.
             ("expect", "100-continue".to_string()),
-        ];
+        ]);
         let body = SendBody::from_owned_reader(file);
         let bearer = self.bearer()?;
-        self.json(self.send("POST", path, bearer.as_deref(), &headers, body)?)
+        self.json(self.send(method, path, bearer.as_deref(), &headers, body)?)
     }
 
     /// Sends a change under a key of its own. When the connection breaks before the answer, nobody here
@@ -450,6 +475,7 @@ fn config() -> ureq::config::Config {
         .http_status_as_error(false)
         .max_redirects(0)
         .timeout_connect(Some(CONNECT_TIMEOUT))
+        .tls_config(engine::tls())
         .user_agent(CLI_AGENT)
         .build()
 }

@@ -2,35 +2,25 @@
 
 use super::{
     CliError,
-    address::{Query, at},
+    address::at,
     connect::Change,
     console::Console,
+    image_file,
     image_version::{self, VersionCommand},
     job,
     listing::Listing,
     render, watch,
 };
 use clap::Subcommand;
-use std::{
-    fs::File,
-    io,
-    path::{Path, PathBuf},
-};
-use types::{ImageView, JobUnit, Topic};
+use std::{fs::File, io, path::Path};
+use types::{ImageView, Topic};
 
 #[derive(Subcommand)]
 pub enum ImageCommand {
-    /// Upload a raw disk
-    Import {
-        /// A raw disk, e.g. what `qemu-img convert -O raw` writes
-        file: PathBuf,
-        /// Letters, digits, hyphens, dots; computers are given it by this name
-        #[arg(long)]
-        name: String,
-        /// SHA-256 of the disk in hex; an upload that differs is refused
-        #[arg(long, value_name = "HEX")]
-        sha256: Option<String>,
-    },
+    /// Make an image of a file, over as many connections as it takes
+    Import(image_file::Import),
+    /// Write a version of an image to a file
+    Export(image_file::Export),
     /// List images
     Ls {
         /// Go on and show each change; with -o json a line each
@@ -65,7 +55,8 @@ pub enum ImageCommand {
 /// As the server says; when the disk can't be read.
 pub fn run(command: ImageCommand, console: &Console) -> Result<(), CliError> {
     match command {
-        ImageCommand::Import { file, name, sha256 } => import(&file, name, sha256, console),
+        ImageCommand::Import(import) => image_file::import(import, console),
+        ImageCommand::Export(export) => image_file::export(&export, console),
         ImageCommand::Ls { watch: true, .. } => watch::lines::run(Topic::Images, console),
         ImageCommand::Ls { listing, .. } => {
             let images: Vec<ImageView> = console.all(&listing.of("/api/v1/images"))?;
@@ -84,31 +75,6 @@ pub fn run(command: ImageCommand, console: &Console) -> Result<(), CliError> {
         }
         ImageCommand::Version(command) => image_version::run(command, console),
     }
-}
-
-fn import(
-    file: &Path,
-    name: String,
-    sha256: Option<String>,
-    console: &Console,
-) -> Result<(), CliError> {
-    let (handle, len) = open(file, "Name a raw disk image that you may read.")?;
-    let bar_name = name.clone();
-    let path = Query::of("/api/v1/images")
-        .with("name", Some(name))
-        .with("sha256", sha256)
-        .path();
-    if console.is_dry() {
-        let body = format!("(the {len} bytes of {})", file.display());
-        return console.tell(&Change::new("POST", path).body(&body)?);
-    }
-    let bar = console.progress(JobUnit::Bytes, Some(len));
-    bar.set_message(bar_name);
-    let image: ImageView = console
-        .server
-        .upload(&path, bar.wrap_read(handle), len)
-        .inspect(|_| bar.finish_and_clear())?;
-    console.print(&image, || render::list(std::slice::from_ref(&image)))
 }
 
 /// Opens a file to upload and tells its length.

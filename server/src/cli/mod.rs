@@ -16,6 +16,7 @@ mod export;
 mod firmware;
 mod group;
 mod image;
+mod image_file;
 mod image_version;
 mod interrupt;
 mod job;

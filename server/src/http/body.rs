@@ -25,12 +25,13 @@ pub const IDLE: Duration = Duration::from_secs(30);
 const WHOLE: Duration = Duration::from_secs(15);
 /// Where whole disks and archives of loaders are sent.
 const FILES: [&str; 2] = ["/api/v1/images", "/api/v1/loaders"];
+/// Where pieces of them are sent, by PATCH.
+const PIECES: &str = "/api/v1/uploads/";
 
 /// Gives up a body that takes too long; whoever reads it gets an error. A connection with a body that nobody
 /// read can't be used again: its peer is told so.
 pub async fn in_time(request: Request, next: Next) -> Response {
-    let file = request.method() == Method::POST && FILES.contains(&request.uri().path());
-    if file || request.body().is_end_stream() {
+    if is_file(&request) || request.body().is_end_stream() {
         return next.run(request).await;
     }
     let whole = Arc::new(AtomicBool::new(false));
@@ -42,6 +43,15 @@ pub async fn in_time(request: Request, next: Next) -> Response {
         response.headers_mut().insert(header::CONNECTION, close);
     }
     response
+}
+
+fn is_file(request: &Request) -> bool {
+    let path = request.uri().path();
+    match *request.method() {
+        Method::POST => FILES.contains(&path),
+        Method::PATCH => path.starts_with(PIECES),
+        _ => false,
+    }
 }
 
 /// Ends with an error at `end`; `whole` becomes true when all of it was read.

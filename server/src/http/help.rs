@@ -129,7 +129,7 @@ const SPECIAL: &[(&str, &str, &str, &str)] = &[
         "NSB-CLI-005",
         "A file can't be read",
         "The file that the command names is not there, is not yours to read, or is no regular file.",
-        "Name a raw disk image that you may read.",
+        "Name a file that you may read.",
     ),
     (
         "NSB-CLI-006",
@@ -284,7 +284,7 @@ const SPECIAL: &[(&str, &str, &str, &str)] = &[
     (
         "NSB-HTTP-413",
         "The body is too large",
-        "JSON and forms may have 64 KiB; only images may have more.",
+        "JSON and forms may have 64 KiB; only images and loader sets may have more.",
         "Send less at a time.",
     ),
     (

@@ -43,7 +43,7 @@ use std::{any::Any, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    compression::CompressionLayer,
+    compression::{CompressionLayer, DefaultPredicate, Predicate, predicate::NotForContentType},
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
     timeout::RequestBodyTimeoutLayer,
     trace::TraceLayer,
@@ -104,13 +104,18 @@ pub fn router(state: AppState, door: Door) -> Router {
         .layer(from_fn(body::in_time))
         .layer(from_fn(problem::named))
         // Answers that are small or packed already stay as they are.
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(packable()))
         .layer(from_fn_with_state(state.clone(), metrics::time))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(TraceLayer::new_for_http().make_span_with(request_id::span))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .layer(from_fn(request_id::only_tokens))
         .with_state(state)
+}
+
+/// What is worth packing: no disk, whose length is known and which is long.
+fn packable() -> impl Predicate {
+    DefaultPredicate::new().and(NotForContentType::const_new("application/octet-stream"))
 }
 
 /// How long open requests may take to end when the server stops.

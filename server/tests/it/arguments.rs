@@ -238,6 +238,22 @@ const FIELDS: &[Field] = &[
             &[1; 512],
         )
     }),
+    ("name of an upload in pieces", |s, v| {
+        let body = json!({"name": v, "size_bytes": 512});
+        s.json("POST", "/api/v1/uploads", body)
+    }),
+    ("upload in a path", |s, v| {
+        let path = format!("/api/v1/uploads/{}", encoded(v));
+        s.send("DELETE", &path, &[], b"")
+    }),
+    ("address of a file to fetch", |s, v| {
+        let body = json!({"name": "fetched", "url": v});
+        s.json("POST", "/api/v1/images/actions/import", body)
+    }),
+    ("path of a file to fetch", |s, v| {
+        let body = json!({"name": "fetched", "path": v});
+        s.json("POST", "/api/v1/images/actions/import", body)
+    }),
     ("checksum of an upload", |s, v| {
         let path = format!("/api/v1/images?name=other&sha256={}", encoded(v));
         s.send(

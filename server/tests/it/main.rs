@@ -21,5 +21,6 @@ mod stop;
 mod storage;
 mod tricks;
 mod unit;
+mod uploads;
 mod watch;
 mod ways;

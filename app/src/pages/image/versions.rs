@@ -11,7 +11,7 @@ use crate::{
     ui::{Field, Problems, When, channel_word, format},
 };
 use leptos::{form::ActionForm, prelude::*};
-use types::{Channel, ImageId, ImageView, Role, VersionView};
+use types::{Channel, ExportFormat, ImageId, ImageView, Role, VersionView};
 
 #[component]
 pub fn Versions(image: Signal<ImageView>) -> impl IntoView {
@@ -77,6 +77,7 @@ fn Line(id: ImageId, version: VersionView) -> impl IntoView {
                     <Comment id version=version.clone()/>
                     <CloneForm image=id number/>
                     {version.parent.is_some().then(|| view! { <Flat id number/> })}
+                    <Downloads id number/>
                     <Remove id version/>
                 </div>
             </details>
@@ -146,6 +147,20 @@ fn Flat(id: ImageId, number: u32) -> impl IntoView {
         </ActionForm>
     }
     .into_any()
+}
+
+/// The version as a file.
+#[component]
+fn Downloads(id: ImageId, number: u32) -> impl IntoView {
+    let i18n = use_i18n();
+    let links = ExportFormat::ALL.map(|format| {
+        let format = format.as_str();
+        let to = format!("/api/v1/images/{id}/content?format={format}&version={number}");
+        let text = tu_string!(i18n, image.download, number = number, format = format).to_string();
+        // Not a page of ours: the browser saves it.
+        view! { <a class="btn" href=to download="" rel="external">{text}</a> }
+    });
+    view! { <div class="flex flex-wrap gap-2">{links.collect_view()}</div> }.into_any()
 }
 
 /// Removing, with a second step; the refusal says what needs it.

@@ -1,6 +1,8 @@
 //! `/images`: the disks that computers boot from.
 
 pub mod api;
+#[cfg(feature = "hydrate")]
+mod send;
 mod upload;
 
 use crate::{
@@ -13,7 +15,7 @@ use api::RemoveImage;
 use leptos::{form::ActionForm, prelude::*};
 use leptos_meta::Title;
 use types::{ImageState, ImageView, Role};
-use upload::Upload;
+use upload::{Fetch, Upload};
 
 /// The list and the upload.
 #[component]
@@ -86,6 +88,7 @@ pub fn Images() -> impl IntoView {
             </Show>
         </div>
         {may(Role::Operator).then(|| view! { <Upload/> })}
+        {may(Role::Admin).then(|| view! { <Fetch/> })}
     }
     .into_any()
 }

@@ -1,7 +1,8 @@
-//! Upload of a raw disk: the file goes to REST as it is.
+//! New images: an upload, which goes to REST, or a file that the server fetches.
 
+use super::api::FetchImage;
 #[cfg(feature = "hydrate")]
-use crate::ui::upload;
+use super::send;
 use crate::{
     Fault,
     i18n::*,
@@ -10,7 +11,7 @@ use crate::{
         upload::{Progress, Sending},
     },
 };
-use leptos::prelude::*;
+use leptos::{form::ActionForm, prelude::*};
 
 /// The form with its progress.
 #[component]
@@ -31,7 +32,7 @@ pub fn Upload() -> impl IntoView {
             let taken = live.image_named(&name.get()).then(|| taken(&name.get()));
             fault.set(taken);
             if fault.with_untracked(Option::is_none) {
-                upload::send(&input, "/api/v1/images", &name.get(), progress, fault);
+                send::send(&input, name.get(), progress, fault);
             }
         }
     };
@@ -53,6 +54,41 @@ pub fn Upload() -> impl IntoView {
                     <button class="btn btn-primary needs-wasm" disabled=sending>{t!(i18n, images.upload_button)}</button>
                 </div>
             </form>
+        </section>
+    }
+    .into_any()
+}
+
+/// A file that the server fetches; it goes on as a job.
+#[component]
+pub fn Fetch() -> impl IntoView {
+    let i18n = use_i18n();
+    let action = ServerAction::<FetchImage>::new();
+    let value = action.value();
+    let begun = move || value.get().is_some_and(|done| done.is_ok());
+    view! {
+        <section class="panel" aria-labelledby="fetch">
+            <div class="ph"><h2 id="fetch">{t!(i18n, images.fetch)}</h2></div>
+            <ActionForm action attr:class="grid gap-4 px-4 pb-4 max-w-[40rem]">
+                <p class="text-ink-2">{t!(i18n, images.fetch_text)}</p>
+                <Field label=tu_string!(i18n, floor.name) id="fetch-name">
+                    <input class="input" id="fetch-name" name="name" required autocomplete="off"/>
+                </Field>
+                <Field label=tu_string!(i18n, images.from) id="fetch-from">
+                    <select class="input" id="fetch-from" name="from">
+                        <option value="url">{t!(i18n, images.from_url)}</option>
+                        <option value="path">{t!(i18n, images.from_path)}</option>
+                    </select>
+                </Field>
+                <Field label=tu_string!(i18n, images.place) id="fetch-place">
+                    <input class="input" id="fetch-place" name="place" required autocomplete="off"/>
+                </Field>
+                <Problems fault=Signal::derive(move || value.get().and_then(Result::err))/>
+                <p class="meta" role="status">
+                    {move || begun().then(|| view! { <a class="link" href="/activity">{t!(i18n, images.fetching)}</a> })}
+                </p>
+                <div><button class="btn btn-primary" disabled=action.pending()>{t!(i18n, images.fetch_button)}</button></div>
+            </ActionForm>
         </section>
     }
     .into_any()

@@ -328,9 +328,12 @@ async fn a_kernel_that_opens_its_disk_by_nbd_gets_it_ready_and_only_while_nbd_is
     let dir = tempfile::tempdir().unwrap();
     let engine = stage(&dir).await;
     let itself = engine.as_itself("test");
-    let mut import = itself.begin_import("disk", None).await.unwrap();
+    let mut import = itself
+        .begin_import(crate::images::NewImport::new("disk", None))
+        .await
+        .unwrap();
     import.write(vec![7u8; 1 << 20].into()).await.unwrap();
-    import.finish(None).await.unwrap();
+    import.finish().await.unwrap();
     let entry = CreateBootEntryParams {
         name: "by-nbd".into(),
         kind: EntryKind::Kernel,

@@ -22,9 +22,12 @@ async fn evening() -> Evening {
     });
     let engine = engine.unwrap();
     let me = engine.as_itself("test");
-    let mut import = me.begin_import("game", None).await.unwrap();
+    let mut import = me
+        .begin_import(crate::images::NewImport::new("game", None))
+        .await
+        .unwrap();
     import.write(Bytes::from(vec![1; 64 * 1024])).await.unwrap();
-    import.finish(None).await.unwrap();
+    import.finish().await.unwrap();
     let row = CreateGroupParams {
         name: "row-1".into(),
         channel: Channel::Test,

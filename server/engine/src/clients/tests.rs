@@ -68,9 +68,13 @@ fn rename(name: &str) -> UpdateClientParams {
 }
 
 async fn ready_image(f: &Floor, name: &str) -> ImageId {
-    let mut w = f.images.begin_import(&by(), name, Some(512)).await.unwrap();
+    let mut w = f
+        .images
+        .begin_import(&by(), crate::images::NewImport::new(name, Some(512)))
+        .await
+        .unwrap();
     w.write(vec![1; 512].into()).await.unwrap();
-    w.finish(None).await.unwrap().id
+    w.finish(|_, _| ()).await.unwrap().id
 }
 
 #[tokio::test]
@@ -150,7 +154,11 @@ async fn bad_names_addresses_and_images_change_nothing() {
         f.clients.create(&by(), p).await.unwrap_err().code(),
         "NSB-IMAGE-004"
     );
-    let w = f.images.begin_import(&by(), "half", None).await.unwrap();
+    let w = f
+        .images
+        .begin_import(&by(), crate::images::NewImport::new("half", None))
+        .await
+        .unwrap();
     let p = CreateClientParams {
         image: Some("half".into()),
         ..params("a", 1)

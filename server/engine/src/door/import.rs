@@ -1,45 +1,39 @@
-//! An upload as a job: what arrives becomes an image, its progress is seen and it can be cancelled. It
-//! lives as long as the request that brings the bytes, so a restart of the server ends it.
+//! An import as a job: what arrives becomes an image, its progress is seen and it can be cancelled. It
+//! lives as long as what brings the bytes, so a restart of the server ends it.
 
 use crate::{
     Area, By, Engine, Error, Result,
     audit::Change,
-    images::ImportWriter,
+    images::{ImportWriter, NewImport},
     jobs::{JobHandle, NewJob, Outcome, Work},
 };
 use bytes::Bytes;
-use types::{ImageView, JobUnit};
+use types::{ImageId, ImageView, JobId, JobUnit};
 
 /// An import under way. Dropping it leaves the image and the job as failed.
 pub struct Import {
     writer: Option<ImportWriter>,
     /// None once it was told how it ended.
     job: Option<JobHandle>,
-    received: u64,
 }
 
 impl Import {
-    pub(super) async fn begin(
-        engine: &Engine,
-        by: &By,
-        name: &str,
-        expected: Option<u64>,
-    ) -> Result<Import> {
-        let writer = engine.images().begin_import(by, name, expected).await?;
+    pub(crate) async fn begin(engine: &Engine, by: &By, new: NewImport) -> Result<Import> {
+        let (name, total) = (new.name.clone(), new.file_bytes);
+        let writer = engine.images().begin_import(by, new).await?;
         let new = NewJob {
             work: Work::ImportImage { image: writer.id() },
             title: format!("Import the image {name}"),
             unit: JobUnit::Bytes,
-            total: expected,
+            total,
             items: Vec::new(),
-            change: Change::act("image.import", "image", writer.id(), name),
+            change: Change::act("image.import", "image", writer.id(), &name),
         };
         // Dropping the writer takes the image back when there can be no job.
         let job = engine.jobs().attend(by, new).await?;
         Ok(Import {
             job: Some(job),
             writer: Some(writer),
-            received: 0,
         })
     }
 
@@ -48,7 +42,6 @@ impl Import {
     /// # Errors
     /// [`Error::Conflict`] when somebody cancelled it; else as [`ImportWriter::write`].
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        self.received += bytes.len() as u64;
         let (Some(writer), Some(job)) = (&mut self.writer, &self.job) else {
             return Err(over());
         };
@@ -56,7 +49,7 @@ impl Import {
             return Err(self.cancelled_by_somebody().await);
         }
         match writer.write(bytes).await {
-            Ok(()) => job.progress(self.received, None),
+            Ok(()) => job.progress(writer.received(), None),
             Err(e) => {
                 self.failed(&e);
                 return Err(e);
@@ -74,13 +67,49 @@ impl Import {
         self.cancelled_by_somebody().await
     }
 
+    /// The image that it becomes, and the job that shows how far it is; None once it is over.
+    pub(crate) fn ids(&self) -> Option<(ImageId, JobId)> {
+        Some((self.writer.as_ref()?.id(), self.job.as_ref()?.id()))
+    }
+
+    /// The length of the file has become known only now.
+    pub(crate) fn expect(&mut self, file_bytes: u64) {
+        if let (Some(writer), Some(job)) = (&mut self.writer, &self.job) {
+            writer.expect(file_bytes);
+            job.progress(writer.received(), Some(file_bytes));
+        }
+    }
+
+    /// Ends it for a reason that is not its own; the image goes as if it had never been begun.
+    pub(crate) async fn fail(mut self, why: Error) -> Error {
+        self.failed(&why);
+        match self.writer.take() {
+            Some(mut writer) => writer.abandon(why).await,
+            None => why,
+        }
+    }
+
+    /// How many bytes of the file came so far.
+    pub fn received(&self) -> u64 {
+        self.writer.as_ref().map_or(0, ImportWriter::received)
+    }
+
     /// Makes the image ready.
     ///
     /// # Errors
-    /// As [`ImportWriter::finish`]; the image is gone then.
-    pub async fn finish(mut self, sha256: Option<[u8; 32]>) -> Result<ImageView> {
-        let writer = self.writer.take().ok_or_else(over)?;
-        let done = writer.finish(sha256).await;
+    /// [`Error::Conflict`] when somebody cancelled it; else as [`ImportWriter::finish`]; the image is
+    /// gone then.
+    pub async fn finish(mut self) -> Result<ImageView> {
+        let (Some(writer), Some(job)) = (&mut self.writer, &self.job) else {
+            return Err(over());
+        };
+        let tell = job.teller();
+        let done = tokio::select! {
+            biased;
+            done = writer.finish(tell) => done,
+            () = job.until_cancelled() => return Err(self.cancelled_by_somebody().await),
+        };
+        self.writer = None;
         match (&done, self.job.take()) {
             (Ok(image), Some(job)) => job.finish(Ok(Outcome::Done(serde_json::json!({
                 "image": image.name,
@@ -99,7 +128,7 @@ impl Import {
             "Begin it again if that was not meant.",
         );
         let why = match self.writer.take() {
-            Some(writer) => writer.abandon(why).await,
+            Some(mut writer) => writer.abandon(why).await,
             None => why,
         };
         if let Some(job) = self.job.take() {

@@ -14,6 +14,7 @@ mod snapshots;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod uploads;
 mod versions;
 mod viewer;
 

@@ -4,6 +4,7 @@ use super::{Import, Operator, target};
 use crate::{
     Area, BootNetworkConfig, Error, Result,
     audit::Change,
+    images::NewImport,
     jobs::{self, MAX_ITEMS, NewJob, Work},
 };
 use types::{
@@ -181,10 +182,10 @@ impl Operator {
     ///
     /// # Errors
     /// As [`crate::Images`] says: a bad or taken name, a length that no disk has; too many jobs.
-    pub async fn begin_import(&self, name: &str, expected: Option<u64>) -> Result<Import> {
-        let begin = Import::begin(&self.engine, &self.by, name, expected);
-        self.attempt("image.import", target("image", name), begin)
-            .await
+    pub async fn begin_import(&self, new: NewImport) -> Result<Import> {
+        let to = target("image", &new.name);
+        let begin = Import::begin(&self.engine, &self.by, new);
+        self.attempt("image.import", to, begin).await
     }
 
     /// Removes an image and its file.

@@ -1,38 +1,17 @@
-//! Files that hold a disk but are not one: told by their first bytes.
+//! Files that are no disk that we read: told by their first bytes.
 
-/// How many of the first bytes decide.
-pub(super) const HEAD: usize = 512;
+const CONVERT: &str = "convert it first: qemu-img convert -O qcow2 FILE disk.qcow2";
 
-const CONVERT: &str = "convert it first: qemu-img convert -O raw FILE disk.raw";
-
-/// First bytes, what it is, and how it becomes a raw disk.
+/// First bytes, what it is, and what to do with it.
 const KNOWN: &[(&[u8], &str, &str)] = &[
-    (b"QFI\xfb", "a qcow2 disk", CONVERT),
-    (b"KDMV", "a VMDK disk", CONVERT),
-    (b"COWD", "a VMDK disk", CONVERT),
+    (b"COWD", "a VMDK disk of ESX", CONVERT),
     (
         b"# Disk DescriptorFile",
-        "the description of a VMDK disk",
+        "the description of a VMDK disk, whose data are in other files",
         CONVERT,
     ),
-    (b"vhdxfile", "a VHDX disk", CONVERT),
-    (b"conectix", "a VHD disk", CONVERT),
     (b"<<< ", "a VirtualBox disk", CONVERT),
-    (
-        b"\x1f\x8b",
-        "compressed with gzip",
-        "unpack it first: gunzip FILE",
-    ),
-    (
-        b"\xfd7zXZ\0",
-        "compressed with xz",
-        "unpack it first: unxz FILE",
-    ),
-    (
-        b"\x28\xb5\x2f\xfd",
-        "compressed with zstd",
-        "unpack it first: unzstd FILE",
-    ),
+    (b"QED\0", "a QED disk", CONVERT),
     (
         b"BZh",
         "compressed with bzip2",
@@ -44,6 +23,11 @@ const KNOWN: &[(&[u8], &str, &str)] = &[
         "unpack it first: unlz4 FILE",
     ),
     (
+        b"\x5d\0\0",
+        "compressed with lzma",
+        "unpack it first: unlzma FILE",
+    ),
+    (
         b"PK\x03\x04",
         "a zip archive",
         "unpack it first: unzip FILE",
@@ -53,24 +37,31 @@ const KNOWN: &[(&[u8], &str, &str)] = &[
         "a 7z archive",
         "unpack it first: 7z x FILE",
     ),
+    (
+        b"Rar!\x1a\x07",
+        "a RAR archive",
+        "unpack it first: unrar x FILE",
+    ),
 ];
 
-/// Why a file that begins so is not a raw disk; None when it may be one.
+/// Why a file that begins so is not taken in; None when it may be a raw disk.
 pub(super) fn refuse(head: &[u8]) -> Option<String> {
     let by_start = KNOWN.iter().find(|(magic, ..)| head.starts_with(magic));
     let (what, how) = match by_start {
         Some((_, what, how)) => (*what, *how),
-        None if head.get(257..262) == Some(b"ustar".as_slice()) => {
-            ("a tar archive", "unpack it first: tar -xf FILE")
-        }
+        None if head.get(257..262) == Some(b"ustar".as_slice()) => (
+            "a tar archive (an OVA is one)",
+            "unpack it first: tar -xf FILE",
+        ),
         None => return None,
     };
-    Some(format!("the file is {what}, not a raw disk; {how}"))
+    Some(format!("the file is {what}; {how}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::images::formats::HEAD;
 
     #[test]
     fn containers_are_named_with_the_way_out() {

@@ -1,12 +1,12 @@
-//! Importing an image: a stream of bytes becomes an immutable disk, or nothing.
+//! Importing an image: a file that comes in piece by piece becomes an immutable disk, or nothing.
 
-use super::{Inner, containers, facts, require_unused, rules};
+use super::{Inner, facts, formats::Halt, intake::Intake, require_unused, rules};
 use crate::{
     Area, By, Error, Result,
     audit::{self, Change},
     blocking::blocking,
     now,
-    storage::{ImportSink, Imported, SECTOR},
+    storage::Imported,
 };
 use bytes::Bytes;
 use std::{
@@ -23,17 +23,39 @@ const GATHER: usize = 1 << 20;
 /// Least time between two tellings of the progress.
 const TELL: Duration = Duration::from_millis(250);
 
+/// What is to come in.
+#[derive(Clone, Debug, Default)]
+pub struct NewImport {
+    /// The image's name.
+    pub name: String,
+    /// Length of the file, bytes, where it is known.
+    pub file_bytes: Option<u64>,
+    /// SHA-256 of the file as it is sent.
+    pub sha256: Option<[u8; 32]>,
+}
+
+impl NewImport {
+    /// An image of that name, of a file of that length.
+    pub fn new(name: impl Into<String>, file_bytes: Option<u64>) -> NewImport {
+        NewImport {
+            name: name.into(),
+            file_bytes,
+            sha256: None,
+        }
+    }
+}
+
 /// An import under way. Dropping it leaves the image as failed, with none of its bytes.
 pub struct ImportWriter {
     inner: Arc<Inner>,
     by: By,
     name: String,
     id: ImageId,
-    sink: Option<Box<dyn ImportSink>>,
+    intake: Option<Intake>,
+    halt: Halt,
     expected: Option<u64>,
     received: u64,
     pending: Vec<u8>,
-    checked: bool,
     told: Instant,
     over: bool,
 }
@@ -44,15 +66,11 @@ impl super::Images {
     /// # Errors
     /// [`Error::Invalid`] for a bad name or length, [`Error::Conflict`] for a taken name, or why
     /// the file system refused.
-    pub(crate) async fn begin_import(
-        &self,
-        by: &By,
-        name: &str,
-        expected: Option<u64>,
-    ) -> Result<ImportWriter> {
+    pub(crate) async fn begin_import(&self, by: &By, new: NewImport) -> Result<ImportWriter> {
+        let (name, expected) = (new.name.as_str(), new.file_bytes);
         rules::name(name)?;
         if let Some(len) = expected {
-            rules::length(len)?;
+            rules::file_length(len)?;
         }
         let id = ImageId(Uuid::now_v7());
         // The first one has the image's id: it had no other before there were versions.
@@ -78,11 +96,11 @@ impl super::Images {
             by: by.clone(),
             name: name.into(),
             id,
-            sink: None,
+            intake: None,
+            halt: Halt::default(),
             expected,
             received: 0,
             pending: Vec::new(),
-            checked: false,
             told: Instant::now(),
             over: false,
         };
@@ -91,8 +109,9 @@ impl super::Images {
             return Err(e);
         }
         let storage = self.inner.storage.clone();
-        match blocking(move || storage.begin_import(version)).await {
-            Ok(sink) => writer.sink = Some(sink),
+        let begin = move || Intake::begin(storage, version, new.sha256);
+        match blocking(begin).await {
+            Ok(intake) => writer.intake = Some(intake),
             Err(e) => return Err(writer.give_up(e).await),
         }
         Ok(writer)
@@ -148,8 +167,8 @@ impl ImportWriter {
     /// Takes the next bytes. After an error the image is gone and the writer of no use.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a file that is not a raw disk or longer than was said, or why the
-    /// file system refused.
+    /// [`Error::Invalid`] for a file that is no disk, is damaged or longer than was said, or why
+    /// the file system refused.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
         let step = self.take(bytes).await;
         match step {
@@ -164,9 +183,6 @@ impl ImportWriter {
             return Err(rules::wrong_length(self.expected, self.received));
         }
         self.pending.extend_from_slice(&bytes);
-        if !self.checked && self.pending.len() >= containers::HEAD {
-            self.check_head()?;
-        }
         if self.pending.len() >= GATHER {
             self.flush().await?;
         }
@@ -177,36 +193,39 @@ impl ImportWriter {
         Ok(())
     }
 
-    fn check_head(&mut self) -> Result<()> {
-        self.checked = true;
-        match containers::refuse(&self.pending) {
-            Some(why) => Err(Error::invalid(Area::Image, "file", why)),
-            None => Ok(()),
-        }
-    }
-
     async fn flush(&mut self) -> Result<()> {
         let bytes = std::mem::take(&mut self.pending);
-        let mut sink = self.sink.take().ok_or_else(over)?;
-        // The sink goes along: when this future is dropped, it ends with the work.
-        let (sink, bytes) = blocking(move || {
-            sink.write(&bytes)?;
-            Ok((sink, bytes))
+        let mut intake = self.intake.take().ok_or_else(over)?;
+        // It goes along: when this future is dropped, it ends with the work.
+        let (intake, bytes) = blocking(move || {
+            intake.write(&bytes)?;
+            Ok((intake, bytes))
         })
         .await?;
-        self.sink = Some(sink);
+        self.intake = Some(intake);
         self.pending = bytes;
         self.pending.clear();
         Ok(())
     }
 
-    /// Makes the image ready: its bytes are on stable storage before its record says so.
+    /// The length of the file has become known only now.
+    pub(crate) fn expect(&mut self, file_bytes: u64) {
+        self.expected = Some(file_bytes);
+    }
+
+    /// How many bytes of the file came so far.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Makes the image ready: its bytes are on stable storage before its record says so. `tell` is told how
+    /// much of the disk is written, of all, where that begins only now.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when it is empty, not a whole number of 512-byte sectors, shorter than
-    /// was said, or has another SHA-256 than `expected`; the image is gone then.
-    pub async fn finish(mut self, expected: Option<[u8; 32]>) -> Result<ImageView> {
-        match self.complete(expected).await {
+    /// As [`ImportWriter::write`], and [`Error::Invalid`] when it is empty, not a whole number of 512-byte
+    /// sectors, shorter than was said, or has another SHA-256; the image is gone then.
+    pub async fn finish(&mut self, tell: impl Fn(u64, u64) + Send + 'static) -> Result<ImageView> {
+        match self.complete(tell).await {
             Ok(record) => {
                 self.over = true;
                 Ok(self.inner.view(&record))
@@ -215,25 +234,14 @@ impl ImportWriter {
         }
     }
 
-    async fn complete(&mut self, expected: Option<[u8; 32]>) -> Result<ImageRecord> {
-        if !self.checked {
-            self.check_head()?;
-        }
-        rules::length(self.received)?;
+    async fn complete(&mut self, tell: impl Fn(u64, u64) + Send + 'static) -> Result<ImageRecord> {
         if self.expected.is_some_and(|len| self.received != len) {
             return Err(rules::wrong_length(self.expected, self.received));
         }
         self.flush().await?;
-        let sink = self.sink.take().ok_or_else(over)?;
-        debug_assert!(self.received.is_multiple_of(SECTOR));
-        let done: Imported = blocking(move || sink.finish()).await?;
-        if expected.is_some_and(|sum| sum != done.sha256) {
-            return Err(Error::invalid(
-                Area::Image,
-                "sha256",
-                "the bytes that arrived have another SHA-256; send the file again",
-            ));
-        }
+        let intake = self.intake.take().ok_or_else(over)?;
+        let halt = self.halt.clone();
+        let done: Imported = blocking(move || intake.finish(&halt, &tell)).await?;
         let (inner, by, id) = (self.inner.clone(), self.by.clone(), self.id);
         let write = self.inner.store.write(move |tx| {
             let mut record: ImageRecord = tx
@@ -256,7 +264,7 @@ impl ImportWriter {
     }
 
     /// Ends the import for a reason that is not its own; the image goes as if it had never been begun.
-    pub(crate) async fn abandon(mut self, why: Error) -> Error {
+    pub(crate) async fn abandon(&mut self, why: Error) -> Error {
         self.give_up(why).await
     }
 
@@ -267,7 +275,8 @@ impl ImportWriter {
             .audit
             .refused(&self.by, "image.import", target, &why);
         self.over = true;
-        self.sink = None;
+        self.halt.now();
+        self.intake = None;
         let (inner, id) = (self.inner.clone(), self.id);
         let write = self.inner.store.write(move |tx| {
             if let Some(record) = tx.get::<ImageRecord>(&id)? {
@@ -286,7 +295,8 @@ impl Drop for ImportWriter {
     fn drop(&mut self) {
         if !self.over {
             // Its bytes go first, then what is visible of them, then the record says why.
-            self.sink = None;
+            self.halt.now();
+            self.intake = None;
             let (inner, id) = (self.inner.clone(), self.id);
             let target = audit::target("image", Some(id.to_string()), &self.name);
             let cut = Error::conflict(Area::Image, "the upload ended early", "Send it again.");

@@ -2,17 +2,22 @@
 
 mod channels;
 mod containers;
+mod export;
+mod formats;
 mod import;
+mod intake;
 mod rules;
 mod snapshots;
 #[cfg(test)]
 mod tests;
 mod update;
+mod unpack;
 mod verify;
 mod versions;
 mod views;
 
-pub use import::ImportWriter;
+pub use export::Export;
+pub use import::{ImportWriter, NewImport};
 pub use rules::parse_sha256;
 pub(crate) use snapshots::ImageClone;
 pub(crate) use update::require_one_user;

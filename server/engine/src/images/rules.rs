@@ -1,5 +1,6 @@
 //! What an image may be called and how long it may be.
 
+use super::formats::{MAX_DISK, bad, too_large};
 use crate::{Area, Error, Result, storage::SECTOR};
 use store::ImageRecord;
 use types::ImageId;
@@ -29,13 +30,21 @@ pub(super) fn taken(by: &ImageRecord) -> Error {
     )
 }
 
+/// Of a file that is to come.
+pub(super) fn file_length(len: u64) -> Result<()> {
+    match len {
+        0 => Err(bad("the file is empty")),
+        n if n > MAX_DISK => Err(too_large()),
+        _ => Ok(()),
+    }
+}
+
+/// Of a raw disk.
 pub(super) fn length(len: u64) -> Result<()> {
     let message = if len == 0 {
         "the file is empty".to_string()
     } else if !len.is_multiple_of(SECTOR) {
         format!("a raw disk is a whole number of 512-byte sectors; this file has {len} bytes")
-    } else if len > i64::MAX as u64 {
-        format!("{len} bytes are more than a file can hold")
     } else {
         return Ok(());
     };

@@ -80,6 +80,17 @@ impl JobHandle {
         });
     }
 
+    /// Tells how much is done, of all, from a thread that the handle is not on.
+    pub fn teller(&self) -> impl Fn(u64, u64) + Send + 'static + use<> {
+        let (inner, id) = (self.inner.clone(), self.id);
+        move |done, total| {
+            inner.update(id, |r| {
+                r.done = done;
+                r.total = Some(total);
+            });
+        }
+    }
+
     /// Adds a line to the job's log.
     pub fn log(&self, text: impl Into<String>) {
         self.inner.update(self.id, |r| line(r, text.into()));

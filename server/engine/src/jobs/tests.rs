@@ -91,9 +91,12 @@ async fn an_image_is_read_again_and_damage_shows() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     let itself = engine.as_itself("test");
-    let mut import = itself.begin_import("disk", None).await.unwrap();
+    let mut import = itself
+        .begin_import(crate::images::NewImport::new("disk", None))
+        .await
+        .unwrap();
     import.write(vec![7u8; 1 << 20].into()).await.unwrap();
-    let image = import.finish(None).await.unwrap();
+    let image = import.finish().await.unwrap();
     let job = itself.verify_image("disk").await.unwrap();
     let good = over(&engine, &job).await;
     assert_eq!((good.state, good.done), (JobState::Succeeded, 1 << 20));
@@ -468,7 +471,10 @@ async fn an_upload_is_a_job_with_progress_and_an_end() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     let itself = engine.as_itself("test");
-    let mut import = itself.begin_import("disk", Some(2 << 20)).await.unwrap();
+    let mut import = itself
+        .begin_import(crate::images::NewImport::new("disk", Some(2 << 20)))
+        .await
+        .unwrap();
     let begun = only(&engine).await;
     assert_eq!(
         (begun.state, begun.total, begun.kind.as_str()),
@@ -477,7 +483,7 @@ async fn an_upload_is_a_job_with_progress_and_an_end() {
     import.write(piece()).await.unwrap();
     assert_eq!(only(&engine).await.done, 1 << 20);
     import.write(piece()).await.unwrap();
-    let image = import.finish(None).await.unwrap();
+    let image = import.finish().await.unwrap();
     let done = over(&engine, &begun).await;
     assert_eq!(done.state, JobState::Succeeded, "{done:?}");
     assert_eq!(done.result.unwrap()["image"], image.name);
@@ -491,7 +497,10 @@ async fn an_upload_that_is_cancelled_leaves_nothing_and_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     let itself = engine.as_itself("test");
-    let mut import = itself.begin_import("disk", None).await.unwrap();
+    let mut import = itself
+        .begin_import(crate::images::NewImport::new("disk", None))
+        .await
+        .unwrap();
     import.write(piece()).await.unwrap();
     let job = only(&engine).await;
     itself.cancel_job(&job.id.to_string()).await.unwrap();
@@ -508,13 +517,19 @@ async fn an_upload_whose_sender_or_server_is_gone_has_failed() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     let itself = engine.as_itself("test");
-    let import = itself.begin_import("disk", None).await.unwrap();
+    let import = itself
+        .begin_import(crate::images::NewImport::new("disk", None))
+        .await
+        .unwrap();
     let job = only(&engine).await;
     drop(import);
     let gone = over(&engine, &job).await;
     assert_eq!(gone.state, JobState::Failed);
     assert!(gone.problem.unwrap().title.contains("ended before"));
-    let import = itself.begin_import("other", None).await.unwrap();
+    let import = itself
+        .begin_import(crate::images::NewImport::new("other", None))
+        .await
+        .unwrap();
     let all = engine.jobs().list(Role::Admin, None, 9).await.unwrap();
     // As a stop of the server leaves it: nobody says how it ended.
     std::mem::forget(import);

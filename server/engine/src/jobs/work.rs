@@ -252,8 +252,8 @@ pub(crate) fn resume(engine: &Engine) -> Result<()> {
 fn sender_gone() -> Error {
     Error::conflict(
         Area::Image,
-        "the server was stopped before the file was complete",
-        "Send it again.",
+        "the server was stopped before the image was there",
+        "Begin the import again.",
     )
 }
 

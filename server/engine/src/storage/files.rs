@@ -90,6 +90,11 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// Of the file system.
     fn sync(&self) -> io::Result<()>;
+    /// Bytes that still fit on its file system.
+    ///
+    /// # Errors
+    /// Of the file system.
+    fn room(&self) -> io::Result<u64>;
 }
 
 /// A folder of the operating system.
@@ -143,6 +148,10 @@ impl Files for OsFiles {
     }
     fn sync(&self) -> io::Result<()> {
         File::open(&self.dir)?.sync_all()
+    }
+    fn room(&self) -> io::Result<u64> {
+        let stat = nix::sys::statvfs::statvfs(&self.dir)?;
+        Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
     }
 }
 

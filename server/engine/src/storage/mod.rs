@@ -42,11 +42,50 @@ pub trait ImportSink: Send {
     /// When the file system refuses, for instance because it is full.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
 
+    /// So many zeros come next: a hole.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    fn skip(&mut self, len: u64) -> Result<()>;
+
     /// Makes the image durable and visible. Nothing of it can be opened before.
     ///
     /// # Errors
     /// When it is empty or not a whole number of sectors, or the file system refuses.
     fn finish(self: Box<Self>) -> Result<Imported>;
+}
+
+/// A file in which something waits until all of it is there. Dropping it removes it.
+pub trait Scratch: Send {
+    /// Takes the next bytes; runs of zeros become holes.
+    ///
+    /// # Errors
+    /// As [`ImportSink::write`].
+    fn write(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// All of it, to be read.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    fn whole(&mut self) -> Result<Arc<dyn files::BlockFile>>;
+}
+
+/// A version, open to be read: it stays readable when it is removed meanwhile.
+pub trait Disk: Send {
+    /// Size of the disk, bytes.
+    fn size_bytes(&self) -> u64;
+
+    /// Fills `buf` from `offset`; the caller stays below the size.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<()>;
+
+    /// The runs of `[offset, offset+len)` as (length, holds data); zeros may count as data.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    fn runs(&self, offset: u64, len: u64) -> Result<Vec<(u64, bool)>>;
 }
 
 /// Told how far long work is, in bytes: done, of all. It says whether to go on.
@@ -60,6 +99,12 @@ pub trait StorageBackend: Send + Sync {
     /// # Errors
     /// When the file system refuses.
     fn begin_import(&self, version: VersionId) -> Result<Box<dyn ImportSink>>;
+
+    /// A file in which what is to become that version waits.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    fn scratch(&self, version: VersionId) -> Result<Box<dyn Scratch>>;
 
     /// Removes a version. Overlays and versions above it must be gone; the caller knows.
     ///
@@ -87,6 +132,12 @@ pub trait StorageBackend: Send + Sync {
     /// # Errors
     /// When there is no such version, or the file system refuses.
     fn version_bytes(&self, version: VersionId) -> Result<u64>;
+
+    /// Opens a version to be read.
+    ///
+    /// # Errors
+    /// As [`StorageBackend::version_bytes`].
+    fn open_version(&self, version: VersionId) -> Result<Box<dyn Disk>>;
 
     /// Fills `buf` from `offset` of a version; the caller stays below its size.
     ///

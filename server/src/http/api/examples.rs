@@ -100,7 +100,7 @@ mod tests {
             CreateClientParams CreateReservationParams CreateScopeParams CreateTokenParams CreateUserParams EndedView ImageView InterfaceView JobView
             LabBootParams LabView LeaseView LoaderSetView LogLevelView LoginParams MeView NewTokenView Problem
             RefreshParams RemoveClientsParams ReservationView ScopeView SecretsView SessionView SetupParams SystemInfoView TaskView
-            StorageView DiskSessionView ExportView OverlayView TokenView UpdateClientParams UpdateClientsParams UpdateReservationParams UpdateScopeParams UpdateUserParams UserView
+            StorageView DiskSessionView ExportView OverlayView CreateUploadParams ImportImageParams UploadView TokenView UpdateClientParams UpdateClientsParams UpdateReservationParams UpdateScopeParams UpdateUserParams UserView
         );
         assert_eq!(read.len(), EXAMPLES.len());
     }

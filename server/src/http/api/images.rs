@@ -1,5 +1,5 @@
-//! `/api/v1/images`. `{image}` is a name or an id. An upload is the raw disk as the body; it goes to the disk piece by piece, so
-//! memory does not grow with the image.
+//! `/api/v1/images`. `{image}` is a name or an id. An upload is a file as the body, and an export one as the answer; they go by
+//! piece by piece, so memory does not grow with the image.
 
 use super::jobs::accepted;
 use crate::http::{
@@ -7,14 +7,17 @@ use crate::http::{
     auth::As,
     etag::{IfMatch, Tagged},
     page::ListQuery,
-    problem::{ApiError, ApiResult, Path, Query},
+    problem::{self, ApiError, ApiResult, Path, Query},
 };
 use axum::{Json, body::Body, extract::DefaultBodyLimit, response::Response};
-use engine::{Operator, Viewer, images::parse_sha256};
-use futures_util::StreamExt;
+use engine::{
+    Admin, Operator, Viewer,
+    images::{NewImport, parse_sha256},
+};
+use futures_util::{StreamExt, stream};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
-use types::{ImageView, JobView, ListView, Problem};
+use types::{ExportFormat, ImageView, ImportImageParams, JobView, ListView, Problem};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -25,6 +28,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(whole_disks)
         .routes(routes!(show, remove))
+        .routes(routes!(content))
+        .routes(routes!(fetch))
         .routes(routes!(verify))
 }
 
@@ -58,6 +63,17 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Make an image of a file that the server fetches itself, as a job: from a URL by http or https, or from the folder `import` of its
+/// data folder.
+#[utoipa::path(post, path = "/images/actions/import", tag = "images", request_body = ImportImageParams,
+    responses((status = 202, body = JobView)), security(("bearer" = ["admin"])))]
+async fn fetch(
+    As(admin): As<Admin>,
+    problem::Body(params): problem::Body<ImportImageParams>,
+) -> ApiResult<Response> {
+    Ok(accepted(admin.fetch_image(params).await?))
+}
+
 /// Read the files of the image's versions again and compare them with their checksums, as a job.
 #[utoipa::path(post, path = "/images/{image}/actions/verify", tag = "images", params(("image" = String, Path)),
     responses((status = 202, body = JobView)), security(("bearer" = ["operator"])))]
@@ -68,14 +84,61 @@ async fn verify(As(operator): As<Operator>, Path(image): Path<String>) -> ApiRes
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
+struct ExportQuery {
+    /// What kind of file; raw when it is left out.
+    #[serde(default)]
+    format: ExportFormat,
+    /// The number of a version; that of channel production when it is left out.
+    version: Option<u32>,
+}
+
+/// The disk of a version as a file: raw with its zeros, qcow2 with what is allocated, or zst, which is raw compressed by zstd.
+#[utoipa::path(get, path = "/images/{image}/content", tag = "images", params(("image" = String, Path), ExportQuery),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")), security(("bearer" = ["operator"])))]
+async fn content(
+    As(operator): As<Operator>,
+    Path(image): Path<String>,
+    Query(query): Query<ExportQuery>,
+) -> ApiResult<Response> {
+    let export = operator
+        .export_image(&image, query.version, query.format)
+        .await?;
+    let named = format!("attachment; filename=\"{}\"", export.file_name);
+    let len = export.len;
+    let pieces = stream::unfold(Some(export), async |export| {
+        let mut export = export?;
+        match export.next().await {
+            Ok(piece) => Some((Ok(piece?), Some(export))),
+            Err(e) => {
+                // The caller sees a connection that breaks.
+                tracing::error!(file = export.file_name, error = %e, "an export broke off");
+                Some((Err(e), None))
+            }
+        }
+    });
+    let answer = Response::builder()
+        .header(header::CONTENT_TYPE, "application/octet-stream")
+        .header(header::CONTENT_DISPOSITION, named);
+    let answer = match len {
+        Some(len) => answer.header(header::CONTENT_LENGTH, len),
+        None => answer,
+    };
+    let answer = answer.body(Body::from_stream(pieces));
+    Ok(answer.map_err(|e| engine::Error::Internal(format!("an answer could not be made: {e}")))?)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct UploadQuery {
     /// Its name: letters, digits, hyphens, dots.
     name: String,
-    /// SHA-256 of the whole disk in hex; an upload that differs is refused.
+    /// SHA-256 of the file in hex; an upload that differs is refused.
     sha256: Option<String>,
 }
 
-/// Upload a raw disk; it becomes an image once all of it is safe on the disk.
+/// Upload a disk in one request: raw or ISO, qcow2, VMDK, VHD or VHDX, as it is or compressed by gzip, xz or zstd. It becomes an image
+/// once all of it is safe on the disk. `/uploads` does the same over connections that may break.
 #[utoipa::path(post, path = "/images", tag = "images", params(UploadQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 201, body = ImageView)), security(("bearer" = ["operator"])))]
@@ -85,10 +148,14 @@ async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> ApiResult<Response> {
-    raw_disk(&headers)?;
+    plain_bytes(&headers)?;
     let sha256 = query.sha256.as_deref().map(parse_sha256).transpose()?;
-    let expected = announced_length(&headers);
-    let mut import = operator.begin_import(&query.name, expected).await?;
+    let new = NewImport {
+        name: query.name,
+        file_bytes: announced_length(&headers),
+        sha256,
+    };
+    let mut import = operator.begin_import(new).await?;
     let mut pieces = body.into_data_stream();
     loop {
         let piece = tokio::select! {
@@ -97,10 +164,11 @@ async fn upload(
         };
         let Some(piece) = piece else { break };
         // Dropping the import removes what came so far.
-        let piece = piece.map_err(|e| cut_off(&e.to_string()))?;
+        let piece =
+            piece.map_err(|e| cut_off(&e.to_string(), "Nothing of it was kept. Send it again."))?;
         import.write(piece).await?;
     }
-    let image = import.finish(sha256).await?;
+    let image = import.finish().await?;
     let place = format!("/api/v1/images/{}", image.id);
     Ok(Tagged(StatusCode::CREATED, image.revision, image).at(&place))
 }
@@ -115,7 +183,7 @@ fn announced_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// A form or JSON by mistake would otherwise become a disk.
-fn raw_disk(headers: &HeaderMap) -> ApiResult<()> {
+pub(super) fn plain_bytes(headers: &HeaderMap) -> ApiResult<()> {
     let kind = headers
         .get(header::CONTENT_TYPE)
         .map(|v| v.to_str().unwrap_or("?"));
@@ -126,21 +194,14 @@ fn raw_disk(headers: &HeaderMap) -> ApiResult<()> {
                 415,
                 "NSB-HTTP-415",
                 "An image is uploaded as it is",
-                "Send the raw disk as the body with `Content-Type: application/octet-stream`.",
+                "Send the file as the body with `Content-Type: application/octet-stream`.",
             )
             .detail(format!("Content-Type is {other}")),
         )),
     }
 }
 
-fn cut_off(why: &str) -> ApiError {
-    ApiError::from(
-        Problem::new(
-            400,
-            "NSB-IMAGE-010",
-            "The upload was cut off",
-            "Nothing of it was kept. Send it again.",
-        )
-        .detail(why),
-    )
+/// A body that broke off, and what to do.
+pub(super) fn cut_off(why: &str, hint: &str) -> ApiError {
+    ApiError::from(Problem::new(400, "NSB-IMAGE-010", "The upload was cut off", hint).detail(why))
 }

@@ -25,6 +25,7 @@ pub mod snapshots;
 pub mod storage;
 pub mod system;
 pub mod tokens;
+pub mod uploads;
 pub mod users;
 pub mod versions;
 
@@ -59,5 +60,6 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(storage::routes())
         .merge(system::routes())
         .merge(tokens::routes())
+        .merge(uploads::routes())
         .merge(users::routes())
 }

@@ -113,7 +113,21 @@ const COMMANDS: &[(&str, &str, &[&str])] = &[
         &["client", "rm", "a01", "a02"],
     ),
     ("GET", "/images", &["image", "ls"]),
-    ("POST", "/images", &["image", "import", DISK, "--name", "x"]),
+    (
+        "POST",
+        "/images/actions/import",
+        &["image", "import", "--url", "http://disks/x", "--name", "x"],
+    ),
+    (
+        "GET",
+        "/images/{image}/content",
+        &["image", "export", "debian", "/tmp/nsboot-no-such-export"],
+    ),
+    (
+        "POST",
+        "/uploads",
+        &["image", "import", DISK, "--name", "x"],
+    ),
     ("GET", "/images/{image}", &["image", "show", "debian"]),
     ("DELETE", "/images/{image}", &["image", "rm", "debian"]),
     (
@@ -353,6 +367,26 @@ const WITHOUT: &[(&str, &str, &str)] = &[
         "POST",
         "/auth/refresh",
         "every command does it by itself when its token has run out",
+    ),
+    (
+        "POST",
+        "/images",
+        "one request for scripts; `image import` sends a file over as many as it takes",
+    ),
+    (
+        "GET",
+        "/uploads/{upload}",
+        "`image import` does it by itself when a connection broke",
+    ),
+    (
+        "PATCH",
+        "/uploads/{upload}",
+        "`image import` does it once the upload is begun",
+    ),
+    (
+        "DELETE",
+        "/uploads/{upload}",
+        "`job cancel` with the upload's job does the same",
     ),
     (
         "POST",

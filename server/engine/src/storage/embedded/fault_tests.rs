@@ -91,6 +91,9 @@ impl Files for Hooked {
         self.inner.sync()?;
         self.tell(Act::FolderSynced, "")
     }
+    fn room(&self) -> io::Result<u64> {
+        self.inner.room()
+    }
 }
 
 struct HookedFile {

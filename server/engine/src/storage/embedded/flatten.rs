@@ -23,17 +23,27 @@ pub fn copy(
 ) -> Result<Option<Imported>> {
     let size = version.size_bytes();
     let mut sink = Box::new(Sink::begin(files, name)?);
+    let failed = || Error::io("reading the version that is copied");
     let mut piece = vec![0; PIECE as usize];
     let mut at = 0;
-    while at < size {
-        let part = &mut piece[..(size - at).min(PIECE) as usize];
-        version
-            .read_at(at, part)
-            .map_err(Error::io("reading the version that is copied"))?;
-        sink.write(part)?;
-        at += part.len() as u64;
-        if !progress(at, size) {
-            return Ok(None);
+    for (len, is_data) in version.runs(0, size).map_err(failed())? {
+        let end = at + len;
+        while at < end {
+            let stop = match is_data {
+                true => (at + PIECE).min(end),
+                false => end,
+            };
+            if is_data {
+                let part = &mut piece[..(stop - at) as usize];
+                version.read_at(at, part).map_err(failed())?;
+                sink.write(part)?;
+            } else {
+                sink.skip(stop - at)?;
+            }
+            at = stop;
+            if !progress(at, size) {
+                return Ok(None);
+            }
         }
     }
     sink.finish().map(Some)

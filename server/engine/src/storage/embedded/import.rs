@@ -1,107 +1,72 @@
-//! An image coming in: hashed as it streams, zeros left out, visible only when whole.
+//! An image coming in: hashed as it streams, zeros left out, visible only when whole. And the file in
+//! which a container waits until all of it is there.
 
+use super::{
+    hash::Hash,
+    sparse::{RESERVE, Sparse},
+};
 use crate::{
     Area, Error, Result,
     storage::{
-        ImportSink, Imported, SECTOR,
+        ImportSink, Imported, SECTOR, Scratch,
         files::{BlockFile, Files},
     },
 };
-use sha2::{Digest, Sha256};
 use std::{io, sync::Arc};
-
-/// Runs of zeros of this many bytes, so aligned, become holes.
-const HOLE: usize = 4096;
 
 /// Writes to `NAME.part` and renames at the end.
 pub struct Sink {
     files: Arc<dyn Files>,
-    file: Arc<dyn BlockFile>,
+    sparse: Sparse,
     name: String,
-    hash: Sha256,
-    /// Bytes handed to the file so far, always whole [`HOLE`]s.
-    written: u64,
-    /// The start of the next, incomplete [`HOLE`].
-    rest: Vec<u8>,
+    /// None once it was asked for.
+    hash: Option<Hash>,
     done: bool,
 }
 
 impl Sink {
     /// Begins with an empty file.
     pub fn begin(files: Arc<dyn Files>, name: String) -> Result<Sink> {
-        let file = files
-            .create(&format!("{name}.part"))
-            .map_err(failed(&name))?;
+        let hash = Hash::start().map_err(failed(&name))?;
+        let sparse = Sparse::create(files.clone(), &part(&name)).map_err(failed(&name))?;
         Ok(Sink {
             files,
-            file,
+            sparse,
             name,
-            hash: Sha256::new(),
-            written: 0,
-            rest: Vec::new(),
+            hash: Some(hash),
             done: false,
         })
     }
 
-    fn store(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        if !self.rest.is_empty() {
-            let n = (HOLE - self.rest.len()).min(bytes.len());
-            self.rest.extend_from_slice(&bytes[..n]);
-            bytes = &bytes[n..];
-            if self.rest.len() < HOLE {
-                return Ok(());
-            }
-            let rest = std::mem::take(&mut self.rest);
-            self.store_whole(&rest)?;
-        }
-        let whole = bytes.len() / HOLE * HOLE;
-        self.store_whole(&bytes[..whole])?;
-        self.rest.extend_from_slice(&bytes[whole..]);
-        Ok(())
-    }
-
-    /// Writes the stretches that hold anything but zeros, each with one call.
-    fn store_whole(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let zero = |c: &[u8]| c.iter().all(|&b| b == 0);
-        let mut chunks = bytes.chunks(HOLE).enumerate().peekable();
-        while let Some((i, chunk)) = chunks.next() {
-            if zero(chunk) {
-                continue;
-            }
-            let mut end = i + 1;
-            while chunks.next_if(|(_, c)| !zero(c)).is_some() {
-                end += 1;
-            }
-            let stop = (end * HOLE).min(bytes.len());
-            self.file
-                .write_at(self.written + (i * HOLE) as u64, &bytes[i * HOLE..stop])?;
-        }
-        self.written += bytes.len() as u64;
-        Ok(())
-    }
-
-    fn seal(&mut self) -> io::Result<u64> {
-        let rest = std::mem::take(&mut self.rest);
-        self.store_whole(&rest)?;
-        self.file.set_len(self.written)?;
-        self.file.sync()?;
-        self.files
-            .rename(&format!("{}.part", self.name), &self.name)?;
+    fn seal(&mut self) -> io::Result<(u64, [u8; 32])> {
+        self.sparse.end()?;
+        self.sparse.file().sync()?;
+        let hash = self.hash.take().ok_or(io::ErrorKind::InvalidInput)?;
+        let sha256 = hash.finish()?;
+        self.files.rename(&part(&self.name), &self.name)?;
         self.done = true;
         self.files.sync()?;
-        self.file.allocated()
+        Ok((self.sparse.file().allocated()?, sha256))
     }
 }
 
 impl ImportSink for Sink {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.hash.update(bytes);
-        let name = self.name.clone();
-        self.store(bytes).map_err(failed(&name))
+        if let Some(hash) = &self.hash {
+            hash.bytes(bytes);
+        }
+        self.sparse.write(bytes).map_err(failed(&self.name))
+    }
+
+    fn skip(&mut self, len: u64) -> Result<()> {
+        if let Some(hash) = &self.hash {
+            hash.zeros(len);
+        }
+        self.sparse.skip(len).map_err(failed(&self.name))
     }
 
     fn finish(mut self: Box<Self>) -> Result<Imported> {
-        let size_bytes = self.written + self.rest.len() as u64;
+        let size_bytes = self.sparse.len();
         if size_bytes == 0 || !size_bytes.is_multiple_of(SECTOR) {
             return Err(Error::Invalid {
                 area: Area::Image,
@@ -112,8 +77,7 @@ impl ImportSink for Sink {
             });
         }
         let name = self.name.clone();
-        let allocated_bytes = self.seal().map_err(failed(&name))?;
-        let sha256 = std::mem::take(&mut self.hash).finalize().into();
+        let (allocated_bytes, sha256) = self.seal().map_err(failed(&name))?;
         Ok(Imported {
             size_bytes,
             allocated_bytes,
@@ -124,14 +88,75 @@ impl ImportSink for Sink {
 
 impl Drop for Sink {
     fn drop(&mut self) {
-        if !self.done
-            && let Err(e) = self.files.remove(&format!("{}.part", self.name))
-        {
-            tracing::warn!(image = %self.name, error = %e, "a broken-off import could not be removed; the next start does it");
+        if !self.done {
+            remove(self.files.as_ref(), &part(&self.name));
         }
     }
 }
 
-fn failed(name: &str) -> impl FnOnce(io::Error) -> Error {
-    Error::io(format!("writing the image file {name}"))
+/// A file that nobody else sees, gone when this is dropped.
+pub struct Waiting {
+    files: Arc<dyn Files>,
+    sparse: Sparse,
+    name: String,
+}
+
+impl Waiting {
+    /// Begins with an empty file, whose name the next start removes.
+    pub fn begin(files: Arc<dyn Files>, name: &str) -> Result<Waiting> {
+        let name = format!("{name}.sent.part");
+        let sparse = Sparse::create(files.clone(), &name).map_err(failed(&name))?;
+        Ok(Waiting {
+            files,
+            sparse,
+            name,
+        })
+    }
+}
+
+impl Scratch for Waiting {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.sparse.write(bytes).map_err(failed(&self.name))
+    }
+
+    fn whole(&mut self) -> Result<Arc<dyn BlockFile>> {
+        self.sparse.end().map_err(failed(&self.name))?;
+        Ok(self.sparse.file().clone())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        remove(self.files.as_ref(), &self.name);
+    }
+}
+
+fn part(name: &str) -> String {
+    format!("{name}.part")
+}
+
+fn remove(files: &dyn Files, part: &str) {
+    if let Err(e) = files.remove(part) {
+        tracing::warn!(%part, error = %e, "a broken-off import could not be removed; the next start does it");
+    }
+}
+
+fn failed(name: &str) -> impl FnOnce(io::Error) -> Error + use<> {
+    let doing = format!("writing the image file {name}");
+    move |e| match e.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::unavailable(
+            Area::Image,
+            "there is no room left for the image",
+            format!(
+                "Free space on the disk of the data folder, of which {} MiB stay free, then import it again.",
+                RESERVE >> 20
+            ),
+        ),
+        io::ErrorKind::FileTooLarge => Error::invalid(
+            Area::Image,
+            "file",
+            "the disk is larger than a file may be on the file system of the data folder",
+        ),
+        _ => Error::io(doing)(e),
+    }
 }

@@ -282,6 +282,9 @@ impl Files for MemFiles {
     fn list(&self) -> io::Result<Vec<String>> {
         Ok(self.0.lock().unwrap().files.keys().cloned().collect())
     }
+    fn room(&self) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
     fn sync(&self) -> io::Result<()> {
         self.step(None)?;
         let mut s = self.0.lock().unwrap();

@@ -3,11 +3,13 @@
 
 mod checksum;
 mod flatten;
+mod hash;
 mod import;
 mod live;
 mod map;
 mod overlay;
 mod promote;
+mod sparse;
 mod states;
 mod version;
 
@@ -21,7 +23,7 @@ mod fault_tests;
 mod memory;
 
 use super::{
-    ImportSink, Imported, Progress, Promoted, StorageBackend,
+    Disk, ImportSink, Imported, Progress, Promoted, Scratch, StorageBackend,
     files::{Files, OsFiles},
 };
 use crate::{Area, Error, Result, export::BlockDevice};
@@ -103,13 +105,13 @@ impl EmbeddedStorage {
         if let Some(version) = open.get(&id).and_then(Weak::upgrade) {
             return Ok(version);
         }
-        let version = Arc::new(self.open_version(id)?);
+        let version = Arc::new(self.look_up(id)?);
         open.retain(|_, v| v.strong_count() > 0);
         open.insert(id, Arc::downgrade(&version));
         Ok(version)
     }
 
-    fn open_version(&self, id: VersionId) -> io::Result<Version> {
+    fn look_up(&self, id: VersionId) -> io::Result<Version> {
         let (mut deltas, mut at) = (Vec::new(), id);
         loop {
             let missing = match self.images.open(&image_name(at)) {
@@ -290,6 +292,14 @@ impl StorageBackend for EmbeddedStorage {
         )?))
     }
 
+    fn scratch(&self, version: VersionId) -> Result<Box<dyn Scratch>> {
+        let name = image_name(version);
+        Ok(Box::new(import::Waiting::begin(
+            self.images.clone(),
+            &name,
+        )?))
+    }
+
     fn remove_version(&self, version: VersionId) -> Result<()> {
         lock(&self.open).remove(&version);
         let (data, map) = promote::names(version);
@@ -329,6 +339,12 @@ impl StorageBackend for EmbeddedStorage {
         self.version(version)
             .map(|version| version.size_bytes())
             .map_err(Error::io(format!("reading the files of version {version}")))
+    }
+
+    fn open_version(&self, version: VersionId) -> Result<Box<dyn Disk>> {
+        let open = self.version(version);
+        let failed = Error::io(format!("reading the files of version {version}"));
+        Ok(Box::new(Open(open.map_err(failed)?)))
     }
 
     fn read_version(&self, version: VersionId, offset: u64, buf: &mut [u8]) -> Result<()> {
@@ -492,6 +508,27 @@ impl StorageBackend for EmbeddedStorage {
             Some(Size::Closed(bytes)) => *bytes,
             None => 0,
         }
+    }
+}
+
+/// A version for whoever reads it from front to back.
+struct Open(Arc<Version>);
+
+impl Disk for Open {
+    fn size_bytes(&self) -> u64 {
+        self.0.size_bytes()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+        self.0
+            .read_at(offset, buf)
+            .map_err(Error::io("reading a version"))
+    }
+
+    fn runs(&self, offset: u64, len: u64) -> Result<Vec<(u64, bool)>> {
+        self.0
+            .runs(offset, len)
+            .map_err(Error::io("reading a version"))
     }
 }
 
