@@ -3,7 +3,6 @@
 
 use crate::{
     Area, By, Engine, Error, Result, door::Import, images::NewImport, images::parse_sha256,
-    make_private_dir,
 };
 use bytes::{Bytes, BytesMut};
 use std::{
@@ -177,7 +176,6 @@ fn address(url: &str) -> Result<Uri> {
 /// The file of that name below the folder `import`. Links are followed, and then must still end below it.
 fn inside(data: &Path, name: &str) -> Result<PathBuf> {
     let folder = data.join("import");
-    make_private_dir(&folder)?;
     let nothing = || {
         bad(
             "path",
