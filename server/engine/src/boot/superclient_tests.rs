@@ -391,9 +391,12 @@ async fn an_image_has_another_name_and_its_computers_go_on() {
     assert_eq!(client.image_name.as_deref(), Some("games-2026"));
     assert_eq!(e.finds("pc-1").await, 1);
     assert!(e.me.image("game").is_err());
-    let mut import = e.me.begin_import("other", None).await.unwrap();
+    let mut import =
+        e.me.begin_import(crate::images::NewImport::new("other", None))
+            .await
+            .unwrap();
     import.write(Bytes::from(vec![1; 4096])).await.unwrap();
-    import.finish(None).await.unwrap();
+    import.finish().await.unwrap();
     let taken = e.me.update_image("games-2026", None, named("OTHER"));
     conflict(taken.await, "there is an image \"other\" already");
     let own = e.me.update_image("other", None, named("Other"));

@@ -10,8 +10,8 @@ mod rules;
 mod snapshots;
 #[cfg(test)]
 mod tests;
-mod update;
 mod unpack;
+mod update;
 mod verify;
 mod versions;
 mod views;

@@ -6,7 +6,7 @@ mod craft;
 
 use super::{Format, HEAD, Layout, Place, Source, copy::MAX_UNIT};
 use crate::storage::files::{Files, OsFiles};
-use craft::{CLUSTER, File};
+use craft::File;
 use proptest::prelude::*;
 
 /// A disk of 8 TiB in stretches of a sector would take too long to look through.
