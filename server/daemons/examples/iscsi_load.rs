@@ -29,7 +29,7 @@ fn read(door: &Door, blocks: u64, time: Duration, together: &Barrier) -> io::Res
     let mut dice = door
         .target
         .bytes()
-        .fold(0x9e37_79b9_u64, |d, b| d * 31 + u64::from(b))
+        .fold(0x9e37_79b9_u64, |d, b| d.wrapping_mul(31) + u64::from(b))
         | 1;
     let begun = Instant::now();
     while begun.elapsed() < time {
