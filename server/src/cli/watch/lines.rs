@@ -272,6 +272,7 @@ fn keeps(event: &Event) -> bool {
         | Event::LeaseRemoved { .. }
         | Event::ReservationRemoved { .. }
         | Event::ScopeRemoved { .. }
+        | Event::ExportRemoved { .. }
         | Event::NetworkRemoved { .. } => false,
         Event::JobChanged { job } => !job.state.is_over(),
         Event::LoadersChanged { set, sets } => sets.contains(set),
@@ -285,6 +286,8 @@ fn keeps(event: &Event) -> bool {
         | Event::ReservationChanged { .. }
         | Event::ScopeChanged { .. }
         | Event::BootChanged { .. }
+        | Event::ExportChanged { .. }
+        | Event::StorageChanged { .. }
         | Event::NetworkChanged { .. } => true,
     }
 }
