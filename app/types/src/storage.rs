@@ -129,7 +129,7 @@ pub struct OverlayView {
     pub image_name: Option<String>,
     /// The number of the version that it is on; None when no image has that version, or it can't be read.
     pub version: Option<u32>,
-    /// What becomes of it at the next boot; None for an orphan.
+    /// What becomes of it at the next boot: also a private image and a superclient keep it. None for an orphan.
     pub mode: Option<OverlayMode>,
     /// What it holds on our disk.
     pub bytes: u64,

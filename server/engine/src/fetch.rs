@@ -73,16 +73,17 @@ pub(crate) async fn begin(engine: &Engine, by: &By, params: ImportImageParams) -
 enum Heard {
     Length(u64),
     Piece(Bytes),
+    /// There is no more.
+    End,
     Failed(Error),
 }
 
 async fn run(mut import: Import, origin: Origin) {
     let (tell, mut told) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {
-        if let Err(why) = read(&origin, &tell) {
-            // Nobody listens any more when it was cancelled.
-            let _ = tell.blocking_send(Heard::Failed(why));
-        }
+        let end = read(&origin, &tell).map_or_else(Heard::Failed, |()| Heard::End);
+        // Nobody listens any more when it was cancelled.
+        let _ = tell.blocking_send(end);
     });
     loop {
         let next = tokio::select! {
@@ -90,7 +91,12 @@ async fn run(mut import: Import, origin: Origin) {
             _ = import.cancelled() => return,
         };
         let done = match next {
-            None => break,
+            Some(Heard::End) => break,
+            None => {
+                let broke = Error::Internal("reading the file broke off".into());
+                import.fail(broke).await;
+                return;
+            }
             Some(Heard::Length(len)) => {
                 import.expect(len);
                 Ok(())

@@ -168,7 +168,8 @@ fn look(
     console: &Console,
 ) -> Result<Option<UploadView>, CliError> {
     // What the server says of the file is in the upload, too; a refusal of another kind is for good.
-    if why.exit() != exit::UNREACHABLE {
+    // After a conflict it may only be elsewhere by now: a piece that was sent before still came in.
+    if !matches!(why.exit(), exit::UNREACHABLE | exit::CONFLICT) {
         return match console.server.get::<UploadView>(path) {
             Ok(upload) if upload.state == UploadState::Failed => Ok(Some(upload)),
             _ => Err(why),

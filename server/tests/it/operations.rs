@@ -28,6 +28,7 @@ fn tasks_are_listed_by_name_with_their_state() {
             "disk-exports",
             "http",
             "local-socket",
+            "overlays",
             "request-limits",
             "settings-trials",
             "storage-capacity"

@@ -55,7 +55,7 @@ fn a_full_disk_is_told_to_who_fills_it_and_nothing_is_lost() {
         return;
     }
     let mut dice = Dice(seed());
-    let small = Small::mount(48);
+    let small = Small::mount(192);
     let stage = Stage::below(small.at.path(), 2);
     let filler = small.at.path().join("filler");
     let open = |computer: &Computer| computer.open_on(&stage.cable);

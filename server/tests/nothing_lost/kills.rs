@@ -55,6 +55,8 @@ impl Round<'_> {
             if let Err(why) = ledger.take(&step, &mut session) {
                 return self.ended(why);
             }
+            // The process is killed, not the box: what was answered stays, flushed or not.
+            ledger.nothing_older();
         }
     }
 

@@ -62,6 +62,7 @@ fn Take(id: ClientId) -> impl IntoView {
     let i18n = use_i18n();
     let action = ServerAction::<TakeSnapshot>::new();
     let value = action.value();
+    let begun = move || value.get().is_some_and(|done| done.is_ok());
     view! {
         <ActionForm action attr:class="grid gap-2 max-w-[40rem]">
             <input type="hidden" name="client" value=id.to_string()/>
@@ -69,6 +70,9 @@ fn Take(id: ClientId) -> impl IntoView {
                 <input class="input" id="snapshot-comment" name="comment" maxlength="200" autocomplete="off"/>
             </Field>
             <div><button class="btn">{t!(i18n, snapshots.take)}</button></div>
+            <p class="meta" role="status">
+                {move || begun().then(|| view! { <a class="link" href="/activity">{t!(i18n, snapshots.taking)}</a> })}
+            </p>
             <Problems fault=Signal::derive(move || value.get().and_then(Result::err))/>
         </ActionForm>
     }

@@ -56,9 +56,10 @@ impl Answer {
         Box::new(problem.unwrap_or_else(|_| lost(format!("status {}", self.status))))
     }
 
-    /// The way there is broken, and may be whole again later.
+    /// The way there is broken, and may be whole again later; or a piece that was sent before still came in, so that
+    /// the upload is elsewhere by now.
     fn is_lost(&self) -> bool {
-        matches!(self.status, 0 | 502..=504)
+        matches!(self.status, 0 | 409 | 502..=504)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Overlays that no computer has any more; nothing is shown while there are none.
+//! Overlays that no computer has any more, or that are on no version that is there; nothing is shown while there are none.
 
 use super::Actions;
 use crate::{i18n::*, start::may, ui::format};
@@ -10,7 +10,8 @@ pub fn Orphans(overlays: RwSignal<Vec<OverlayView>>, actions: Actions) -> impl I
     let i18n = use_i18n();
     let orphans = Memo::new(move |_| {
         let all = overlays.get().into_iter();
-        all.filter(|o| o.is_orphan).collect::<Vec<_>>()
+        all.filter(|o| o.is_orphan || o.image_id.is_none())
+            .collect::<Vec<_>>()
     });
     view! {
         <Show when=move || !orphans.with(Vec::is_empty)>
@@ -23,14 +24,14 @@ pub fn Orphans(overlays: RwSignal<Vec<OverlayView>>, actions: Actions) -> impl I
                     <For each=move || orphans.get() key=|o| o.client_id let:orphan>
                         <li class="px-4 py-3" data-orphan=orphan.client_id.to_string()>
                             <span class="what">
-                                <span class="data">{orphan.client_id.to_string()}</span>
+                                <span class="data">{name_of(&orphan)}</span>
                                 <span class="meta">{was_on(i18n, &orphan)}" · "{format::bytes(orphan.bytes)}</span>
                             </span>
                             {may(Role::Operator).then(|| view! {
                                 <div>
                                     <Remove
                                         client=orphan.client_id
-                                        name=orphan.client_id.to_string()
+                                        name=name_of(&orphan)
                                         class="btn btn-danger"
                                         actions
                                     />
@@ -76,4 +77,9 @@ pub fn Remove(
         </details>
     }
     .into_any()
+}
+
+fn name_of(orphan: &OverlayView) -> String {
+    let name = orphan.client_name.clone();
+    name.unwrap_or_else(|| orphan.client_id.to_string())
 }

@@ -22,11 +22,18 @@ pub(super) struct Fullness(HashMap<ClientId, Seen>);
 impl Fullness {
     /// What a client's overlay is at now. Whether pages are to be told, and the fill when it is another than before.
     fn see(&mut self, client: ClientId, now: Seen) -> (bool, Option<Fill>) {
-        match self.0.insert(client, now) {
-            Some(old) => (old != now, (old.fill != now.fill).then_some(now.fill)),
+        let Some(old) = self.0.get(&client).copied() else {
+            self.0.insert(client, now);
             // A start of the server tells of what is full, too.
-            None => (false, (now.fill != Fill::Room).then_some(now.fill)),
+            return (false, (now.fill != Fill::Room).then_some(now.fill));
+        };
+        // 200 computers that write a little would tell every page of it every time.
+        let step = (old.bytes / 100).max(1 << 20);
+        let tell = old.fill != now.fill || old.bytes.abs_diff(now.bytes) >= step;
+        if tell {
+            self.0.insert(client, now);
         }
+        (tell, (old.fill != now.fill).then_some(now.fill))
     }
 }
 

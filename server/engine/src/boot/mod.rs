@@ -7,10 +7,13 @@ mod chain_tests;
 mod choice;
 mod disks;
 mod drift;
+mod evening;
 mod forms;
 mod fullness;
 mod grub;
 pub mod identity;
+#[cfg(test)]
+mod image_tests;
 mod next;
 mod offers;
 mod overlays;

@@ -2,7 +2,7 @@
 
 use super::{Boots, disks::Disks, identity};
 use crate::{Area, By, Error, Result, audit::Change, blocking::blocking};
-use types::{ClientId, OverlayView};
+use types::{ClientId, OverlayMode, OverlayView};
 
 impl Boots {
     /// Every overlay in the data folder, orphans too.
@@ -42,13 +42,14 @@ impl Boots {
             return Err(none());
         }
         let bytes = disks.storage.overlay_bytes(id);
-        disks.exports.withdraw(&identity::target(id));
-        let storage = disks.storage.clone();
-        blocking(move || storage.remove_overlay(id)).await?;
+        // Before the act: what is gone is written down, also on a disk that is full.
         let name = client.as_ref().map_or(text, |c| c.name.as_str());
         let change = Change::act("overlay.remove", "client", id, name)
             .facts(Some(serde_json::json!({ "bytes": bytes })), None);
         self.inner.needs.audit.act(by, change).await?;
+        disks.exports.withdraw(&identity::target(id));
+        let storage = disks.storage.clone();
+        blocking(move || storage.remove_overlay(id)).await?;
         if let Some(client) = client {
             disks.clients.touch(client.mac);
         }
@@ -61,10 +62,14 @@ impl Disks {
         let client = self.clients.get(id);
         let on = self.storage.overlay_version(id).ok().flatten();
         let on = on.and_then(|version| self.images.holding(version));
+        let is_changed = self.images.changed_by(id).is_some();
         OverlayView {
             client_id: id,
             is_orphan: client.is_none(),
-            mode: client.as_ref().map(|c| c.mode),
+            mode: client.as_ref().map(|c| match self.keeps(c) || is_changed {
+                true => OverlayMode::Keep,
+                false => c.mode,
+            }),
             client_name: client.map(|c| c.name.clone()),
             image_id: on.as_ref().map(|(image, _)| image.id),
             image_name: on.as_ref().map(|(image, _)| image.name.clone()),

@@ -3,10 +3,11 @@
 //! A snapshot is a version of the image that no channel can be at. It holds a copy of what the computer
 //! wrote, so that it can be removed without touching the disk that it was taken of.
 
-use super::Boots;
+use super::{Boots, identity};
 use crate::{
     Area, By, Error, Result,
     audit::Change,
+    blocking::blocking,
     images::{Made, comment},
     jobs::JobHandle,
     storage::Progress,
@@ -27,6 +28,13 @@ impl Boots {
                 Area::Client,
                 format!("the disk of {:?} is begun anew at each boot", client.name),
                 "There is nothing to go back to. Let it keep its changes: nsboot client set NAME --mode keep.",
+            ));
+        }
+        if let Some(image) = disks.images.changed_by(client.id) {
+            return Err(Error::conflict(
+                Area::Client,
+                format!("{:?} is the superclient of {:?}", client.name, image.name),
+                "Apply its changes: they become a version, which can be gone back to.",
             ));
         }
         disks.require_off(client)?;
@@ -66,19 +74,24 @@ impl Boots {
         let (Some(image), Some(parent)) = (image, parent) else {
             return Err(elsewhere(&client));
         };
-        if image.superclient == Some(client.id) {
-            return Err(Error::conflict(
-                Area::Client,
-                format!("{:?} is the superclient of {:?}", client.name, image.name),
-                "Apply its changes: they become a version, which can be gone back to.",
-            ));
-        }
         if !image.versions.iter().any(|v| v.id == parent) {
             return Err(elsewhere(&client));
         }
+        // Nobody logs in while it is read.
+        disks.exports.withdraw_idle(&identity::target(client.id));
+        disks.require_off(&client)?;
         let (storage, from, id) = (disks.storage.clone(), client.id, VersionId(Uuid::now_v7()));
         let copy = move |progress: &mut Progress<'_>| storage.promote(from, id, progress);
-        let Some(promoted) = job.wait_for(copy).await? else {
+        let copied = job.wait_for(copy).await;
+        // The computer may start, whatever became of it.
+        let offered = {
+            let (disks, client) = (disks.clone(), client.clone());
+            blocking(move || disks.offer(&client)).await
+        };
+        if let Err(error) = offered {
+            tracing::warn!(client = %client.name, %error, "its disk is offered again at its next boot only");
+        }
+        let Some(promoted) = copied? else {
             return Ok(None);
         };
         let made = Made {
@@ -118,6 +131,8 @@ impl Boots {
         }
         let _turn = disks.turn_now(&client)?;
         disks.require_off(&client)?;
+        // It may have been removed before it was our turn.
+        disks.images.require_snapshot(snapshot)?;
         let gone = disks.storage.overlay_bytes(client.id);
         disks.begin_anew(client.id, snapshot).await?;
         let facts =
@@ -127,6 +142,24 @@ impl Boots {
         self.note(by, change).await?;
         disks.clients.touch(client.mac);
         Ok(disks.clients.view(&client))
+    }
+}
+
+impl Boots {
+    /// Removes a snapshot.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] while a disk or another snapshot builds on it, or its computer's
+    /// disk is being worked on.
+    pub(crate) async fn remove_snapshot(&self, by: &By, snapshot: VersionId) -> Result<()> {
+        let disks = &self.inner.disks;
+        let (image, version) = disks.images.require_snapshot(snapshot)?;
+        let client = version.snapshot_of.and_then(|id| disks.clients.get(id));
+        let _turn = client.map(|client| disks.turn_now(&client)).transpose()?;
+        let removed = disks
+            .images
+            .remove_version(by, image.id, None, version.number);
+        removed.await.map(drop)
     }
 }
 

@@ -58,17 +58,23 @@ fn allocated(meta: &Metadata) -> u64 {
     meta.blocks() * 512
 }
 
-/// Every file below a folder, by its name. A folder or file that is not there, any more, has nothing.
+/// Gone meanwhile, or not ours to see, such as `lost+found`.
+fn is_passed_over(e: &io::Error) -> bool {
+    use io::ErrorKind::{NotFound, PermissionDenied};
+    matches!(e.kind(), NotFound | PermissionDenied)
+}
+
+/// Every file below a folder, by its name. One that is not there, any more, or can't be read has nothing.
 fn each(dir: &Path, look: &mut dyn FnMut(&str, &Metadata)) -> io::Result<()> {
     let entries = match fs::read_dir(dir) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) if is_passed_over(&e) => return Ok(()),
         entries => entries?,
     };
     for entry in entries {
         let entry = entry?;
         // Of the entry itself: a link has no place of its own here.
         let meta = match entry.metadata() {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            Err(e) if is_passed_over(&e) => continue,
             meta => meta?,
         };
         match meta.is_dir() {

@@ -73,17 +73,12 @@ impl Operator {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] while a disk or another snapshot builds on it.
     pub async fn remove_snapshot(&self, snapshot: &str) -> Result<()> {
-        let images = self.engine.images();
         let removed = async {
-            let (image, version) = images.require_snapshot(snapshot_id(snapshot)?)?;
-            let by = &self.by;
-            images
-                .remove_version(by, image.id, None, version.number)
-                .await
+            let id = snapshot_id(snapshot)?;
+            self.engine.boots().remove_snapshot(&self.by, id).await
         };
         let to = target("snapshot", snapshot);
-        self.attempt("image.remove_version", to, removed).await?;
-        Ok(())
+        self.attempt("image.remove_version", to, removed).await
     }
 
     /// Makes an image of a snapshot, as a job.

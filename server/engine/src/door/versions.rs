@@ -7,7 +7,10 @@ use crate::{
     images::comment,
     jobs::{NewJob, Work},
 };
-use types::{Channel, ClientView, ImageView, JobUnit, JobView, UpdateImageParams};
+use types::{
+    Channel, ClientView, ImageId, ImageView, JobUnit, JobView, OverlayMode, UpdateClientParams,
+    UpdateImageParams,
+};
 
 impl Operator {
     /// Moves a channel of an image to a version. `if_match` is the revision that was read.
@@ -59,7 +62,12 @@ impl Operator {
     ) -> Result<ImageView> {
         let images = self.engine.images();
         let updated = async {
-            let id = images.require(image)?.id;
+            let known = images.require(image)?;
+            let id = known.id;
+            if known.is_private && params.private == Some(false) {
+                // What its computer wrote is not lost for it.
+                self.let_users_keep(id).await?;
+            }
             images.update(&self.by, id, if_match, params).await
         };
         let to = target("image", image);
@@ -67,6 +75,25 @@ impl Operator {
         let id = Some(changed.id);
         self.engine.clients().touch_users(|c| c.image_id == id);
         Ok(changed)
+    }
+
+    /// From now on the computers of an image keep what they write because it says so of them.
+    async fn let_users_keep(&self, image: ImageId) -> Result<()> {
+        let clients = self.engine.clients();
+        let keep = UpdateClientParams {
+            mode: Some(OverlayMode::Keep),
+            ..UpdateClientParams::default()
+        };
+        for client in clients
+            .records()
+            .iter()
+            .filter(|c| c.image_id == Some(image))
+        {
+            clients
+                .update(&self.by, client.id, None, keep.clone())
+                .await?;
+        }
+        Ok(())
     }
 
     /// Makes a version one that is made on no other, as a job.

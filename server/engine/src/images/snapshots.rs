@@ -59,7 +59,11 @@ impl Images {
     }
 
     /// A computer is gone for good, and nobody can go back to its disks.
+    ///
+    /// # Errors
+    /// Why the first of those that are left could not be removed.
     pub(crate) async fn forget_snapshots(&self, by: &By, client: ClientId) -> Result<()> {
+        let mut left = Ok(());
         for image in self
             .inner
             .cached(|all| all.values().cloned().collect::<Vec<_>>())
@@ -71,11 +75,11 @@ impl Images {
                 .rev()
                 .filter(|v| v.snapshot_of == Some(client));
             for version in its {
-                self.remove_version(by, image.id, None, version.number)
-                    .await?;
+                let removed = self.remove_version(by, image.id, None, version.number);
+                left = left.and(removed.await.map(drop));
             }
         }
-        Ok(())
+        left
     }
 
     /// Whether an image of that name can be made of a ready image's version.
@@ -108,6 +112,10 @@ impl Images {
         clone: ImageClone,
         job: &JobHandle,
     ) -> Result<Option<ImageView>> {
+        // A stop of the server between its record and the end of its job.
+        if let Some(done) = self.get(clone.to) {
+            return Ok(Some(self.view(&done)));
+        }
         let gone = || Error::not_found(Area::Version, clone.version);
         let source = self.get(clone.image).ok_or_else(gone)?;
         let number = number_of(&source, clone.version).ok_or_else(gone)?;

@@ -3,6 +3,7 @@
 use super::Images;
 use crate::{Area, Error, Result, jobs::JobHandle, storage::Progress};
 use store::{ImageRecord, StoredVersion};
+use types::{ImageId, VersionId};
 
 impl Images {
     /// Reads every version and compares it with its checksum; how many were compared. None when the job was
@@ -24,27 +25,41 @@ impl Images {
                 version.number
             ));
         }
+        job.log(format!(
+            "reading {:?}, versions: {}",
+            image.name,
+            summed.len()
+        ));
         let (storage, name) = (self.inner.storage.clone(), image.name.clone());
+        let (images, id) = (self.clone(), image.id);
         job.wait_for(move |progress: &mut Progress<'_>| {
             let total = summed.iter().map(|v| v.allocated_bytes).sum();
-            let mut before = 0;
+            let (mut before, mut good) = (0, 0);
             for version in &summed {
                 // Counted in what is allocated: holes are read much faster.
                 let allocated = version.allocated_bytes;
                 let sum = storage.checksum(version.id, &mut |done, of| {
                     let share = (u128::from(allocated) * u128::from(done)) / u128::from(of.max(1));
                     progress(before + share as u64, total)
-                })?;
+                });
                 before += allocated;
                 match sum {
-                    None => return Ok(None),
-                    sum if sum == version.sha256 => {}
-                    Some(_) => return Err(damaged(&name, version.number)),
+                    Ok(None) => return Ok(None),
+                    Ok(sum) if sum == version.sha256 => good += 1,
+                    // Flattened or removed meanwhile.
+                    _ if images.sum_of(id, version.id) != version.sha256 => {}
+                    Ok(Some(_)) => return Err(damaged(&name, version.number)),
+                    Err(why) => return Err(why),
                 }
             }
-            Ok(Some(summed.len()))
+            Ok(Some(good))
         })
         .await
+    }
+
+    fn sum_of(&self, image: ImageId, version: VersionId) -> Option<[u8; 32]> {
+        let image = self.get(image)?;
+        image.versions.iter().find(|v| v.id == version)?.sha256
     }
 }
 
@@ -52,6 +67,6 @@ fn damaged(image: &str, number: u32) -> Error {
     Error::conflict(
         Area::Image,
         format!("version {number} of {image:?} is not what was written"),
-        "The disk under the data folder may be failing. Restore the image from a backup or import it again, and look at that disk.",
+        "If flattening it broke off, flatten it again. Else the disk under the data folder may be failing: restore the image from a backup or import it again, and look at that disk.",
     )
 }

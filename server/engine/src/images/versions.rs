@@ -13,7 +13,7 @@ use crate::{
 };
 use serde_json::json;
 use std::sync::Arc;
-use store::{ImageRecord, Read, StoredVersion};
+use store::{ClientRecord, ImageRecord, Read, StoredVersion};
 use types::{Channel, ClientId, ImageId, ImageView, VersionId};
 
 /// The longest comment, characters.
@@ -37,7 +37,12 @@ impl Images {
     /// [`Error::NotFound`] when the image or the version below it is gone.
     pub(crate) async fn enter(&self, by: &By, id: ImageId, made: Made) -> Result<ImageView> {
         let (author, files) = (by.actor.view().name, made.id);
-        let entered = self.edit(by, id, None, move |image| {
+        let entered = self.edit_with(by, id, None, move |tx, image| {
+            if let Some(client) = made.snapshot_of
+                && tx.get::<ClientRecord>(&client)?.is_none()
+            {
+                return Err(Error::not_found(Area::Client, client));
+            }
             let Some(parent) = number_of(image, made.parent) else {
                 return Err(Error::not_found(Area::Version, made.parent));
             };
@@ -123,7 +128,11 @@ impl Images {
     ) -> Result<Option<ImageView>> {
         let gone = move || Error::not_found(Area::Version, version);
         let known = self.get(id).ok_or_else(gone)?;
-        number_of(&known, version).ok_or_else(gone)?;
+        let before = known.versions.iter().find(|v| v.id == version);
+        if before.ok_or_else(gone)?.parent.is_none() {
+            // A stop of the server between its record and the end of its job.
+            return Ok(Some(self.view(&known)));
+        }
         let storage = self.inner.storage.clone();
         let work = move |progress: &mut Progress<'_>| storage.flatten(version, progress);
         let Some(flat) = job.wait_for(work).await? else {

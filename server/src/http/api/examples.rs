@@ -74,7 +74,7 @@ mod tests {
     fn items_of_lists_are_written_with_every_field() {
         let items = bare_all!(
             ApiTokenView BootEntryView BootNetworkView BootView ClientView DiskSessionView ExportView FirmwareView GroupView ImageView InterfaceView JobView LeaseView LoaderSetView OverlayView
-            ReservationView ScopeView SessionView SettingsRevisionView TaskView UserView
+            ReservationView ScopeView SessionView SettingsRevisionView SnapshotView TaskView UserView
         );
         for (name, fields) in &items {
             let schema = schema(name);

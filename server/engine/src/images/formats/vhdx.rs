@@ -187,8 +187,11 @@ impl Metadata {
         if !block.is_power_of_two() || !(1 << 20..=256 << 20).contains(&block) {
             return Err(refused(&format!("its blocks have {block} bytes")));
         }
-        if u64::from(sector) != SECTOR && sector != 4096 {
-            return Err(refused(&format!("its sectors have {sector} bytes")));
+        if u64::from(sector) != SECTOR {
+            // Its partitions are counted in them, and disks are offered with sectors of 512 bytes.
+            return Err(refused(&format!(
+                "its sectors have {sector} bytes, not 512"
+            )));
         }
         Ok(Metadata {
             size: size(bytes)?,

@@ -1,0 +1,121 @@
+//! A server in an evening of the tests: an image, a row of computers that tries first, and their boots.
+
+#![cfg(test)]
+
+use crate::{Admin, Engine, EngineConfig, Error, export::BlockDevice};
+use bytes::Bytes;
+use std::sync::Arc;
+use types::{
+    Channel, ClientId, CreateClientParams, CreateGroupParams, ImageView, JobView, MacAddr, Topics,
+};
+
+pub struct Evening {
+    pub engine: Engine,
+    pub me: Admin,
+    pub dir: tempfile::TempDir,
+}
+
+pub async fn evening() -> Evening {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::open(EngineConfig {
+        data_dir: dir.path().into(),
+        ..EngineConfig::default()
+    });
+    let engine = engine.unwrap();
+    let me = engine.as_itself("test");
+    let mut import = me
+        .begin_import(crate::images::NewImport::new("game", None))
+        .await
+        .unwrap();
+    import.write(Bytes::from(vec![1; 64 * 1024])).await.unwrap();
+    import.finish().await.unwrap();
+    let row = CreateGroupParams {
+        name: "row-1".into(),
+        channel: Channel::Test,
+        ..CreateGroupParams::default()
+    };
+    me.create_group(row).await.unwrap();
+    let evening = Evening { engine, me, dir };
+    for (name, n, group) in [
+        ("pc-1", 1, None),
+        ("pc-2", 2, Some("row-1")),
+        ("pc-3", 3, None),
+    ] {
+        let new = CreateClientParams {
+            image: Some("game".into()),
+            group: group.map(String::from),
+            ..CreateClientParams::new(name, MacAddr([2, 0, 0, 0, 0, n]))
+        };
+        evening.me.create_client(new).await.unwrap();
+    }
+    evening
+}
+
+impl Evening {
+    /// What a boot gives this computer.
+    pub async fn boot(&self, name: &str) -> Arc<dyn BlockDevice> {
+        let client = self.engine.clients().require(name).unwrap();
+        let disks = self.engine.boots().inner.disks.clone();
+        let export = disks.prepare(&client).await.unwrap();
+        export.expect("it has an image").device
+    }
+
+    /// The first byte of the disk that a boot gives it.
+    pub async fn finds(&self, name: &str) -> u8 {
+        let mut first = [0; 512];
+        self.boot(name).await.read_at(0, &mut first).unwrap();
+        first[0]
+    }
+
+    /// The superclient starts, writes this all over its first blocks and is switched off.
+    pub async fn writes(&self, name: &str, byte: u8) {
+        let device = self.boot(name).await;
+        device.write_at(0, &[byte; 8192]).unwrap();
+        device.flush().unwrap();
+    }
+
+    pub async fn apply(&self, comment: &str) -> JobView {
+        let job = self.me.apply_changes("game", comment).await.unwrap();
+        self.over(&job).await
+    }
+
+    pub async fn over(&self, job: &JobView) -> JobView {
+        let mut events = self.engine.events().subscribe(Topics::default());
+        loop {
+            let now = self.me.job(&job.id.to_string()).unwrap();
+            if now.state.is_over() {
+                return now;
+            }
+            events.next().await;
+        }
+    }
+
+    pub fn image(&self) -> ImageView {
+        self.me.image("game").unwrap()
+    }
+
+    pub fn at(&self, channel: Channel) -> u32 {
+        let image = self.image();
+        let mut all = image.versions.iter();
+        all.find(|v| v.channels.contains(&channel)).unwrap().number
+    }
+
+    pub fn id(&self, name: &str) -> ClientId {
+        self.engine.clients().require(name).unwrap().id
+    }
+}
+
+pub fn conflict<T: std::fmt::Debug>(result: Result<T, Error>, says: &str) {
+    match result {
+        Err(Error::Conflict { .. }) => {
+            let text = result.unwrap_err().to_string();
+            assert!(text.contains(says), "{text}");
+        }
+        other => panic!("{other:?}, not a conflict that says {says:?}"),
+    }
+}
+
+pub async fn move_to(e: &Evening, channel: Channel, version: u32) {
+    let moved = e.me.move_channel("game", None, channel, version);
+    moved.await.unwrap();
+}
