@@ -51,14 +51,14 @@ fn systemd_hears_ready_then_signs_of_life_then_stopping() {
     });
     let manager = manager.expect("it listens");
     assert_eq!(manager.next(), "READY=1");
+    // From here on: on a box that is busy the first sign is read late, and the next ones at once.
+    let begun = Instant::now();
     assert_eq!(
         server.send("GET", "/readyz", &[], b"").status,
         200,
         "ready is ready"
     );
-    assert_eq!(manager.next(), "WATCHDOG=1");
-    let begun = Instant::now();
-    for _ in 0..3 {
+    for _ in 0..4 {
         assert_eq!(manager.next(), "WATCHDOG=1");
     }
     // Three halves of 400 ms; the upper bound is for a box that is busy.

