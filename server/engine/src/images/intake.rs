@@ -208,9 +208,8 @@ impl Disk {
                 rules::length(len)?;
                 let last =
                     <[u8; HEAD]>::try_from(last).map_err(|_| bad("the file has no sector"))?;
-                match formats::fixed_size(&last, len)? {
-                    None => sink.write(&last)?,
-                    Some(_) => {}
+                if formats::fixed_size(&last, len)?.is_none() {
+                    sink.write(&last)?;
                 }
             }
             Form::Contained {

@@ -38,7 +38,7 @@ impl Images {
                 });
             }
         }
-        all.sort_by(|a, b| b.id.cmp(&a.id));
+        all.sort_by_key(|s| std::cmp::Reverse(s.id));
         all
     }
 

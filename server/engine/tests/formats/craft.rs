@@ -76,7 +76,7 @@ pub fn qcow2() -> File {
         .be32(96, 4)
         .be32(100, 104)
         .be64(L1, L2 as u64 | 1 << 63)
-        .be64(L2 + 8, 3 * CLUSTER as u64 | 1 << 63)
+        .be64(L2 + 8, (3 * CLUSTER as u64) | (1 << 63))
         .with(3 * CLUSTER, &cluster())
 }
 
@@ -86,7 +86,7 @@ pub fn qcow2_packed() -> File {
     packer.write_all(&cluster()).expect("in memory");
     let packed = packer.finish().expect("in memory");
     let sectors = (packed.len() as u64).div_ceil(512) - 1;
-    let entry = 1 << 62 | sectors << 54 | 3 * CLUSTER as u64;
+    let entry = (1 << 62) | (sectors << 54) | (3 * CLUSTER as u64);
     let mut file = qcow2().be64(L2 + 8, entry);
     file.0[3 * CLUSTER..].fill(0);
     file.with(3 * CLUSTER, &packed)
@@ -213,7 +213,7 @@ pub fn vhdx() -> File {
         .le32(ITEMS, MIB as u32)
         .le64(ITEMS + 8, DISK as u64)
         .le32(ITEMS + 16, 512)
-        .le64(BAT, 4 * MIB as u64 | 6)
+        .le64(BAT, (4 * MIB as u64) | 6)
         .with(4 * MIB, &disk());
     let items = [
         ("caa16737fa364d43b3b633f0aa44e76b", 0u32, 8u32),

@@ -147,7 +147,7 @@ impl Qcow2 {
     fn l1(&self, table: u64) -> u64 {
         let (before, after) = (self.before[table as usize], self.before[table as usize + 1]);
         match after.tables > before.tables {
-            true => (self.parts.l2 + before.tables) * CLUSTER | COPIED,
+            true => ((self.parts.l2 + before.tables) * CLUSTER) | COPIED,
             false => 0,
         }
     }
@@ -160,7 +160,7 @@ impl Qcow2 {
         let first = table * PER_TABLE;
         for (i, entry) in out.chunks_exact_mut(8).enumerate() {
             if self.has(first + i as u64) {
-                entry.copy_from_slice(&(data * CLUSTER | COPIED).to_be_bytes());
+                entry.copy_from_slice(&((data * CLUSTER) | COPIED).to_be_bytes());
                 data += 1;
             }
         }
