@@ -73,7 +73,6 @@ stage "self-test image" 6 scripts/lab-image.sh selftest
 SELFTEST_IMAGE=$(scripts/lab-image.sh selftest) || finish
 export SELFTEST_IMAGE
 stage "binary alone in an empty root" 3 end2end/lab/chroot.sh
-stage "power cuts of a server in a virtual machine" 10 cargo test --locked -p server --test nothing_lost -- --ignored --nocapture
 stage "damaged packets beside good traffic" 4 python3 end2end/lab/noise.py
 stage "Debian image" 10 scripts/lab-image.sh debian
 DEBIAN_IMAGE=$(scripts/lab-image.sh debian) || finish
@@ -83,9 +82,9 @@ stage "browser" 20 bash -c 'cd end2end && npx playwright test'
 if [ "$LONG" = --long ]; then
   stage "fuzz, ten minutes each" 45 scripts/fuzz.sh 600
   stage "1,000 kills, and 100 sessions over a kill and an outage" 60 \
-    env NSBOOT_KILLS=1000 NSBOOT_SESSIONS=100 cargo test --locked -p server --test nothing_lost -- --nocapture
-  stage "20,000 states after power cuts, of each kind" 60 env NSBOOT_STATES=20000 cargo test --locked -p engine -p store crash
-  stage "50 power cuts of a server" 40 env NSBOOT_CUTS=50 cargo test --locked -p server --test nothing_lost -- --ignored --nocapture
+    env NSBOOT_KILLS=1000 NSBOOT_SESSIONS=100 cargo test --locked --workspace --exclude frontend --test nothing_lost -- --nocapture
+  stage "20,000 states after power cuts, of each kind" 60 env NSBOOT_STATES=20000 cargo test --locked --workspace --exclude frontend crash
+  stage "50 power cuts of a server" 40 env NSBOOT_CUTS=50 cargo test --locked --workspace --exclude frontend --test nothing_lost -- --ignored --nocapture
   stage "10,000 idle WebSockets" 15 end2end/bench/ws_idle.sh "$NSBOOT_BIN"
   stage "boots in the lab, twenty rounds of each" 240 end2end/lab/ways.sh --rounds 20
   stage "every network card in the lab" 20 python3 end2end/lab/firmware.py every_network_card_boots
