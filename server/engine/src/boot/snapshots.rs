@@ -78,18 +78,20 @@ impl Boots {
             return Err(elsewhere(&client));
         }
         // Nobody logs in while it is read.
-        disks.exports.withdraw_idle(&identity::target(client.id));
+        let target = identity::target(client.id);
+        let was_offered = disks.exports.offer(&target).is_some();
+        disks.exports.withdraw_idle(&target);
         disks.require_off(&client)?;
         let (storage, from, id) = (disks.storage.clone(), client.id, VersionId(Uuid::now_v7()));
         let copy = move |progress: &mut Progress<'_>| storage.promote(from, id, progress);
         let copied = job.wait_for(copy).await;
-        // The computer may start, whatever became of it.
-        let offered = {
+        // What runs on it looks for it again, whatever became of the copy.
+        if was_offered {
             let (disks, client) = (disks.clone(), client.clone());
-            blocking(move || disks.offer(&client)).await
-        };
-        if let Err(error) = offered {
-            tracing::warn!(client = %client.name, %error, "its disk is offered again at its next boot only");
+            let name = client.name.clone();
+            if let Err(error) = blocking(move || disks.offer(&client)).await {
+                tracing::warn!(client = %name, %error, "its disk is offered again at its next boot only");
+            }
         }
         let Some(promoted) = copied? else {
             return Ok(None);
