@@ -15,6 +15,7 @@ pub struct FileDevice {
     /// `lseek` moves the one file position.
     seek: Mutex<()>,
     read_only: bool,
+    physical: u32,
 }
 
 impl FileDevice {
@@ -33,7 +34,14 @@ impl FileDevice {
             size,
             seek: Mutex::new(()),
             read_only,
+            physical: 4096,
         })
+    }
+
+    /// The same disk, of physical blocks of so many bytes.
+    #[allow(dead_code)] // not every program that has this file asks for it
+    pub fn of_blocks(self, physical: u32) -> Self {
+        FileDevice { physical, ..self }
     }
 }
 
@@ -44,6 +52,10 @@ impl BlockDevice for FileDevice {
 
     fn read_only(&self) -> bool {
         self.read_only
+    }
+
+    fn physical_block_bytes(&self) -> u32 {
+        self.physical
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {

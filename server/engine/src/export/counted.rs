@@ -50,6 +50,10 @@ impl BlockDevice for Counted {
         self.device.read_only()
     }
 
+    fn physical_block_bytes(&self) -> u32 {
+        self.device.physical_block_bytes()
+    }
+
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         timed(&self.disks().read, || self.device.read_at(offset, buf))?;
         self.disks().read_bytes.add(buf.len() as u64);

@@ -20,6 +20,12 @@ pub trait BlockDevice: Send + Sync + 'static {
     /// Whether every write is refused.
     fn read_only(&self) -> bool;
 
+    /// What is written and given back in one piece below, bytes: a power of two, 512 or more. A smaller
+    /// write costs a read.
+    fn physical_block_bytes(&self) -> u32 {
+        4096
+    }
+
     /// Fills `buf` from `offset`. What was never written reads as zeros.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
 

@@ -6,8 +6,6 @@ use crate::iscsi::bytes::{put16, put32, put64};
 
 /// Logical block length in bytes: 512, for BIOS and Windows.
 pub const BLOCK: u64 = 512;
-/// Logical blocks per physical block, as a power of two: 4096 bytes.
-const PHYSICAL_EXPONENT: u8 = 3;
 /// The most blocks of one WRITE SAME (64 MiB).
 pub const MAX_WRITE_SAME: u64 = 0x2_0000;
 /// The most blocks of one UNMAP (512 MiB).
@@ -21,6 +19,8 @@ pub const MAX_COMPARE: u8 = 255;
 #[derive(Clone, Debug)]
 pub struct Facts {
     pub blocks: u64,
+    /// Logical blocks per physical block, as a power of two.
+    pub physical_exponent: u8,
     pub read_only: bool,
     pub serial: String,
     pub naa: u64,
@@ -55,7 +55,7 @@ pub fn vpd(page: u8, facts: &Facts) -> Result<Vec<u8>, Sense> {
         0x00 => vec![0x00, 0x80, 0x83, 0xb0, 0xb1, 0xb2],
         0x80 => facts.serial.as_bytes().to_vec(),
         0x83 => identification(facts),
-        0xb0 => block_limits(),
+        0xb0 => block_limits(facts),
         0xb1 => {
             let mut b = vec![0; 60];
             put16(&mut b, 0, 1); // non-rotating
@@ -91,16 +91,16 @@ fn identification(facts: &Facts) -> Vec<u8> {
     b
 }
 
-fn block_limits() -> Vec<u8> {
+fn block_limits(facts: &Facts) -> Vec<u8> {
     let mut b = vec![0; 60];
     b[0] = 0x01; // WSNZ: WRITE SAME of zero blocks is refused
     b[1] = MAX_COMPARE;
-    put16(&mut b, 2, 1 << PHYSICAL_EXPONENT); // optimal granularity
+    put16(&mut b, 2, 1 << facts.physical_exponent); // optimal granularity
     // No maximum transfer length: data is moved burst by burst.
     put32(&mut b, 8, 2048); // optimal transfer length, 1 MiB
     put32(&mut b, 16, MAX_UNMAP_BLOCKS);
     put32(&mut b, 20, MAX_UNMAP_DESCRIPTORS);
-    put32(&mut b, 24, 1 << PHYSICAL_EXPONENT); // optimal unmap granularity
+    put32(&mut b, 24, 1 << facts.physical_exponent); // optimal unmap granularity
     put32(&mut b, 28, 0x8000_0000); // UGAVALID, alignment 0
     put64(&mut b, 32, MAX_WRITE_SAME);
     b
@@ -120,7 +120,7 @@ pub fn capacity16(facts: &Facts) -> [u8; 32] {
     let mut b = [0; 32];
     put64(&mut b, 0, facts.blocks.saturating_sub(1));
     put32(&mut b, 8, BLOCK as u32);
-    b[13] = PHYSICAL_EXPONENT;
+    b[13] = facts.physical_exponent;
     b[14] = 0xc0;
     b
 }

@@ -51,6 +51,7 @@ impl Unit {
             lun: export.lun,
             facts: Facts {
                 blocks: export.device.size_bytes() / BLOCK,
+                physical_exponent: physical_exponent(export.device.physical_block_bytes()),
                 read_only: export.device.read_only(),
                 serial: export.serial.clone(),
                 naa: export.naa,
@@ -100,6 +101,12 @@ impl Unit {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Logical blocks in so many bytes, as a power of two.
+fn physical_exponent(bytes: u32) -> u8 {
+    let blocks = (u64::from(bytes) / BLOCK).max(1);
+    blocks.ilog2() as u8
 }
 
 /// One session on a unit (an I_T nexus).
