@@ -7,6 +7,7 @@ use daemons::iscsi::{IscsiServer, Limits, serve};
 use engine::export::{Chap, Export, Exports, SilentObserver};
 use file_device::FileDevice;
 use std::{
+    collections::BTreeSet,
     net::{SocketAddr, TcpListener},
     process::{Command, Output},
     sync::Arc,
@@ -67,16 +68,20 @@ impl Target {
         }
     }
 
-    fn publish(&self, target: &str, chap: Option<Chap>, initiator: Option<&str>) {
+    /// The disk of a target.
+    fn device(&self, target: &str, read_only: bool) -> FileDevice {
         let path = self.disk.path().join(target.replace(':', "_"));
-        let device = FileDevice::open(&path, 128 << 20, false).unwrap();
-        let device = device.of_blocks(self.physical);
+        let device = FileDevice::open(&path, 128 << 20, read_only).unwrap();
+        device.of_blocks(self.physical)
+    }
+
+    fn publish(&self, target: &str, chap: Option<Chap>, initiator: Option<&str>) {
         self.exports.publish(Export {
             target: target.into(),
             lun: 0,
             serial: "NSB0001".into(),
             naa: 0x3000_0000_0000_0001,
-            device: Arc::new(device),
+            device: Arc::new(self.device(target, false)),
             chap,
             initiator: initiator.map(str::to_string),
         });
@@ -114,39 +119,135 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&both).into_owned()
 }
 
-/// What libiscsi's own suite said of a target.
+/// What libiscsi's own suite said of a target. A test is named `Suite.Test`.
 struct Verdict {
-    ran: u32,
-    failed: Vec<String>,
+    failed: BTreeSet<String>,
     /// Tests of which it left something out.
     skipped: BTreeSet<String>,
-    output: String,
+    /// As its summary counts.
+    ran: usize,
 }
 
-/// `iscsi-test-cu -d -V -t ALL -n`: all of libiscsi's own suite, on a disk that may be overwritten.
-fn libiscsis_suite(physical: u32) -> Verdict {
-    let target = Target::of_blocks(physical);
+/// `iscsi-test-cu`, destructive, by two paths, each test with what it says.
+fn libiscsis_suite(target: &Target, which: &str) -> Verdict {
     let url = target.url(IQN);
-    let output = text(&run("iscsi-test-cu", &["-d", "-V", "-t", "ALL", "-n", &url]));
+    let arguments = ["-d", "-V", "-v", "-t", which, &url, &url];
+    let output = text(&run("iscsi-test-cu", &arguments));
+    let (mut failed, mut skipped) = (BTreeSet::new(), BTreeSet::new());
+    let (mut suite, mut test) = ("", String::new());
+    for line in output.lines() {
+        if let Some(name) = line.strip_prefix("Suite: ") {
+            suite = name.trim();
+        }
+        if let Some(rest) = line.strip_prefix("  Test: ") {
+            let name = rest.split_whitespace().next().unwrap_or_default();
+            test = format!("{suite}.{name}");
+        }
+        if line == "FAILED" || line.ends_with("...FAILED") {
+            failed.insert(test.clone());
+        }
+        if line.contains("[SKIPPED]") {
+            skipped.insert(test.clone());
+        }
+    }
     let summary = output.lines().find_map(|line| {
         let mut words = line.split_whitespace();
-        (words.next() == Some("tests")).then(|| words.flat_map(str::parse).collect::<Vec<u32>>())
+        (words.next() == Some("tests")).then(|| words.flat_map(str::parse).collect::<Vec<usize>>())
     });
-    let Some([total, ran, passed, failures, ..]) = summary.as_deref() else {
+    let Some([_, ran, _, failures, ..]) = summary.as_deref() else {
         panic!("no summary; is iscsi-test-cu of libiscsi-bin installed?\n{output}");
     };
-    println!("iscsi-test-cu: {total} tests, {ran} run, {passed} passed, {failures} failed");
-    let failed = |line: &str| Some(line.trim().strip_suffix(" had failures:")?.to_owned());
-    let failed: Vec<String> = output.lines().filter_map(failed).collect();
-    assert_eq!(*failures as usize, failed.len(), "{output}");
-    let (ran, skipped) = (*ran, skipped(&output));
+    assert_eq!(*failures, failed.len(), "{output}");
+    let ran = *ran;
+    println!(
+        "iscsi-test-cu -t {which}: {ran} run, failed {failed:?}, something left out of {skipped:?}"
+    );
     Verdict {
-        ran,
         failed,
         skipped,
-        output,
+        ran,
     }
 }
+
+/// Families of commands that a disk may do without.
+const MAY: &[&str] = &[
+    "ExtendedCopy",
+    "NoMedia",
+    "PreventAllow",
+    "ReadDefectData10",
+    "ReadDefectData12",
+    "ReceiveCopyResults",
+    "Sanitize",
+    "WriteAtomic16",
+];
+
+/// What libiscsi 1.19 leaves out of the others, though nothing is missing.
+const LEFT_OUT: &[(&str, &str)] = &[
+    (
+        "ReadOnly.ReadOnlySBC",
+        "for a write-protected disk; it has a run of its own",
+    ),
+    (
+        "ReportSupportedOpcodes.OneCommand",
+        "takes INVALID FIELD IN CDB, which SPC-4 section 6.35 wants there, for a command that is not known",
+    ),
+    ("StartStopUnit.NoLoej", "for a disk that can be taken out"),
+    ("StartStopUnit.PwrCnd", "for a disk that can be taken out"),
+    (
+        "StartStopUnit.Simple",
+        "its part for a disk that can be taken out",
+    ),
+    (
+        "WriteSame10.ZeroBlocks",
+        "zero means up to the end, which WSNZ lets a disk refuse, as ours does",
+    ),
+    ("WriteSame16.ZeroBlocks", "the same"),
+];
+
+fn left_out_is_known(verdict: &Verdict) {
+    let is_known = |name: &&String| {
+        let family = name.split('.').next().unwrap_or_default();
+        MAY.contains(&family) || LEFT_OUT.iter().any(|(known, _)| known == name)
+    };
+    let unknown: Vec<_> = verdict.skipped.iter().filter(|n| !is_known(n)).collect();
+    assert!(unknown.is_empty(), "left out: {unknown:?}");
+}
+
+#[test]
+fn libiscsis_suite_passes() {
+    let verdict = libiscsis_suite(&Target::of_blocks(512), "ALL");
+    assert_eq!(verdict.failed, BTreeSet::new());
+    assert!(verdict.ran >= 230, "{} tests ran", verdict.ran);
+    left_out_is_known(&verdict);
+}
+
+/// Ours have physical blocks of 4 KiB. One test can't pass then: it asks for block i + 1 and demands a
+/// descriptor of block i + 8; SBC-3 section 5.6 wants the first one to begin at the block asked for.
+#[test]
+fn libiscsis_suite_passes_on_blocks_of_4_kib_but_for_its_own_mistake() {
+    let verdict = libiscsis_suite(&Target::of_blocks(4096), "ALL");
+    let its_own = BTreeSet::from(["GetLBAStatus.UnmapSingle".to_string()]);
+    assert_eq!(verdict.failed, its_own);
+    assert!(verdict.ran >= 230, "{} tests ran", verdict.ran);
+    left_out_is_known(&verdict);
+}
+
+#[test]
+fn a_write_protected_disk_is_one_to_libiscsi() {
+    let target = Target::start();
+    let protected = Export {
+        device: Arc::new(target.device(IQN, true)),
+        ..target.exports.offered(IQN).unwrap()
+    };
+    target.exports.publish(protected);
+    let verdict = libiscsis_suite(&target, "SCSI.ReadOnly");
+    assert_eq!(
+        (verdict.failed, verdict.skipped),
+        (BTreeSet::new(), BTreeSet::new())
+    );
+    assert!(verdict.ran > 0, "nothing ran");
+}
+
 #[test]
 fn discovery_shows_an_initiator_only_its_own_target() {
     let target = Target::start();
