@@ -7,12 +7,7 @@ scripts/setup.sh
 # --split puts each lazy page into a file of its own, which only those fetch who look at it.
 # --precompress puts .br and .gz beside each file; the server sends what the browser takes.
 step 1 2 "Page: WASM, script and style (minutes when cold)" cargo leptos build --release --frontend-only --precompress --split
-# Linked statically, so that the binary runs copied alone into an empty root; there, random numbers must come from the
-# system call, since /dev is not there either. Naming the target keeps the flags away from procedural macros.
-HOST=$(rustc -vV | sed -n 's/^host: //p')
-HOST_VAR=$(echo "$HOST" | tr 'a-z-' 'A-Z_')
-step 2 2 "Server with the page inside (minutes when cold)" env "CARGO_TARGET_${HOST_VAR}_RUSTFLAGS=-C target-feature=+crt-static --cfg getrandom_backend=\"linux_getrandom\"" \
-  cargo build --locked --release --package server --bin nsboot --target "$HOST"
+step 2 2 "Server with the page inside (minutes when cold)" release_build --package server --bin nsboot
 # A copy, not a link: another clone that shares the cache must not change the binary under this one.
 mkdir -p target/release
 cp -f "$CARGO_TARGET_DIR/$HOST/release/nsboot" target/release/.nsboot.new

@@ -29,6 +29,14 @@ if [ "$(cat "$CARGO_TARGET_DIR/.clone" 2>/dev/null)" != "$ROOT" ]; then
   printf '%s\n' "$ROOT" >"$CARGO_TARGET_DIR/.clone"
 fi
 
+# release_build ARGUMENTS...: linked statically, so that the binary runs copied alone into an empty root; there, random numbers must
+# come from the system call, since /dev is not there either. Naming the target keeps the flags away from procedural macros.
+HOST=$(rustc -vV | sed -n 's/^host: //p')
+release_build() {
+  local flags; flags=CARGO_TARGET_$(echo "$HOST" | tr 'a-z-' 'A-Z_')_RUSTFLAGS
+  env "$flags=-C target-feature=+crt-static --cfg getrandom_backend=\"linux_getrandom\"" cargo build --locked --release --target "$HOST" "$@"
+}
+
 # The version of a crate in Cargo.lock.
 locked() { awk -v want="$1" '$1=="name"{n=$3} $1=="version" && n=="\""want"\""{gsub(/"/,"",$3); print $3; exit}' Cargo.lock; }
 

@@ -9,8 +9,8 @@ if [ "${NSBOOT_BENCH_INSIDE:-}" != yes ]; then
   for tool in tgtd tgtadm iscsi-perf unshare; do
     command -v "$tool" >/dev/null || { echo "$tool is missing; run: apt-get install tgt libiscsi-bin util-linux" >&2; exit 1; }
   done
-  cargo build --quiet --release --manifest-path "$root/Cargo.toml" -p daemons --example iscsi_ram >&2
-  export NSBOOT_BENCH_INSIDE=yes NSBOOT_BENCH_BINARY="${CARGO_TARGET_DIR:-$root/target}/release/examples/iscsi_ram"
+  programs=$("$root/scripts/example.sh" iscsi_ram)
+  export NSBOOT_BENCH_INSIDE=yes NSBOOT_BENCH_BINARY=$programs/iscsi_ram
   exec unshare -n "$0" "$@"
 fi
 rounds=${1:-5} seconds=${2:-4}

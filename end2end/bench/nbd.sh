@@ -9,8 +9,8 @@ if [ "${NSBOOT_BENCH_INSIDE:-}" != yes ]; then
   for tool in nbdkit fio nbdinfo python3 unshare; do
     command -v "$tool" >/dev/null || { echo "$tool is missing; run: apt-get install nbdkit fio libnbd-bin python3 util-linux" >&2; exit 1; }
   done
-  cargo build --quiet --release --manifest-path "$root/Cargo.toml" -p daemons --example nbd_ram >&2
-  export NSBOOT_BENCH_INSIDE=yes NSBOOT_BENCH_BINARY="${CARGO_TARGET_DIR:-$root/target}/release/examples/nbd_ram"
+  programs=$("$root/scripts/example.sh" nbd_ram)
+  export NSBOOT_BENCH_INSIDE=yes NSBOOT_BENCH_BINARY=$programs/nbd_ram
   exec unshare -n "$0" "$@"
 fi
 rounds=${1:-5} seconds=${2:-4}

@@ -2,14 +2,10 @@
 # From sending a change over REST to its frame at each of 100 and of 1,000 readers of the WebSocket, in turn, round by
 # round. The bars: p95 below 50 ms with 100 readers, below 150 ms with 1,000.
 # Usage: end2end/bench/ws.sh NSBOOT-BINARY [ROUNDS]   -> JSON on stdout, progress on stderr. Loopback only.
-# WS_READERS names the built example `ws_readers`; without it it is built.
 set -euo pipefail
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 BINARY=$(readlink -f "${1:?give the path of the nsboot binary}") ROUNDS=${2:-5}
-if [ -z "${WS_READERS:-}" ]; then
-  cargo build --quiet --release --manifest-path "$ROOT/Cargo.toml" -p server --example ws_readers >&2
-  WS_READERS=${CARGO_TARGET_DIR:-$ROOT/target}/release/examples/ws_readers
-fi
+WS_READERS=$("$ROOT/scripts/example.sh" ws_readers)/ws_readers
 ulimit -n "$(ulimit -Hn)"
 WORK=$(mktemp -d)
 cleanup() { kill "${SERVER:-}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$WORK"; }
