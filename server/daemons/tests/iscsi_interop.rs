@@ -204,32 +204,29 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("WriteSame16.ZeroBlocks", "the same"),
 ];
 
-fn left_out_is_known(verdict: &Verdict) {
-    let is_known = |name: &&String| {
-        let family = name.split('.').next().unwrap_or_default();
-        MAY.contains(&family) || LEFT_OUT.iter().any(|(known, _)| known == name)
-    };
-    let unknown: Vec<_> = verdict.skipped.iter().filter(|n| !is_known(n)).collect();
-    assert!(unknown.is_empty(), "left out: {unknown:?}");
-}
-
+/// On disks of both kinds: with physical blocks of 4 KiB, as ours are, one test of libiscsi can't pass. It asks for
+/// block i + 1 and demands a descriptor of block i + 8; SBC-3 section 5.6 wants the first to begin at the block asked
+/// for. With blocks of 512 bytes it leaves out what is about unaligned ones.
 #[test]
 fn libiscsis_suite_passes() {
-    let verdict = libiscsis_suite(&Target::of_blocks(512), "ALL");
-    assert_eq!(verdict.failed, BTreeSet::new());
-    assert!(verdict.ran >= 230, "{} tests ran", verdict.ran);
-    left_out_is_known(&verdict);
-}
-
-/// Ours have physical blocks of 4 KiB. One test can't pass then: it asks for block i + 1 and demands a
-/// descriptor of block i + 8; SBC-3 section 5.6 wants the first one to begin at the block asked for.
-#[test]
-fn libiscsis_suite_passes_on_blocks_of_4_kib_but_for_its_own_mistake() {
-    let verdict = libiscsis_suite(&Target::of_blocks(4096), "ALL");
-    let its_own = BTreeSet::from(["GetLBAStatus.UnmapSingle".to_string()]);
-    assert_eq!(verdict.failed, its_own);
-    assert!(verdict.ran >= 230, "{} tests ran", verdict.ran);
-    left_out_is_known(&verdict);
+    let small = libiscsis_suite(&Target::of_blocks(512), "ALL");
+    assert_eq!(small.failed, BTreeSet::new());
+    let usual = libiscsis_suite(&Target::of_blocks(4096), "ALL");
+    let its_mistake = BTreeSet::from(["GetLBAStatus.UnmapSingle".to_string()]);
+    assert_eq!(usual.failed, its_mistake);
+    assert!(
+        small.ran >= 230 && usual.ran >= 230,
+        "{}, {}",
+        small.ran,
+        usual.ran
+    );
+    let is_known = |name: &str| {
+        let family = name.split('.').next().unwrap_or_default();
+        MAY.contains(&family) || LEFT_OUT.iter().any(|(known, _)| *known == name)
+    };
+    let left_out = small.skipped.intersection(&usual.skipped);
+    let unknown: Vec<_> = left_out.filter(|name| !is_known(name)).collect();
+    assert!(unknown.is_empty(), "left out: {unknown:?}");
 }
 
 #[test]
