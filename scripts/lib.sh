@@ -19,7 +19,7 @@ RUSTC_KEY=$(rustc -vV | sha256sum | cut -c1-12)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$NSBOOT_CACHE/target-$RUSTC_KEY}
 # Tools of exact versions that are not Debian packages; their own root, so that the user's tools stay as they are.
 export NSBOOT_TOOLS=$NSBOOT_CACHE/tools-$RUSTC_KEY
-export PATH=$ROOT/end2end/node_modules/.bin:$NSBOOT_TOOLS/bin:$PATH
+export PATH=$ROOT/scripts/tools:$ROOT/end2end/node_modules/.bin:$NSBOOT_TOOLS/bin:$PATH
 mkdir -p "$NSBOOT_CACHE/logs" "$CARGO_TARGET_DIR"
 
 # Cargo compares times of files only. Where two clones share the cache, the sources of the one that did not build last
