@@ -67,6 +67,7 @@ test('sessions are live and can be dropped; the computer comes back by itself', 
   test.skip(!process.env.E2E_CAN_BOOT, 'needs root, QEMU and SELFTEST_IMAGE');
   test.setTimeout(200_000);
   await open(page, '/storage');
+  await call(page, 'POST', '/lab/actions/down');
   await call(page, 'POST', '/lab/actions/boot', { name: 'virtual-1', firmware: 'bios' });
   const ready = async () => (await call(page, 'GET', '/clients/virtual-1')).last_boot?.state;
   await expect.poll(ready, { timeout: 150_000 }).toBe('ready');
@@ -88,5 +89,4 @@ test('sessions are live and can be dropped; the computer comes back by itself', 
       await look(page, `storage-used-${theme}-${width}`);
     }
   }
-  await call(page, 'POST', '/lab/actions/down');
 });
