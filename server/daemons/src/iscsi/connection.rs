@@ -57,6 +57,11 @@ fn serve(server: &Arc<IscsiServer>, stream: &TcpStream, peer: SocketAddr) -> io:
         server.observer.logged_in(info, now());
     }
     let result = feature_phase(server, stream, info.as_ref(), session, &mut inbox, &mut out);
+    match (&info, &result) {
+        (Some(_), Err(error)) => tracing::info!(%peer, %error, "iSCSI session broke off"),
+        (Some(_), Ok(())) => tracing::info!(%peer, "iSCSI session ended"),
+        (None, _) => {}
+    }
     // The session, and with it every write, has ended before a waiting one may go on.
     drop(guard);
     if let Some(info) = &info {
