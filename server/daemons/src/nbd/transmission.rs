@@ -193,8 +193,8 @@ impl<'a> Transmission<'a> {
         Ok(())
     }
 
-    /// The data in chunks, without what is zero anyway. The disk is not asked where its holes are: on a large file
-    /// the answer takes longer than reading.
+    /// The data in chunks, without what is zero anyway. The disk is not asked where its holes are: the answer may
+    /// have to look through the rest of its file (on tmpfs page by page), and took five times as long as the read.
     fn read_chunks(&mut self, cookie: u64, offset: u64, len: u32) -> io::Result<()> {
         let end = offset + u64::from(len);
         let mut at = offset;
