@@ -111,6 +111,8 @@ fn forged(server: &Server, access: &str, refresh: &str, api: &str) -> Vec<(Strin
         true => format!("B{}", &mark[1..]),
         false => format!("A{}", &mark[1..]),
     };
+    let (rest_of_api, last) = api.split_at(api.len() - 1);
+    let other_last = if last == "x" { "y" } else { "x" };
     for (what, token) in [
         ("no algorithm", format!("{none}.{body}.")),
         ("no algorithm, old mark", format!("{none}.{body}.{mark}")),
@@ -137,7 +139,7 @@ fn forged(server: &Server, access: &str, refresh: &str, api: &str) -> Vec<(Strin
         ("a refresh token", refresh.to_string()),
         (
             "an API token with another secret",
-            format!("{}x", &api[..api.len() - 1]),
+            format!("{rest_of_api}{other_last}"),
         ),
         (
             "an API token without one",
