@@ -313,16 +313,17 @@ fn data_disks_are_further_units_of_the_same_target() {
         assert!(unit.starts_with(&format!("Lun:{lun} ")), "{listed}");
         assert!(unit.contains("DIRECT_ACCESS"), "{listed}");
     }
+    // Pages 80h and 83h; it takes them as decimal numbers.
     let ask = |lun: u16, page: &str| {
         let url = format!("{portal}/{name}/{lun}");
         text(&run("iscsi-inq", &["-e", "1", "-c", page, &url]))
     };
     let serials = [(0, "NSB0001"), (1, "NSBDATA1"), (2, "NSBDATA2")];
     for (lun, serial) in serials {
-        let told = ask(lun, "0x80");
+        let told = ask(lun, "128");
         assert!(told.contains(serial), "unit {lun}: {told}");
     }
-    let [first, second] = [1, 2].map(|lun| ask(lun, "0x83"));
+    let [first, second] = [1, 2].map(|lun| ask(lun, "131"));
     assert!(
         first.contains("NSBDATA1") && second.contains("NSBDATA2"),
         "{first}\n{second}"

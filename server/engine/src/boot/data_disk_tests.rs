@@ -323,14 +323,14 @@ async fn one_overlay_of_a_data_disk_is_removed_by_its_id_and_has_the_limit_of_it
     let e = with_packs().await;
     set(&e, "pc-1", list(&["pack"])).await;
     let quota = UpdateClientParams {
-        quota_bytes: Some(1 << 20),
+        quota_bytes: Some(64 << 20),
         ..mode(OverlayMode::Keep)
     };
     set(&e, "pc-1", quota).await;
     let export = e.boot_with_all("pc-1").await;
     write(&export, 0, 9);
     let shown = e.me.client("pc-1").unwrap();
-    assert_eq!(shown.data_disks[0].overlay_limit_bytes, Some(1 << 20));
+    assert_eq!(shown.data_disks[0].overlay_limit_bytes, Some(64 << 20));
     e.engine
         .storage()
         .set_quota(disk(&e, "pc-1", "pack"), Some(4096));

@@ -161,6 +161,7 @@ fn data_disks(storage: &dyn StorageBackend) {
         storage.remove_overlay(id).unwrap();
     }
     assert!(storage.overlays_on(image).unwrap().is_empty());
+    storage.remove_version(image).unwrap();
 }
 
 /// A full overlay refuses what is new, and keeps what it has.
