@@ -85,7 +85,38 @@ def an_evening(lab):
     check("version 2" in why, f"refused with other words: {why}")
 
 
-TESTS = [an_evening]
+def data_disks_are_there(lab):
+    """Two computers share two data disks: each finds them with no configuration, and what one writes is its own and goes."""
+    with_image(lab)
+    sizes = {"games": 64 << 20, "tools": 32 << 20}
+    for name, size in sizes.items():
+        disk = lab.dir / f"{name}.raw"
+        with open(disk, "wb") as out:
+            out.write(f"these are {name}".encode())
+            out.truncate(size)
+        lab.nsboot("image", "import", str(disk), "--name", name)
+    both = [word for name in sizes for word in ("--data-disk", name)]
+    for number in (1, 2):
+        lab.nsboot("client", "add", MAC % number, "--name", f"pc-{number}", "--image", "self-test", "--mode", "reset", *both)
+    writer, reader = [lab.machine(f"pc-{n}", MAC % n) for n in (1, 2)]
+    start(lab, writer, reader)
+
+    def says(pc, device):
+        return pc.run(f"dd if=/dev/{device} bs=512 count=1 iflag=direct 2>/dev/null | head -c 15")
+
+    for pc in (writer, reader):
+        for device, (name, size) in zip(("sdb", "sdc"), sizes.items()):
+            sectors = int(pc.run(f"cat /sys/block/{device}/size"))
+            check(sectors * 512 == size, f"{device} of {pc.name} has {sectors} sectors, not {name}'s")
+            check(says(pc, device) == f"these are {name}", f"{device} of {pc.name} is not {name}: {says(pc, device)!r}")
+    writer.run("printf 'changed by me!!' | dd of=/dev/sdb conv=notrunc,fsync 2>/dev/null")
+    check(says(writer, "sdb") == "changed by me!!", "what was written is not there")
+    check(says(reader, "sdb") == "these are games", "what one computer wrote is on the other's disk")
+    start(lab, writer)
+    check(says(writer, "sdb") == "these are games", "a data disk was not begun anew at a boot")
+
+
+TESTS = [an_evening, data_disks_are_there]
 
 
 if __name__ == "__main__":

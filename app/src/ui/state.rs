@@ -154,6 +154,7 @@ mod tests {
             address: None,
             overlay_bytes: 0,
             quota_bytes: None,
+            data_disks: Vec::new(),
             overlay_limit_bytes: None,
             disk_in_use,
             created_at: Timestamp(0),

@@ -28,6 +28,18 @@ pub enum ClientState {
     Retired,
 }
 
+/// A data disk of a client, as shown.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct DataDiskView {
+    pub image_id: ImageId,
+    pub image_name: Option<String>,
+    /// Bytes that this client's overlay of it holds on our disk.
+    pub overlay_bytes: u64,
+    /// The most that it may hold, bytes; None is no limit.
+    pub overlay_limit_bytes: Option<u64>,
+}
+
 /// A client as shown.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -59,6 +71,8 @@ pub struct ClientView {
     pub quota_bytes: Option<u64>,
     /// The most that it may hold by what is said for it or for all, bytes; None is no limit.
     pub overlay_limit_bytes: Option<u64>,
+    /// The data disks that its next boot finds beside the disk that it starts from: units 1 and up by iSCSI, in this order.
+    pub data_disks: Vec<DataDiskView>,
     /// Whether a session on its disk lives: without one, what runs there does not run from us.
     pub disk_in_use: bool,
     pub created_at: Timestamp,
@@ -90,9 +104,18 @@ impl Fill {
 }
 
 impl ClientView {
-    /// How full its overlay is.
+    /// How full the fullest of its overlays is.
     pub fn fill(&self) -> Fill {
-        Fill::of(self.overlay_bytes, self.overlay_limit_bytes)
+        let data = self.data_disks.iter();
+        let data = data.map(|d| Fill::of(d.overlay_bytes, d.overlay_limit_bytes));
+        let system = Fill::of(self.overlay_bytes, self.overlay_limit_bytes);
+        data.fold(system, Fill::max)
+    }
+
+    /// Bytes that its overlays hold on our disk, all of them.
+    pub fn held_bytes(&self) -> u64 {
+        let data = self.data_disks.iter().map(|d| d.overlay_bytes);
+        data.sum::<u64>() + self.overlay_bytes
     }
 
     /// Takes in how one of its boots is now; false when that is an older one than it has.
@@ -119,6 +142,9 @@ pub struct CreateClientParams {
     /// An image's name or id.
     #[serde(default)]
     pub image: Option<String>,
+    /// Names or ids of the images of its data disks, at most seven, each once.
+    #[serde(default)]
+    pub data_disks: Vec<String>,
     #[serde(default)]
     pub mode: OverlayMode,
     /// A group's name or id.
@@ -141,6 +167,7 @@ impl CreateClientParams {
             name: name.into(),
             mac,
             image: None,
+            data_disks: Vec::new(),
             mode: OverlayMode::default(),
             group: None,
             boot_entry: None,
@@ -158,6 +185,8 @@ pub struct UpdateClientParams {
     pub name: Option<String>,
     /// An image's name or id; empty takes the image away.
     pub image: Option<String>,
+    /// Names or ids of the images of all its data disks, at most seven, each once; an empty list takes them away.
+    pub data_disks: Option<Vec<String>>,
     pub mode: Option<OverlayMode>,
     /// True adopts a discovered or retired computer.
     pub adopt: Option<bool>,

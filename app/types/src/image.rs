@@ -163,6 +163,8 @@ pub struct ImageView {
     pub created_at: Timestamp,
     /// Clients that boot from it.
     pub client_count: u32,
+    /// Computers that have it as a data disk.
+    pub data_client_count: u32,
     /// The oldest first.
     pub versions: Vec<VersionView>,
     /// What production was at before; a revert goes there.

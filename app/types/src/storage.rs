@@ -1,6 +1,6 @@
 //! Where disks are kept and offered: what takes space, what is offered, and who uses it.
 
-use crate::{ClientId, ImageId, OverlayMode, Timestamp};
+use crate::{ClientId, DiskId, ImageId, OverlayMode, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// When the file system of the data folder will be full, going by how it filled so far.
@@ -88,6 +88,23 @@ pub struct DiskSessionView {
     pub since: Timestamp,
 }
 
+/// A data disk of a computer as it is offered, beside the disk that it starts from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ExportDiskView {
+    /// Its number: by iSCSI the logical unit, by NBD what follows the name and a slash.
+    pub lun: u16,
+    /// The serial number that the disk shows.
+    pub serial: String,
+    /// The NAA identifier that the disk shows, 16 hex digits.
+    pub naa: String,
+    pub size_bytes: u64,
+    pub image_id: Option<ImageId>,
+    pub image_name: Option<String>,
+    /// The number of the version that it is on.
+    pub version: Option<u32>,
+}
+
 /// A computer's disk as it is offered.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -106,11 +123,13 @@ pub struct ExportView {
     pub image_name: Option<String>,
     /// The number of the version that it is on.
     pub version: Option<u32>,
+    /// Its data disks that are offered beside it, by their numbers.
+    pub data_disks: Vec<ExportDiskView>,
     /// Since when this disk is offered.
     pub since: Timestamp,
-    /// Read from it since then, by all sessions.
+    /// Read from it and its data disks since then, by all sessions.
     pub read_bytes: u64,
-    /// Written to it since then, by all sessions.
+    /// Written to them since then, by all sessions.
     pub written_bytes: u64,
     /// The oldest first.
     pub sessions: Vec<DiskSessionView>,
@@ -120,10 +139,15 @@ pub struct ExportView {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OverlayView {
+    /// The disk: the id of its computer, and for a data disk `_` and the id of its image after that.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub id: DiskId,
     pub client_id: ClientId,
-    /// None for an orphan.
+    /// None when that computer is not there any more.
     pub client_name: Option<String>,
-    /// No computer has it: what an interrupted removal or an older database left.
+    /// It is a data disk, beside the one that the computer starts from.
+    pub is_data: bool,
+    /// No computer has it: what an interrupted removal, a data disk's or a computer's, or an older database left.
     pub is_orphan: bool,
     pub image_id: Option<ImageId>,
     pub image_name: Option<String>,

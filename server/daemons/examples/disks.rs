@@ -21,7 +21,7 @@ use everybody::Everybody;
 use file_device::FileDevice;
 use std::{error::Error, io, net::TcpListener, path::Path, sync::Arc, time::Instant};
 use tokio_util::sync::CancellationToken;
-use types::{ClientId, VersionId};
+use types::{ClientId, DiskId, VersionId};
 use uuid::Uuid;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -55,8 +55,8 @@ impl BlockDevice for Null {
     }
 }
 
-fn client(n: u128) -> ClientId {
-    ClientId(Uuid::from_u128(n))
+fn client(n: u128) -> DiskId {
+    ClientId(Uuid::from_u128(n)).into()
 }
 
 fn version(n: u128) -> VersionId {
@@ -74,6 +74,7 @@ fn offer(exports: &Exports, name: &str, device: Arc<dyn BlockDevice>) {
         serial: "NSB0001".into(),
         naa: 0x3000_0000_0000_0001,
         device,
+        data: Vec::new(),
         chap: None,
         initiator: None,
     });

@@ -32,6 +32,7 @@ fn main() -> io::Result<()> {
         serial: "NSB0001".into(),
         naa: 0x3000_0000_0000_0001,
         device: Arc::new(device),
+        data: Vec::new(),
         chap: None,
         initiator: None,
     });

@@ -4,7 +4,7 @@
 mod file_device;
 
 use daemons::iscsi::{IscsiServer, Limits, serve};
-use engine::export::{Chap, Export, Exports, SilentObserver};
+use engine::export::{Chap, DataDisk, Export, Exports, SilentObserver};
 use file_device::FileDevice;
 use std::{
     collections::BTreeSet,
@@ -70,18 +70,39 @@ impl Target {
 
     /// The disk of a target.
     fn device(&self, target: &str, read_only: bool) -> FileDevice {
-        let path = self.disk.path().join(target.replace(':', "_"));
-        let device = FileDevice::open(&path, 128 << 20, read_only).unwrap();
+        self.file(target, 128 << 20, read_only)
+    }
+
+    fn file(&self, name: &str, bytes: u64, read_only: bool) -> FileDevice {
+        let path = self.disk.path().join(name.replace(':', "_"));
+        let device = FileDevice::open(&path, bytes, read_only).unwrap();
         device.of_blocks(self.physical)
     }
 
     fn publish(&self, target: &str, chap: Option<Chap>, initiator: Option<&str>) {
+        self.publish_with(target, &[], (chap, initiator));
+    }
+
+    /// Beside the system disk, data disks of so many bytes.
+    fn publish_with(
+        &self,
+        target: &str,
+        data: &[u64],
+        (chap, initiator): (Option<Chap>, Option<&str>),
+    ) {
+        let disk = |(lun, bytes): (u16, &u64)| DataDisk {
+            lun,
+            serial: format!("NSBDATA{lun}"),
+            naa: 0x3000_0000_0000_0001 + u64::from(lun),
+            device: Arc::new(self.file(&format!("{target}.{lun}"), *bytes, false)),
+        };
         self.exports.publish(Export {
             target: target.into(),
             lun: 0,
             serial: "NSB0001".into(),
             naa: 0x3000_0000_0000_0001,
             device: Arc::new(self.device(target, false)),
+            data: (1..).zip(data).map(disk).collect(),
             chap,
             initiator: initiator.map(str::to_string),
         });
@@ -270,6 +291,53 @@ fn discovery_shows_an_initiator_only_its_own_target() {
         ],
     );
     assert!(!intruder.status.success(), "{}", text(&intruder));
+}
+
+#[test]
+fn data_disks_are_further_units_of_the_same_target() {
+    let target = Target::start();
+    let name = "iqn.2026-11.test:d";
+    target.publish_with(name, &[64 << 20, 32 << 20], (None, None));
+    let portal = format!("iscsi://{}", target.address);
+    let listed = text(&run("iscsi-ls", &["-s", &portal]));
+    let of_it = listed
+        .lines()
+        .skip_while(|line| !line.contains(name))
+        .skip(1);
+    let units: Vec<_> = of_it
+        .take_while(|line| line.starts_with("Lun:"))
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(units.len(), 3, "{listed}");
+    for (lun, unit) in units.iter().enumerate() {
+        assert!(unit.starts_with(&format!("Lun:{lun} ")), "{listed}");
+        assert!(unit.contains("DIRECT_ACCESS"), "{listed}");
+    }
+    // Pages 80h and 83h; it takes them as decimal numbers.
+    let ask = |lun: u16, page: &str| {
+        let url = format!("{portal}/{name}/{lun}");
+        text(&run("iscsi-inq", &["-e", "1", "-c", page, &url]))
+    };
+    let serials = [(0, "NSB0001"), (1, "NSBDATA1"), (2, "NSBDATA2")];
+    for (lun, serial) in serials {
+        let told = ask(lun, "128");
+        assert!(told.contains(serial), "unit {lun}: {told}");
+    }
+    let [first, second] = [1, 2].map(|lun| ask(lun, "131"));
+    assert!(
+        first.contains("NSBDATA1") && second.contains("NSBDATA2"),
+        "{first}\n{second}"
+    );
+    let readings = format!("{portal}/{name}/2");
+    for suite in [
+        "SCSI.Read10",
+        "SCSI.Write10",
+        "SCSI.ReadCapacity16",
+        "SCSI.Inquiry",
+    ] {
+        let done = run("iscsi-test-cu", &["-d", "-t", suite, "-n", &readings]);
+        assert!(done.status.success(), "{suite}: {}", text(&done));
+    }
 }
 
 #[test]

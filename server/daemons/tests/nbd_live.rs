@@ -254,6 +254,40 @@ fn only_the_computers_own_address_opens_its_disk() {
 }
 
 #[test]
+fn data_disks_have_the_computers_name_and_their_number() {
+    let door = Arc::<Door>::default();
+    let server = Server::bounded(Disk::new(), door.clone(), Limits::default());
+    let (system, first, second) = (Disk::new(), Disk::new(), Disk::new());
+    server.publish_with(TARGET, system.clone(), vec![first.clone(), second.clone()]);
+    door.put(Ipv4Addr::new(127, 0, 0, 2), "pc-2");
+    let mut client = Client::connect(&server);
+    let listed = client.option(option::LIST, b"");
+    let names = listed.iter().filter(|(kind, _)| *kind == answer::SERVER);
+    let names: Vec<_> = names.map(|(_, data)| data[4..].to_vec()).collect();
+    assert_eq!(names, [&b"pc-1"[..], b"pc-1/1", b"pc-1/2"]);
+    for wrong in ["pc-1/3", "pc-1/0", "pc-1/x", "pc-1/"] {
+        assert_eq!(client.go(wrong).unwrap_err().0, answer::UNKNOWN, "{wrong}");
+    }
+    assert_eq!(client.go("pc-2/1").unwrap_err().0, answer::POLICY);
+    client.go("PC-1/2").expect("its own");
+    assert_eq!(client.write(flag::FUA, 4096, &[9; 512]), 0);
+    assert_eq!(
+        [&system, &first, &second].map(|disk| disk.durable(4096)),
+        [0, 0, 9]
+    );
+    // Where the name is empty it is the disk that the computer starts from.
+    let mut client = Client::connect(&server);
+    client.go("").expect("its own");
+    assert_eq!(client.write(flag::FUA, 4096, &[8; 512]), 0);
+    assert_eq!(
+        [&system, &first, &second].map(|disk| disk.durable(4096)),
+        [8, 0, 9]
+    );
+    let mut stranger = Client::from(&server, Ipv4Addr::new(127, 0, 0, 3));
+    assert_eq!(stranger.go("pc-1/1").unwrap_err().0, answer::POLICY);
+}
+
+#[test]
 fn sessions_are_listed_and_end_when_they_are_told_to() {
     let mut server = Server::start(Disk::new());
     let (mut one, mut other) = (Client::open(&server), Client::open(&server));

@@ -21,6 +21,9 @@ pub enum ClientCommand {
         /// Name or id of the image that it boots
         #[arg(long)]
         image: Option<String>,
+        /// Name or id of the image of a data disk beside it; again for each further one
+        #[arg(long = "data-disk", value_name = "IMAGE")]
+        data_disks: Vec<String>,
         /// What becomes of its changes at the next boot
         #[arg(long, value_enum, default_value = "reset")]
         mode: ModeArg,
@@ -61,6 +64,12 @@ pub enum ClientCommand {
         /// Name or id; empty takes the image away
         #[arg(long, group = "change")]
         image: Option<String>,
+        /// Name or id of the image of a data disk; again for each further one. These are all that it has then
+        #[arg(long = "data-disk", group = "change", value_name = "IMAGE")]
+        data_disks: Vec<String>,
+        /// Take its data disks away, and what it wrote there
+        #[arg(long, group = "change", conflicts_with = "data_disks")]
+        no_data_disks: bool,
         /// What becomes of its changes at the next boot
         #[arg(long, value_enum, group = "change")]
         mode: Option<ModeArg>,
@@ -125,7 +134,7 @@ pub enum ClientCommand {
         /// Name, id or MAC address
         client: String,
     },
-    /// Begin a computer's disk anew while it is off: what it wrote is gone
+    /// Begin a computer's disks anew while it is off: what it wrote is gone
     Discard {
         /// Name, id or MAC address
         client: String,
@@ -173,6 +182,7 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
             mac,
             name,
             image,
+            data_disks,
             mode,
             group,
             boot_entry,
@@ -183,6 +193,7 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
                 name,
                 mac,
                 image,
+                data_disks,
                 mode: mode.into(),
                 group,
                 boot_entry,
@@ -209,6 +220,8 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
             which,
             name,
             image,
+            data_disks,
+            no_data_disks,
             mode,
             group,
             boot_entry,
@@ -217,6 +230,7 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
             quota,
         } => {
             let change = UpdateClientParams {
+                data_disks: (no_data_disks || !data_disks.is_empty()).then_some(data_disks),
                 quota_bytes: quota,
                 group,
                 boot_entry,

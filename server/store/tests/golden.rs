@@ -66,8 +66,24 @@ fn client_without_choices() -> store::ClientRecord {
         loader_set: None,
         loader: None,
         quota_bytes: None,
+        ..client_with_one_disk()
+    }
+}
+
+/// What the first four formats of a client hold.
+fn client_with_one_disk() -> store::ClientRecord {
+    store::ClientRecord {
+        data_disks: Vec::new(),
+        given_disks: Vec::new(),
         ..samples::client()
     }
+}
+
+/// Databases of the fourth version hold these.
+#[test]
+fn a_client_of_the_fourth_format_is_read_and_has_one_disk() {
+    let bytes = unhex(include_str!("golden/client-4.hex"));
+    assert!(codec::decode::<store::ClientRecord>(&bytes).unwrap() == client_with_one_disk());
 }
 
 /// Databases of the third version hold these.
@@ -76,7 +92,7 @@ fn a_client_of_the_third_format_is_read_and_has_no_quota() {
     let bytes = unhex(include_str!("golden/client-3.hex"));
     let old = store::ClientRecord {
         quota_bytes: None,
-        ..samples::client()
+        ..client_with_one_disk()
     };
     assert!(codec::decode::<store::ClientRecord>(&bytes).unwrap() == old);
 }

@@ -163,6 +163,9 @@ const FIELDS: &[Field] = &[
     ("new name of a computer", |s, v| {
         s.json("PATCH", "/api/v1/clients/a01", json!({"name": v}))
     }),
+    ("data disk of a computer", |s, v| {
+        s.json("PATCH", "/api/v1/clients/a01", json!({"data_disks": [v]}))
+    }),
     ("computer in a path", |s, v| {
         s.send(
             "DELETE",

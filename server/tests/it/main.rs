@@ -5,6 +5,7 @@ mod arguments;
 mod auth;
 mod bad_inputs;
 mod cli;
+mod data_disks;
 mod description;
 mod headers;
 mod idempotency;

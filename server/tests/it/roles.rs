@@ -266,7 +266,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
 ];
 
 /// A form with every field of theirs and nothing in it that could be done.
-const NOTHING: &str = "from=url&place=x&whose=shared&quota=&snapshot=01934c5e-7b00-7000-8000-0000000000ff&id=01934c5e-7b00-7000-8000-0000000000ff&revision=1&name=pc-new&mac=zz&image=none&mode=keep&theme=x&code=x&username=x&password=x&show=all&current=x&new=x&role=viewer&firmware=bios&days=0&number=99&address=x&scope=none&hostname=x&subnet=x&ranges=x&exclusions=x&router=x&dns=x&domain=x&seconds=x&options=x&wanted[within]=10&kind=kernel&kernel=&initrds=&command_line=&attach=no&script=&group=none&boot_entry=none&loader_set=&loader=&form=&block_size=0&delay_ms=0&pace=0&client=01934c5e-7b00-7000-8000-0000000000ff&channel=test&version=1&session=1&comment=&more[channel]=test&more[options]=x";
+const NOTHING: &str = "from=url&place=x&whose=shared&quota=&snapshot=01934c5e-7b00-7000-8000-0000000000ff&id=01934c5e-7b00-7000-8000-0000000000ff&revision=1&name=pc-new&mac=zz&image=none&mode=keep&theme=x&code=x&username=x&password=x&show=all&current=x&new=x&role=viewer&firmware=bios&days=0&number=99&address=x&scope=none&hostname=x&subnet=x&ranges=x&exclusions=x&router=x&dns=x&domain=x&seconds=x&options=x&wanted[within]=10&kind=kernel&kernel=&initrds=&command_line=&attach=no&script=&group=none&boot_entry=none&loader_set=&loader=&form=&block_size=0&delay_ms=0&pace=0&client=01934c5e-7b00-7000-8000-0000000000ff&disk=01934c5e-7b00-7000-8000-0000000000ff&data_disks=none&channel=test&version=1&session=1&comment=&more[channel]=test&more[options]=x";
 
 const ROLES: [&str; 4] = ["none", "viewer", "operator", "admin"];
 

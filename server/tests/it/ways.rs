@@ -40,7 +40,8 @@ fn page_rest_and_command_line_leave_the_same_trace() {
     let cookie = signed_in.cookie.expect("a session");
     let cookie = cookie.split(';').next().unwrap();
     let revision = session.get(&at).value()["revision"].clone();
-    let change = format!("id={id}&revision={revision}&name=pc-1&image=&mode=keep&quota=");
+    let change =
+        format!("id={id}&revision={revision}&name=pc-1&image=&data_disks=&mode=keep&quota=");
     let headers = [form[0], ("cookie", cookie), ("accept", "application/json")];
     let done = server.send("POST", "/fn/clients/update", &headers, change.as_bytes());
     assert_eq!(done.status, 200, "{done:?}");

@@ -10,13 +10,15 @@ pub async fn boots(id: ClientId) -> Result<Vec<BootView>, Fault> {
     Ok(crate::ssr::viewer()?.client_boots(&id.to_string()).await?)
 }
 
-/// Changes name, image, mode and quota; an empty quota leaves it to the setting for all.
+/// Changes name, image, data disks (names or ids with commas between), mode and quota; an empty quota leaves it to
+/// the setting for all.
 #[server(prefix = "/fn", endpoint = "clients/update")]
 pub async fn update_client(
     id: ClientId,
     revision: u64,
     name: String,
     image: String,
+    data_disks: String,
     mode: String,
     quota: String,
 ) -> Result<(), Fault> {
@@ -33,6 +35,13 @@ pub async fn update_client(
         quota_bytes: Some(quota),
         name: Some(name),
         image: Some(image),
+        data_disks: Some(
+            data_disks
+                .split([',', ' '])
+                .filter(|n| !n.is_empty())
+                .map(String::from)
+                .collect(),
+        ),
         mode: Some(crate::pages::floor::api::mode(&mode)),
         ..Default::default()
     };

@@ -9,9 +9,9 @@ use crate::{
 };
 use leptos::{form::ActionForm, prelude::*};
 use leptos_router::hooks::use_navigate;
-use types::{ClientView, OverlayMode};
+use types::{ClientView, DataDiskView, OverlayMode};
 
-/// Name, image, mode and quota.
+/// Name, image, data disks, mode and quota.
 #[component]
 pub fn Edit(client: Signal<ClientView>) -> impl IntoView {
     let i18n = use_i18n();
@@ -58,6 +58,7 @@ fn Fields(client: ClientView) -> impl IntoView {
         OverlayMode::Reset => "reset",
         OverlayMode::Keep => "keep",
     };
+    let data_disks = names(&client.data_disks);
     let quota = client.quota_bytes.map(types::size::print_bytes);
     view! {
         <input type="hidden" name="id" value=client.id.to_string()/>
@@ -68,6 +69,9 @@ fn Fields(client: ClientView) -> impl IntoView {
         <Field label=tu_string!(i18n, floor.image) id="edit-image" help=tu_string!(i18n, computer.image_help)>
             <Select id="edit-image" name="image" options=image_options(live, i18n) selected=image/>
         </Field>
+        <Field label=tu_string!(i18n, computer.data_disks) id="edit-data-disks" help=tu_string!(i18n, computer.data_disks_help)>
+            <input class="input" id="edit-data-disks" name="data_disks" value=data_disks autocomplete="off"/>
+        </Field>
         <Field label=tu_string!(i18n, mode.label) id="edit-mode">
             <Select id="edit-mode" name="mode" options=mode_options(i18n) selected=mode/>
         </Field>
@@ -76,6 +80,15 @@ fn Fields(client: ClientView) -> impl IntoView {
         </Field>
     }
     .into_any()
+}
+
+/// The images of data disks as the form has them: by name, or by id where the name is not known.
+fn names(disks: &[DataDiskView]) -> String {
+    let name = |d: &DataDiskView| match &d.image_name {
+        Some(name) => name.clone(),
+        None => d.image_id.to_string(),
+    };
+    disks.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// Removing, with a second step that says what is lost.
@@ -92,7 +105,7 @@ pub fn Remove(client: Signal<ClientView>) -> impl IntoView {
     });
     let id = client.with_untracked(|c| c.id.to_string());
     let what = move || {
-        let (name, size) = client.with(|c| (c.name.clone(), format::bytes(c.overlay_bytes)));
+        let (name, size) = client.with(|c| (c.name.clone(), format::bytes(c.held_bytes())));
         tu_string!(i18n, computer.remove_text, name = name, size = size).to_string()
     };
     view! {

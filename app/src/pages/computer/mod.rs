@@ -101,14 +101,32 @@ fn fact(
     }
 }
 
-/// What it wrote, and the most that it may.
+/// What it wrote to the disk that it starts from, and the most that it may.
 fn changes(i18n: I18n, client: &ClientView) -> String {
-    let held = format::bytes(client.overlay_bytes);
-    let Some(limit) = client.overlay_limit_bytes.map(format::bytes) else {
+    held(i18n, client.overlay_bytes, client.overlay_limit_bytes)
+}
+
+/// Its data disks in their order, each with what it wrote there.
+fn data_disks(i18n: I18n, client: &ClientView) -> String {
+    let disk = |d: &types::DataDiskView| {
+        let held = held(i18n, d.overlay_bytes, d.overlay_limit_bytes);
+        let name = d.image_name.clone();
+        format!(
+            "{} ({held})",
+            name.unwrap_or_else(|| d.image_id.to_string())
+        )
+    };
+    let all: Vec<_> = client.data_disks.iter().map(disk).collect();
+    all.join(", ")
+}
+
+fn held(i18n: I18n, bytes: u64, limit_bytes: Option<u64>) -> String {
+    let held = format::bytes(bytes);
+    let Some(limit) = limit_bytes.map(format::bytes) else {
         return held;
     };
     let of = tu_string!(i18n, computer.overlay_of, held = held, limit = limit).to_string();
-    match client.fill() {
+    match Fill::of(bytes, limit_bytes) {
         Fill::Room => of,
         Fill::Nearly => format!("{of}, {}", tu_string!(i18n, computer.nearly_full)),
         Fill::Full => format!("{of}, {}", tu_string!(i18n, computer.full)),
@@ -134,6 +152,7 @@ fn Facts(client: Signal<ClientView>) -> impl IntoView {
             {fact(tu_string!(i18n, floor.image), move || client.with(|c| c.image_name.clone()))}
             {fact(tu_string!(i18n, mode.label), move || Some(mode()))}
             {fact(tu_string!(i18n, computer.overlay), move || client.with(|c| Some(changes(i18n, c))))}
+            {fact(tu_string!(i18n, computer.data_disks), move || client.with(|c| Some(data_disks(i18n, c))))}
             {fact(tu_string!(i18n, computer.kind), move || client.with(|c| Some(if c.is_virtual {
                 tu_string!(i18n, computer.is_virtual).to_string()
             } else {

@@ -76,6 +76,9 @@ fn Sheet(image: Signal<ImageView>) -> impl IntoView {
             <div>
                 <h1>{name}</h1>
                 <p class="text-ink-2">{sentence}</p>
+                {move || Some(image.with(|i| i.data_client_count)).filter(|n| *n > 0).map(|n| view! {
+                    <p class="text-ink-2">{tu_string!(i18n, image.as_data_disk, n = n).to_string()}</p>
+                })}
                 {move || image.with(|i| i.is_private).then(|| view! {
                     <p class="text-ink-2">{t!(i18n, image.is_private)}</p>
                 })}

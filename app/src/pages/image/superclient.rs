@@ -48,7 +48,7 @@ fn Choose(image: Signal<ImageView>) -> impl IntoView {
     let id = image.with_untracked(|i| i.id);
     let options = Signal::derive(move || {
         let rows = live.clients.get();
-        let boots_it = |c: &types::ClientView| c.image_id == Some(id);
+        let boots_it = |c: &types::ClientView| c.image_id == Some(id) || has_it(c, id);
         let all = rows.iter().filter(|row| row.view.with(boots_it));
         let mut all: Vec<(String, String)> = all
             .map(|row| row.view.with(|c| (c.id.to_string(), c.name.clone())))
@@ -74,15 +74,25 @@ fn Choose(image: Signal<ImageView>) -> impl IntoView {
     .into_any()
 }
 
+/// Whether it is a data disk of that computer.
+fn has_it(client: &types::ClientView, image: types::ImageId) -> bool {
+    client.data_disks.iter().any(|d| d.image_id == image)
+}
+
 /// What it wrote, and what may be done with that while it is off.
 #[component]
 fn Changes(image: Signal<ImageView>, client: ClientId) -> impl IntoView {
     let i18n = use_i18n();
     let live = expect_context::<Live>();
+    let id = image.with_untracked(|i| i.id);
     let seen = Memo::new(move |_| {
         live.clients.track();
         let view = live.client(client)?;
-        Some(view.with(|c| (c.overlay_bytes, c.disk_in_use)))
+        let written = |c: &types::ClientView| match c.data_disks.iter().find(|d| d.image_id == id) {
+            Some(disk) => disk.overlay_bytes,
+            None => c.overlay_bytes,
+        };
+        Some(view.with(|c| (written(c), c.disk_in_use)))
     });
     let sentence = move || match seen.get() {
         Some((bytes, true)) => {

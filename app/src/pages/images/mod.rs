@@ -135,7 +135,7 @@ fn Line(row: ImageRow) -> impl IntoView {
             <td class="num" data-label=tu_string!(i18n, images.allocated) title=move || exact(|i| i.allocated_bytes)>
                 {move || image.with(|i| format::bytes(i.allocated_bytes))}
             </td>
-            <td class="num" data-label=tu_string!(i18n, images.clients)>{move || image.with(|i| i.client_count)}</td>
+            <td class="num" data-label=tu_string!(i18n, images.clients)>{move || image.with(|i| i.client_count + i.data_client_count)}</td>
             <td class="data" data-label="SHA-256" title=move || image.with(|i| i.sha256.clone())>
                 {move || image.with(|i| i.sha256.clone()).map_or("-".into(), |s| s.chars().take(12).collect::<String>())}
             </td>

@@ -3,7 +3,7 @@
 use crate::Fault;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
-use types::{ClientId, ExportView, OverlayView, StorageView};
+use types::{ClientId, DiskId, ExportView, OverlayView, StorageView};
 
 /// All that the page shows beside the images.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -34,8 +34,8 @@ pub async fn drop_session(client: ClientId, session: u64) -> Result<(), Fault> {
 
 /// Removes what a computer that is off wrote, or an orphan.
 #[server(prefix = "/fn", endpoint = "overlays/remove")]
-pub async fn remove_overlay(client: ClientId) -> Result<(), Fault> {
+pub async fn remove_overlay(disk: DiskId) -> Result<(), Fault> {
     let operator = crate::ssr::operator()?;
-    operator.remove_overlay(&client.to_string()).await?;
+    operator.remove_overlay(&disk.to_string()).await?;
     Ok(())
 }

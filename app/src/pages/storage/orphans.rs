@@ -3,7 +3,7 @@
 use super::Actions;
 use crate::{i18n::*, start::may, ui::format};
 use leptos::{form::ActionForm, prelude::*};
-use types::{ClientId, OverlayView, Role};
+use types::{DiskId, OverlayView, Role};
 
 #[component]
 pub fn Orphans(overlays: RwSignal<Vec<OverlayView>>, actions: Actions) -> impl IntoView {
@@ -21,8 +21,8 @@ pub fn Orphans(overlays: RwSignal<Vec<OverlayView>>, actions: Actions) -> impl I
                     <p class="meta">{t!(i18n, storage.orphans_help)}</p>
                 </div>
                 <ul class="stream border-t border-line">
-                    <For each=move || orphans.get() key=|o| o.client_id let:orphan>
-                        <li class="px-4 py-3" data-orphan=orphan.client_id.to_string()>
+                    <For each=move || orphans.get() key=|o| o.id let:orphan>
+                        <li class="px-4 py-3" data-orphan=orphan.id.to_string()>
                             <span class="what">
                                 <span class="data">{name_of(&orphan)}</span>
                                 <span class="meta">{was_on(i18n, &orphan)}" · "{format::bytes(orphan.bytes)}</span>
@@ -30,7 +30,7 @@ pub fn Orphans(overlays: RwSignal<Vec<OverlayView>>, actions: Actions) -> impl I
                             {may(Role::Operator).then(|| view! {
                                 <div>
                                     <Remove
-                                        client=orphan.client_id
+                                        disk=orphan.id
                                         name=name_of(&orphan)
                                         class="btn btn-danger"
                                         actions
@@ -56,7 +56,7 @@ fn was_on(i18n: I18n, overlay: &OverlayView) -> String {
 /// Removing an overlay, with a second step.
 #[component]
 pub fn Remove(
-    client: ClientId,
+    disk: DiskId,
     name: String,
     /// How the first step looks.
     class: &'static str,
@@ -70,7 +70,7 @@ pub fn Remove(
             <div class="body grid gap-2 max-w-[min(22rem,calc(100vw-4.5rem))]">
                 <p>{t!(i18n, storage.remove_help)}</p>
                 <ActionForm action=actions.remove>
-                    <input type="hidden" name="client" value=client.to_string()/>
+                    <input type="hidden" name="disk" value=disk.to_string()/>
                     <button class="btn btn-danger-solid">{t!(i18n, storage.remove_button)}</button>
                 </ActionForm>
             </div>
@@ -81,5 +81,5 @@ pub fn Remove(
 
 fn name_of(orphan: &OverlayView) -> String {
     let name = orphan.client_name.clone();
-    name.unwrap_or_else(|| orphan.client_id.to_string())
+    name.unwrap_or_else(|| orphan.id.to_string())
 }

@@ -8,7 +8,7 @@ use crate::{
     ui::{channel_word, format},
 };
 use leptos::prelude::*;
-use types::{ClientId, ImageId, ImageView, OverlayMode, OverlayView, Role, VersionView};
+use types::{DiskId, ImageId, ImageView, OverlayMode, OverlayView, Role, VersionView};
 
 #[component]
 pub fn Tree(overlays: RwSignal<Vec<OverlayView>>, actions: Actions) -> impl IntoView {
@@ -66,7 +66,7 @@ fn Image(row: ImageRow, overlays: RwSignal<Vec<OverlayView>>, actions: Actions) 
             <div class="node">
                 <a class="link font-semibold" href=format!("/images/{id}")>{move || image.with(|i| i.name.clone())}</a>
                 <span class="meta">
-                    {move || tu_string!(i18n, storage.computers, n = image.with(|i| i.client_count)).to_string()}
+                    {move || tu_string!(i18n, storage.computers, n = image.with(|i| i.client_count + i.data_client_count)).to_string()}
                 </span>
                 <span class="size">{move || format::bytes(image.with(|i| i.allocated_bytes) + written.get())}</span>
             </div>
@@ -98,7 +98,7 @@ fn Version(
         on_it.sort_by(|a, b| a.client_name.cmp(&b.client_name));
         on_it
     });
-    let ids = move || on_it.with(|all| all.iter().map(|o| o.client_id).collect::<Vec<_>>());
+    let ids = move || on_it.with(|all| all.iter().map(|o| o.id).collect::<Vec<_>>());
     let tags = version.channels.iter().map(|channel| {
         let word = channel_word(i18n, *channel);
         view! { <span class="tag">{word}</span> }
@@ -115,8 +115,8 @@ fn Version(
                 <span class="size">{format::bytes(version.allocated_bytes)}</span>
             </div>
             <ul>
-                <For each=ids key=|id| *id let:client>
-                    <Overlay client on_it actions/>
+                <For each=ids key=|id| *id let:disk>
+                    <Overlay disk on_it actions/>
                 </For>
             </ul>
         </li>
@@ -125,11 +125,11 @@ fn Version(
 }
 
 #[component]
-fn Overlay(client: ClientId, on_it: Memo<Vec<OverlayView>>, actions: Actions) -> impl IntoView {
+fn Overlay(disk: DiskId, on_it: Memo<Vec<OverlayView>>, actions: Actions) -> impl IntoView {
     let i18n = use_i18n();
     let live = expect_context::<Live>();
-    let overlay =
-        Memo::new(move |_| on_it.with(|all| all.iter().find(|o| o.client_id == client).cloned()));
+    let overlay = Memo::new(move |_| on_it.with(|all| all.iter().find(|o| o.id == disk).cloned()));
+    let client = disk.client;
     let name = overlay.with_untracked(|o| o.as_ref().and_then(|o| o.client_name.clone()));
     let name = name.unwrap_or_default();
     let is_used = Memo::new(move |_| {
@@ -142,9 +142,13 @@ fn Overlay(client: ClientId, on_it: Memo<Vec<OverlayView>>, actions: Actions) ->
             Some(OverlayMode::Keep) => tu_string!(i18n, mode.keep),
             _ => tu_string!(i18n, mode.reset),
         };
+        let kept = match disk.data {
+            Some(_) => format!("{} · {kept}", tu_string!(i18n, storage.data_disk)),
+            None => kept.to_string(),
+        };
         match is_used.get() {
             true => format!("{kept} · {}", tu_string!(i18n, storage.in_use)),
-            false => kept.to_string(),
+            false => kept,
         }
     };
     let bytes = move || overlay.with(|o| o.as_ref().map_or(0, |o| o.bytes));
@@ -158,7 +162,7 @@ fn Overlay(client: ClientId, on_it: Memo<Vec<OverlayView>>, actions: Actions) ->
                 <span class="meta">{words}</span>
                 <Show when=removable>
                     <div class="act">
-                        <Remove client name=label.clone() class="link meta inline-flex items-center min-h-6" actions/>
+                        <Remove disk name=label.clone() class="link meta inline-flex items-center min-h-6" actions/>
                     </div>
                 </Show>
                 <span class="size">{move || format::bytes(bytes())}</span>

@@ -7,6 +7,7 @@ use super::{
     login::{Login, Outcome, Status},
     params::DEFAULT_SEGMENT,
     reply::{Numbers, Reply},
+    scsi::Unit,
     session::{Flow, Session},
     wire::{Pdu, Request, Stage},
 };
@@ -219,7 +220,7 @@ fn enter(
     // The response to the login itself takes one StatSN.
     let stat_sn = stat_sn.wrapping_add(1);
     let Some(export) = outcome.export else {
-        let session = Session::new(outcome.params, None, targets, stat_sn, cmd_sn);
+        let session = Session::new(outcome.params, Vec::new(), targets, stat_sn, cmd_sn);
         return Ok((session, None));
     };
     targets.own = Some(export.target.clone());
@@ -238,13 +239,15 @@ fn enter(
     let guard = server
         .exports
         .register(info, close, server.limits.reinstatement)?;
-    // Another disk may have been published under the name since it was looked up.
+    // Other disks may have been published under the name since it was looked up.
     let current = server.exports.lookup(&export.target, &outcome.initiator)?;
-    if !Arc::ptr_eq(&current.device, &export.device) {
+    if !current.has_disks_of(&export) {
         return Err(Refusal::Busy);
     }
-    let nexus = server.unit(&export).join(&outcome.initiator, outcome.isid);
-    let session = Session::new(outcome.params, Some(nexus), targets, stat_sn, cmd_sn);
+    let units = server.units(&export);
+    let join = |unit: &Arc<Unit>| unit.join(&outcome.initiator, outcome.isid);
+    let units = units.iter().map(join).collect();
+    let session = Session::new(outcome.params, units, targets, stat_sn, cmd_sn);
     Ok((session, Some(guard)))
 }
 

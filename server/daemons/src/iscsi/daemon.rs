@@ -49,8 +49,8 @@ pub struct IscsiServer {
     pub(super) exports: Exports,
     pub(super) observer: Arc<dyn SessionObserver>,
     pub(super) limits: Limits,
-    /// The units that have sessions, by target name.
-    units: Mutex<HashMap<String, Weak<Unit>>>,
+    /// The units that have sessions, by target name and number.
+    units: Mutex<HashMap<(String, u16), Weak<Unit>>>,
     next_tsih: AtomicU16,
     connections: Connections,
 }
@@ -72,17 +72,16 @@ impl IscsiServer {
         self.next_tsih.fetch_add(1, Ordering::Relaxed).max(1)
     }
 
-    /// The unit of an export, shared by all sessions on the same device.
-    pub(super) fn unit(&self, export: &Export) -> Arc<Unit> {
+    /// The units of an export, each shared by all sessions on the same device.
+    pub(super) fn units(&self, export: &Export) -> Vec<Arc<Unit>> {
         let mut units = self.units.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = units.get(&export.target).and_then(Weak::upgrade);
-        if let Some(unit) = known.filter(|u| Arc::ptr_eq(u.device(), &export.device)) {
-            return unit;
-        }
+        let key = |lun| (export.target.clone(), lun);
+        let all = Unit::all(export, |lun| units.get(&key(lun)).and_then(Weak::upgrade));
         units.retain(|_, unit| unit.strong_count() > 0);
-        let unit = Unit::new(export);
-        units.insert(export.target.clone(), Arc::downgrade(&unit));
-        unit
+        for unit in &all {
+            units.insert(key(unit.lun()), Arc::downgrade(unit));
+        }
+        all
     }
 }
 

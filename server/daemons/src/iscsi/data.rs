@@ -26,11 +26,21 @@ enum Phase {
     Solicited { ttt: u32 },
 }
 
+/// Where a command came from, and for which unit of the session.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    pub itt: u32,
+    pub lun: u64,
+    pub unit: usize,
+}
+
 /// A command that waits for data.
 #[derive(Debug)]
 pub struct Task {
     pub itt: u32,
     lun: u64,
+    /// Which of the session's units it is on.
+    pub unit: usize,
     transfer: Transfer,
     expected: u32,
     /// How much is taken: what the command moves, or what the initiator has, if that is less.
@@ -50,11 +60,9 @@ pub struct Task {
 
 impl Session {
     /// A command that needs data, with what came with it.
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn receive<W: Write>(
         &mut self,
-        itt: u32,
-        lun: u64,
+        from: Origin,
         transfer: Transfer,
         expected: u32,
         last: bool,
@@ -77,11 +85,12 @@ impl Session {
                 Sense::INVALID_FIELD_IN_CDB
             };
             let residual = Residual::between(expected, 0);
-            return self.end(itt, Ending::Check(sense), residual, 0, out);
+            return self.end(from.itt, Ending::Check(sense), residual, 0, out);
         }
         let mut task = Task {
-            itt,
-            lun,
+            itt: from.itt,
+            lun: from.lun,
+            unit: from.unit,
             transfer,
             expected,
             want: transfer.need.min(expected.into()),
@@ -106,7 +115,7 @@ impl Session {
             // Only immediate commands can get here: the window counts all others.
             let residual = Residual::between(expected, 0);
             let ending = Ending::Check(Sense::DATA_PHASE_ERROR);
-            return self.end(itt, ending, residual, 0, out);
+            return self.end(from.itt, ending, residual, 0, out);
         }
         self.tasks.push(task);
         self.solicit(out)
@@ -174,7 +183,7 @@ impl Session {
             task.held.extend_from_slice(data_used);
             return;
         }
-        let Some(nexus) = &self.nexus else { return };
+        let nexus = &self.units[task.unit];
         let whole = |n: usize| n - n % BLOCK as usize;
         let give = |task: &mut Task, bytes: &[u8]| {
             if task.failed.is_none() && !bytes.is_empty() {
@@ -199,10 +208,9 @@ impl Session {
     }
 
     fn finish<W: Write>(&mut self, task: Task, out: &mut Outbox<W>) -> io::Result<()> {
-        let ending = match (&self.nexus, task.failed) {
-            (_, Some(sense)) => Ending::Check(sense),
-            (Some(nexus), None) => nexus.finish(&task.transfer, &task.held),
-            (None, None) => Ending::Good,
+        let ending = match task.failed {
+            Some(sense) => Ending::Check(sense),
+            None => self.units[task.unit].finish(&task.transfer, &task.held),
         };
         let residual = Residual::between(task.expected, task.transfer.need);
         self.end(task.itt, ending, residual, task.r2t_sn, out)

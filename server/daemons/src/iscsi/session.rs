@@ -2,12 +2,12 @@
 //! into the outbox. No socket and no clock; the disk is reached through the nexus.
 
 use super::{
-    data::{MAX_TASKS, Task},
+    data::{MAX_TASKS, Origin, Task},
     discovery::{Pending, Targets},
     frame::{MAX_SEGMENT_OUT, Outbox},
     params::Params,
     reply::{Numbers, Reply, Residual},
-    scsi::{Cdb, Ending, Nexus, Plan, SENSE_LEN, status},
+    scsi::{self, Cdb, Ending, Nexus, Plan, SENSE_LEN, status},
     wire::{NO_TAG, Pdu, Request, TaskFunction},
 };
 use std::io::{self, Write};
@@ -32,8 +32,8 @@ const MUTE_SILENCES: u32 = 25;
 /// One session in its full feature phase.
 pub struct Session {
     pub(super) params: Params,
-    /// None in a discovery session.
-    pub(super) nexus: Option<Nexus>,
+    /// Its place on each unit of the target, by their numbers; none in a discovery session.
+    pub(super) units: Vec<Nexus>,
     pub(super) stat_sn: u32,
     exp_cmd_sn: u32,
     max_cmd_sn: u32,
@@ -55,14 +55,14 @@ impl Session {
     /// A session after its login, with the sequence numbers that go on from there.
     pub fn new(
         params: Params,
-        nexus: Option<Nexus>,
+        units: Vec<Nexus>,
         targets: Targets,
         stat_sn: u32,
         exp_cmd_sn: u32,
     ) -> Self {
         Session {
             params,
-            nexus,
+            units,
             stat_sn,
             exp_cmd_sn,
             max_cmd_sn: exp_cmd_sn.wrapping_add(MAX_TASKS - 1),
@@ -226,23 +226,40 @@ impl Session {
         data: &[u8],
         out: &mut Outbox<W>,
     ) -> io::Result<()> {
-        let Some(nexus) = &self.nexus else {
+        if self.units.is_empty() {
             // Discovery sessions have no disk (section 4.3).
             let header = pdu.encode(data.len());
             return self.reply(Reply::Reject { reason: 0x04 }, &header, out);
+        }
+        let (unit, plan) = match self.place(pdu.lun) {
+            Some(unit) => (unit, self.units[unit].begin(cdb)),
+            // No plan for an absent one touches a unit.
+            None => (0, scsi::absent(cdb)),
         };
-        let lun_ok = lun_of(pdu.lun) == Some(nexus.unit().lun());
-        match nexus.begin(cdb, lun_ok) {
+        match plan {
             Plan::End(ending) => {
                 let expected = way.read.max(way.write);
                 self.end(pdu.itt, ending, Residual::between(expected, 0), 0, out)
             }
             Plan::Data(bytes) => self.data_in(pdu.itt, way.read, &bytes, out),
-            Plan::Read { offset, len } => self.read(pdu.itt, way.read, offset, len, out),
+            Plan::Read { offset, len } => self.read(pdu.itt, unit, way.read, (offset, len), out),
             Plan::Receive(transfer) => {
-                self.receive(pdu.itt, pdu.lun, transfer, way.write, way.last, data, out)
+                let from = Origin {
+                    itt: pdu.itt,
+                    lun: pdu.lun,
+                    unit,
+                };
+                self.receive(from, transfer, way.write, way.last, data, out)
             }
         }
+    }
+
+    /// Which of its units an eight-byte LUN names.
+    fn place(&self, lun: u64) -> Option<usize> {
+        let lun = lun_of(lun)?;
+        self.units
+            .iter()
+            .position(|nexus| nexus.unit().lun() == lun)
     }
 
     /// Ends a command with a response of its own.
@@ -298,9 +315,9 @@ impl Session {
     fn read<W: Write>(
         &mut self,
         itt: u32,
+        unit: usize,
         expected: u32,
-        offset: u64,
-        len: u64,
+        (offset, len): (u64, u64),
         out: &mut Outbox<W>,
     ) -> io::Result<()> {
         let residual = Residual::between(expected, len);
@@ -314,10 +331,7 @@ impl Session {
             // The disk gives whole blocks; of the last one only a part may be wanted.
             let whole = piece.len.next_multiple_of(BLOCK as usize);
             let slot = out.slot(whole)?;
-            let read = match &self.nexus {
-                Some(nexus) => nexus.read(offset + u64::from(piece.offset), slot),
-                None => Ok(()),
-            };
+            let read = self.units[unit].read(offset + u64::from(piece.offset), slot);
             if let Err(sense) = read {
                 let residual = Residual::between(expected, piece.offset.into());
                 return self.end(itt, Ending::Check(sense), residual, piece.sn, out);
@@ -369,42 +383,35 @@ impl Session {
         const NO_SUCH_TASK: u8 = 1;
         const NO_SUCH_LUN: u8 = 2;
         const NOT_SUPPORTED: u8 = 5;
-        let whole_target = matches!(
-            function,
-            TaskFunction::TargetWarmReset | TaskFunction::TargetColdReset
-        );
-        let lun_ok = match &self.nexus {
-            Some(nexus) => lun_of(pdu.lun) == Some(nexus.unit().lun()) || whole_target,
-            None => false,
-        };
+        let has_units = !self.units.is_empty();
         let mut flow = Flow::Continue;
-        let response = match function {
-            _ if !lun_ok => NO_SUCH_LUN,
-            TaskFunction::AbortTask => {
-                // What does not wait for data is answered already, within the same turn.
-                let waits = self.tasks.iter().any(|t| t.itt == referenced);
-                self.tasks.retain(|t| t.itt != referenced);
-                if waits { COMPLETE } else { NO_SUCH_TASK }
-            }
-            TaskFunction::AbortTaskSet | TaskFunction::ClearTaskSet => {
+        let response = match (function, self.place(pdu.lun)) {
+            (TaskFunction::TargetWarmReset | TaskFunction::TargetColdReset, _) if has_units => {
                 self.tasks.clear();
-                COMPLETE
-            }
-            TaskFunction::LogicalUnitReset
-            | TaskFunction::TargetWarmReset
-            | TaskFunction::TargetColdReset => {
-                self.tasks.clear();
-                if let Some(nexus) = &self.nexus {
-                    nexus.reset();
-                }
+                self.units.iter().for_each(Nexus::reset);
                 if function == TaskFunction::TargetColdReset {
                     flow = Flow::CloseTarget;
                 }
                 COMPLETE
             }
-            TaskFunction::ClearAca | TaskFunction::TaskReassign | TaskFunction::Other(_) => {
-                NOT_SUPPORTED
+            (_, None) => NO_SUCH_LUN,
+            (TaskFunction::AbortTask, Some(unit)) => {
+                // What does not wait for data is answered already, within the same turn.
+                let is_it = |t: &Task| t.itt == referenced && t.unit == unit;
+                let waits = self.tasks.iter().any(is_it);
+                self.tasks.retain(|t| !is_it(t));
+                if waits { COMPLETE } else { NO_SUCH_TASK }
             }
+            (TaskFunction::AbortTaskSet | TaskFunction::ClearTaskSet, Some(unit)) => {
+                self.tasks.retain(|t| t.unit != unit);
+                COMPLETE
+            }
+            (TaskFunction::LogicalUnitReset, Some(unit)) => {
+                self.tasks.retain(|t| t.unit != unit);
+                self.units[unit].reset();
+                COMPLETE
+            }
+            _ => NOT_SUPPORTED,
         };
         let itt = pdu.itt;
         self.reply(Reply::TaskManagement { itt, response }, &[], out)?;
@@ -500,3 +507,6 @@ impl Cutter {
 #[cfg(test)]
 #[path = "session_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "units_tests.rs"]
+mod units_tests;

@@ -7,18 +7,26 @@ use crate::iscsi::{
     testing::{Dice, export},
     wire::Bhs,
 };
+use std::sync::Arc;
 
 /// A session with its outbox, and what an initiator keeps.
-struct Rig {
-    session: Session,
+pub(super) struct Rig {
+    pub(super) session: Session,
     cmd_sn: u32,
-    itt: u32,
+    pub(super) itt: u32,
+    /// The unit that commands go to.
+    pub(super) lun: u64,
 }
 
-type Got = (Bhs, Vec<u8>);
+pub(super) type Got = (Bhs, Vec<u8>);
 
 impl Rig {
     fn new(change: impl FnOnce(&mut Params)) -> Rig {
+        Rig::on(&Unit::all(&export(4096), |_| None), 1, change)
+    }
+
+    /// A session of its own on these units; `isid` tells it from the others on them.
+    pub(super) fn on(units: &[Arc<Unit>], isid: u8, change: impl FnOnce(&mut Params)) -> Rig {
         let mut params = Params {
             their_segment: 8192,
             our_segment: 262_144,
@@ -26,21 +34,22 @@ impl Rig {
             ..Params::default()
         };
         change(&mut params);
-        let nexus = Unit::new(&export(4096)).join("iqn.i", [1; 6]);
+        let units = units.iter().map(|unit| unit.join("iqn.i", [isid; 6]));
         let targets = Targets {
             names: vec!["iqn.2026-11.test:a".into()],
             own: Some("iqn.2026-11.test:a".into()),
             portal: "127.0.0.1:3260".into(),
         };
-        let session = Session::new(params, Some(nexus), targets, 1, 1);
+        let session = Session::new(params, units.collect(), targets, 1, 1);
         Rig {
             session,
             cmd_sn: 1,
             itt: 0,
+            lun: 0,
         }
     }
 
-    fn send(&mut self, pdu: &Pdu, data: &[u8]) -> (Flow, Vec<Got>) {
+    pub(super) fn send(&mut self, pdu: &Pdu, data: &[u8]) -> (Flow, Vec<Got>) {
         let mut wire = Vec::new();
         let mut out = Outbox::new(&mut wire);
         let flow = self.session.handle(pdu, data, &mut out).unwrap();
@@ -48,13 +57,13 @@ impl Rig {
         (flow, replies(&wire))
     }
 
-    fn pdu(&mut self, request: Request) -> Pdu {
+    pub(super) fn pdu(&mut self, request: Request) -> Pdu {
         self.itt += 1;
         let cmd_sn = self.cmd_sn;
         self.cmd_sn += 1;
         Pdu {
             immediate: false,
-            lun: 0,
+            lun: self.lun << 48,
             itt: self.itt,
             cmd_sn,
             exp_stat_sn: 1,
@@ -62,7 +71,14 @@ impl Rig {
         }
     }
 
-    fn command(&mut self, cdb: &[u8], read: u32, write: u32, last: bool, data: &[u8]) -> Vec<Got> {
+    pub(super) fn command(
+        &mut self,
+        cdb: &[u8],
+        read: u32,
+        write: u32,
+        last: bool,
+        data: &[u8],
+    ) -> Vec<Got> {
         let mut block = [0; 16];
         block[..cdb.len()].copy_from_slice(cdb);
         let pdu = self.pdu(Request::Scsi {
@@ -75,7 +91,7 @@ impl Rig {
         self.send(&pdu, data).1
     }
 
-    fn data_out(
+    pub(super) fn data_out(
         &mut self,
         ttt: u32,
         data_sn: u32,
@@ -92,7 +108,7 @@ impl Rig {
         let itt = self.itt;
         let pdu = Pdu {
             immediate: false,
-            lun: 0,
+            lun: self.lun << 48,
             itt,
             cmd_sn: 0,
             exp_stat_sn: 0,
@@ -113,11 +129,11 @@ fn replies(mut wire: &[u8]) -> Vec<Got> {
     got
 }
 
-fn write10(lba: u8, blocks: u8) -> [u8; 10] {
+pub(super) fn write10(lba: u8, blocks: u8) -> [u8; 10] {
     [0x2a, 0, 0, 0, 0, lba, 0, 0, blocks, 0]
 }
 
-fn read10(lba: u8, blocks: u8) -> [u8; 10] {
+pub(super) fn read10(lba: u8, blocks: u8) -> [u8; 10] {
     [0x28, 0, 0, 0, 0, lba, 0, 0, blocks, 0]
 }
 

@@ -1,6 +1,6 @@
 //! What the tests of this folder share: a disk in memory and a generator of mutated bytes.
 
-use engine::export::{BlockDevice, Export};
+use engine::export::{BlockDevice, DataDisk, Export};
 use std::{
     io,
     sync::{Arc, Mutex, PoisonError},
@@ -60,8 +60,23 @@ pub fn export(blocks: usize) -> Export {
         serial: "S1".into(),
         naa: 0x3000_0000_0000_0001,
         device: Ram::new(blocks),
+        data: Vec::new(),
         chap: None,
         initiator: None,
+    }
+}
+
+/// The same with data disks of so many blocks beside it, from unit 1 on.
+pub fn export_with(blocks: usize, data: &[usize]) -> Export {
+    let disk = |(lun, blocks): (u16, &usize)| DataDisk {
+        lun,
+        serial: format!("D{lun}"),
+        naa: 0x3000_0000_0000_0001 + u64::from(lun),
+        device: Ram::new(*blocks),
+    };
+    Export {
+        data: (1..).zip(data).map(disk).collect(),
+        ..export(blocks)
     }
 }
 

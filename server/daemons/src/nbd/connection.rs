@@ -248,6 +248,7 @@ fn enter(
     };
     // Another disk may have been published under the name since it was looked up.
     let current = server.exports.offered(&export.target);
+    let current = current.and_then(|current| current.unit(export.lun));
     if !current.is_some_and(|c| Arc::ptr_eq(&c.device, &export.device)) {
         return Err((entry, Refusal::Busy));
     }

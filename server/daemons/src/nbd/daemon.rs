@@ -5,7 +5,7 @@ use super::{
     handshake::{Found, Names},
 };
 use crate::threads::{Connections, Serve};
-use engine::export::{Exports, Refusal, SessionObserver};
+use engine::export::{Export, Exports, Refusal, SessionObserver};
 use std::{
     net::{IpAddr, SocketAddr, TcpStream},
     sync::Arc,
@@ -46,7 +46,7 @@ impl Default for Limits {
 /// The disk that is a caller's own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Own {
-    /// The export's name: that of the computer.
+    /// The export's name: that of the computer. Its data disks have `/` and their number after it.
     pub name: String,
     /// The target under which the registry has it.
     pub target: String,
@@ -121,26 +121,52 @@ impl Visitor<'_> {
     }
 }
 
+/// The computer's name and the number of its disk, as in `pc-1` and `pc-1/2`; no number for what is none.
+fn unit_of(name: &str) -> (&str, Option<u16>) {
+    match name.split_once('/') {
+        None => (name, Some(0)),
+        Some((computer, number)) => {
+            let number = number.parse().ok().filter(|n| *n > 0);
+            (computer, number)
+        }
+    }
+}
+
+/// The name of the export of that disk of a computer.
+fn name_of(computer: &str, lun: u16) -> String {
+    match lun {
+        0 => computer.to_owned(),
+        lun => format!("{computer}/{lun}"),
+    }
+}
+
 impl Names for Visitor<'_> {
     fn find(&self, name: &str) -> Result<Found, Refusal> {
         let Some(own) = self.server.door.own(self.peer) else {
             return Err(Refusal::Stranger);
         };
-        if !name.is_empty() && !name.eq_ignore_ascii_case(&own.name) {
-            return Err(match self.server.door.is_known(name) {
+        let (computer, lun) = unit_of(name);
+        if !computer.is_empty() && !computer.eq_ignore_ascii_case(&own.name) {
+            return Err(match self.server.door.is_known(computer) {
                 true => Refusal::NotYours,
                 false => Refusal::NoSuchName,
             });
         }
         let export = self.server.exports.offered(&own.target);
-        let name = own.name;
-        export
-            .map(|export| Found { name, export })
-            .ok_or(Refusal::NoSuchTarget)
+        let export = export.ok_or(Refusal::NoSuchTarget)?;
+        let lun = lun.ok_or(Refusal::NoSuchName)?;
+        Ok(Found {
+            name: name_of(&own.name, lun),
+            export: export.unit(lun).ok_or(Refusal::NoSuchName)?,
+        })
     }
 
     fn list(&self) -> Vec<String> {
-        let own = self.find("").ok();
-        own.into_iter().map(|found| found.name).collect()
+        let Some(own) = self.server.door.own(self.peer) else {
+            return Vec::new();
+        };
+        let export = self.server.exports.offered(&own.target);
+        let luns = export.iter().flat_map(Export::luns);
+        luns.map(|lun| name_of(&own.name, lun)).collect()
     }
 }

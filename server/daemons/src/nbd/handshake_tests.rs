@@ -48,6 +48,7 @@ impl Names for One {
                     serial: "S1".into(),
                     naa: 0x3000_0000_0000_0001,
                     device: Arc::new(Unread),
+                    data: Vec::new(),
                     chap: None,
                     initiator: None,
                 },

@@ -1,7 +1,9 @@
 //! An NBD server over loopback for tests, and who may open what there.
 
 use daemons::nbd::{Doorkeeper, Limits, NbdServer, Own, serve};
-use engine::export::{BlockDevice, Export, Exports, Refusal, SessionInfo, SessionObserver};
+use engine::export::{
+    BlockDevice, DataDisk, Export, Exports, Refusal, SessionInfo, SessionObserver,
+};
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
@@ -126,12 +128,29 @@ impl Server {
     }
 
     pub fn publish(&self, target: &str, device: Arc<dyn BlockDevice>) {
+        self.publish_with(target, device, Vec::new());
+    }
+
+    /// With data disks, 1 and up.
+    pub fn publish_with(
+        &self,
+        target: &str,
+        device: Arc<dyn BlockDevice>,
+        data: Vec<Arc<dyn BlockDevice>>,
+    ) {
+        let disk = |(lun, device): (u16, Arc<dyn BlockDevice>)| DataDisk {
+            lun,
+            serial: format!("NSBDATA{lun}"),
+            naa: 0x3000_0000_0000_0001 + u64::from(lun),
+            device,
+        };
         self.exports.publish(Export {
             target: target.into(),
             lun: 0,
             serial: "NSB0001".into(),
             naa: 0x3000_0000_0000_0001,
             device,
+            data: (1..).zip(data).map(disk).collect(),
             chap: None,
             initiator: Some("iqn.2026-11.test:nobody".into()),
         });

@@ -103,6 +103,7 @@ impl Boots {
         inner.disks.offer_existing();
         inner.disks.tell_of_left()?;
         inner.disks.go_with_their_clients();
+        inner.disks.go_with_their_lists();
         inner.join_clients();
         Ok(Boots { inner })
     }

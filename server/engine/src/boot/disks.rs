@@ -12,14 +12,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use store::ClientRecord;
+use store::{ClientRecord, ImageRecord};
 use tokio::sync::OwnedMutexGuard;
-use types::{ClientId, ClientState, ImageId, OverlayMode};
+use types::{ClientId, ClientState, DiskId, OverlayMode};
 
-/// Held while the disk of a client is made ready.
+/// Held while the disks of a client are made ready.
 type Turns = Mutex<HashMap<ClientId, Arc<tokio::sync::Mutex<()>>>>;
 
-/// Every client's disk. Cheap to clone.
+/// Every client's disks. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Disks {
     pub(super) clients: Clients,
@@ -44,11 +44,11 @@ impl Disks {
         }
     }
 
-    /// Makes the disk of a client ready for a boot that begins now, and offers it. None when no image
+    /// Makes the disks of a client ready for a boot that begins now, and offers them. None when no image
     /// is chosen.
     ///
     /// # Errors
-    /// When image or overlay can't be had, or something still writes to it.
+    /// When an image or overlay can't be had, or something still writes to one.
     pub async fn prepare(&self, client: &Arc<ClientRecord>) -> Result<Option<Export>> {
         // Firmware asks twice when an answer is slow: the second one waits for the first, and is
         // forgotten when its connection goes meanwhile.
@@ -61,14 +61,14 @@ impl Disks {
             hint: "It is tried again by itself; a job may be making a version of it.".into(),
         })?;
         let client = self.clients.get(client.id).unwrap_or(client.clone());
-        let Some(image) = client.image_id else {
+        if client.image_id.is_none() {
             return Ok(None);
-        };
+        }
         let secret = self.clients.disk_secret_or_new(&client).await?;
         let disks = self.clone();
         let prepared = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            disks.make_ready(&client, image, secret)
+            disks.make_ready(&client, secret)
         });
         let broke = |e| Error::Internal(format!("preparing a disk broke off: {e}"));
         prepared.await.map_err(broke)?.map(Some)
@@ -76,11 +76,7 @@ impl Disks {
 
     /// Alone with the disk of a client, until it is dropped.
     pub(super) async fn turn(&self, client: ClientId) -> OwnedMutexGuard<()> {
-        let turn = {
-            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-            turns.entry(client).or_default().clone()
-        };
-        turn.lock_owned().await
+        turn_in(&self.turns, client).lock_owned().await
     }
 
     /// The same for who does not wait.
@@ -88,8 +84,7 @@ impl Disks {
     /// # Errors
     /// [`Error::Conflict`] while a boot makes it ready or a version is made of it.
     pub(super) fn turn_now(&self, client: &ClientRecord) -> Result<OwnedMutexGuard<()>> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = turns.entry(client.id).or_default().clone();
+        let turn = turn_in(&self.turns, client.id);
         turn.try_lock_owned().map_err(|_| {
             Error::conflict(
                 Area::Client,
@@ -99,29 +94,34 @@ impl Disks {
         })
     }
 
-    /// Puts the disk of a client on the version that it is to start from. What is to be kept stays on the
+    /// The image of a disk of a client.
+    pub(super) fn image_of(&self, client: &ClientRecord, disk: DiskId) -> Option<Arc<ImageRecord>> {
+        self.images.get(disk.data.or(client.image_id)?)
+    }
+
+    /// Puts a disk of a client on the version that it is to start from. What is to be kept stays on the
     /// version that it was written on.
-    fn put_on_version(&self, client: &ClientRecord, image: ImageId) -> Result<()> {
-        let image = self.images.get(image);
+    fn put_on_version(&self, client: &ClientRecord, disk: DiskId) -> Result<()> {
+        let image = self.image_of(client, disk);
         let image = image.ok_or_else(|| Error::not_found(Area::Image, client.name.clone()))?;
         let channel = self.clients.channel_of(client);
         let (version, is_superclient) = self.images.start_of(&image, client.id, channel);
-        if !self.keeps(client) && !is_superclient {
-            return self.storage.reset_overlay(client.id, version);
+        if !self.keeps(client, disk) && !is_superclient {
+            return self.storage.reset_overlay(disk, version);
         }
-        let on = self.storage.overlay_version(client.id)?;
+        let on = self.storage.overlay_version(disk)?;
         let on = on.and_then(|on| image.versions.iter().find(|v| v.id == on));
         // What holds nothing has nothing to keep, and goes along with the channel: unless it was put where it is.
         let stays = on.is_some_and(|on| on.snapshot_of == Some(client.id));
-        match stays || on.is_some() && !self.storage.is_untouched(client.id)? {
+        match stays || on.is_some() && !self.storage.is_untouched(disk)? {
             true => Ok(()),
-            false => self.storage.ensure_overlay(client.id, version),
+            false => self.storage.ensure_overlay(disk, version),
         }
     }
 
-    /// Whether a client keeps what it writes: because that was said, or its image is its own.
-    pub(super) fn keeps(&self, client: &ClientRecord) -> bool {
-        let image = client.image_id.and_then(|id| self.images.get(id));
+    /// Whether a client keeps what it writes there: because that was said, or the image is its own.
+    pub(super) fn keeps(&self, client: &ClientRecord, disk: DiskId) -> bool {
+        let image = self.image_of(client, disk);
         client.mode == OverlayMode::Keep || image.is_some_and(|image| image.is_private)
     }
 
@@ -132,7 +132,7 @@ impl Disks {
         let (version, is_superclient) = self.images.start_of(&image, client.id, channel);
         let number = image.versions.iter().find(|v| v.id == version)?.number;
         let name = &image.name;
-        Some(match (is_superclient, self.keeps(client)) {
+        let words = match (is_superclient, self.keeps(client, client.id.into())) {
             (true, _) => {
                 format!("the image {name}, version {number} and what its superclient has changed")
             }
@@ -142,19 +142,28 @@ impl Disks {
             (false, false) => {
                 format!("the image {name}, version {number} ({channel}), fresh at each boot")
             }
+        };
+        let data = client
+            .data_disks
+            .iter()
+            .filter_map(|id| self.images.get(*id));
+        let data: Vec<_> = data.map(|image| image.name.clone()).collect();
+        Some(match data.is_empty() {
+            true => words,
+            false => format!("{words}; beside it, as data disks: {}", data.join(", ")),
         })
     }
 
-    /// On a thread that may wait: for a session that ends, and for the disk.
-    fn make_ready(&self, client: &ClientRecord, image: ImageId, secret: Secret) -> Result<Export> {
+    /// On a thread that may wait: for a session that ends, for the disks and for the database.
+    fn make_ready(&self, client: &ClientRecord, secret: Secret) -> Result<Export> {
         /// A session that was cut off finishes its last request within this, or is a dead machine's.
         const DRAIN: Duration = Duration::from_secs(5);
         let target = identity::target(client.id);
         // The machine starts anew: whatever ran on it does not any more.
         self.exports.close_sessions(&target);
         let drained = self.exports.drained(&target, DRAIN);
-        let keeps = self.keeps(client) || self.images.changed_by(client.id).is_some();
-        if !drained && keeps {
+        let stays = |disk| self.keeps(client, disk) || self.images.is_changed_on(client, disk);
+        if !drained && client.next_disks().any(stays) {
             // What is still on its way would be written over what the new boot writes.
             return Err(Error::Unavailable {
                 area: Area::Disk,
@@ -162,16 +171,21 @@ impl Disks {
                 hint: "It is tried again by itself.".into(),
             });
         }
-        self.put_on_version(client, image)?;
-        self.limit(client);
-        let device = self.storage.open_overlay(client.id)?;
-        let export = identity::export(client, secret, device);
+        for disk in client.next_disks() {
+            self.put_on_version(client, disk)?;
+        }
+        for disk in client.disks_let_go() {
+            self.storage.remove_overlay(disk)?;
+        }
+        let export = self.open(&self.clients.give_disks(client)?, secret)?;
         self.exports.publish(export.clone());
         match self.clients.get(client.id) {
             // Removed meanwhile: nothing would ever take disk and export away.
             None => {
                 self.exports.withdraw(&target);
-                self.storage.remove_overlay(client.id)?;
+                for disk in client.next_disks() {
+                    self.storage.remove_overlay(disk)?;
+                }
                 Err(Error::not_found(Area::Client, client.id))
             }
             Some(now) if now.state == ClientState::Retired => {
@@ -184,6 +198,27 @@ impl Disks {
             }
             Some(_) => Ok(export),
         }
+    }
+
+    /// The disks that the last boot of a client was given, as they are offered. A data disk that can't be opened is
+    /// left out: what runs there does not lose the others.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it has no disk to start from; when that can't be opened.
+    pub(super) fn open(&self, client: &ClientRecord, secret: Secret) -> Result<Export> {
+        client.disks().for_each(|disk| _ = self.limit(client, disk));
+        let device = self.storage.open_overlay(client.id.into())?;
+        let mut data = Vec::new();
+        for (lun, image) in (1..).zip(client.given_disks.iter().copied()) {
+            match self.storage.open_overlay(DiskId::data(client.id, image)) {
+                Ok(device) => data.push(identity::data_disk(client.id, (lun, image), device)),
+                Err(Error::NotFound { .. }) => {} // removed by hand since
+                Err(error) => {
+                    tracing::error!(client = %client.name, lun, %error, "a data disk can't be offered")
+                }
+            }
+        }
+        Ok(identity::export(client, secret, device, data))
     }
 
     /// After a restart of the server, guests look for the disks that they run from.
@@ -206,17 +241,23 @@ impl Disks {
     /// What a stop in the middle of a removal left behind. Not removed here: after the return of an
     /// older database, the same disks are somebody's.
     pub fn tell_of_left(&self) -> Result<()> {
-        for id in self.storage.overlays()? {
-            if self.clients.get(id).is_none() {
+        for disk in self.storage.overlays()? {
+            if self.is_orphan(disk) {
                 tracing::warn!(
-                    "the disk overlays/{id}.* belongs to no computer; remove its files by hand when nobody misses it"
+                    "the disk overlays/{disk}.* belongs to no computer; remove its files by hand when nobody misses it"
                 );
             }
         }
         Ok(())
     }
 
-    /// A client that is removed takes its disk along; one that is retired keeps it, and can't use it
+    /// Whether no computer has this disk, or had it at its last boot.
+    pub(super) fn is_orphan(&self, disk: DiskId) -> bool {
+        let client = self.clients.get(disk.client);
+        !client.is_some_and(|client| client.disks().any(|its| its == disk))
+    }
+
+    /// A client that is removed takes its disks along; one that is retired keeps it, and can't use it
     /// once it has let go of it: the disk of a running computer is not pulled.
     pub fn go_with_their_clients(&self) {
         let offered = self.exports.clone();
@@ -233,11 +274,11 @@ impl Disks {
             exports.withdraw(&identity::target(client.id));
             let (storage, id, name) = (storage.clone(), client.id, client.name.clone());
             let images = images.clone();
-            // Not here: this is the database's thread, and the file may be huge.
+            // Not here: this is the database's thread, and the files may be huge.
             runtime.spawn(async move {
-                let removed = blocking(move || storage.remove_overlay(id)).await;
+                let removed = blocking(move || remove_all(storage.as_ref(), id, |_| true)).await;
                 if let Err(error) = removed {
-                    tracing::error!(client = %name, %error, "its overlay could not be removed");
+                    tracing::error!(client = %name, %error, "its overlays could not be removed");
                 }
                 if let Err(error) = images.forget_snapshots(&By::system("clients"), id).await {
                     tracing::error!(client = %name, %error, "the snapshots of its disk could not be removed; do it by hand");
@@ -245,6 +286,57 @@ impl Disks {
             });
         });
     }
+
+    /// A data disk that is taken from a computer goes with what was written there: at once when the computer is
+    /// off, else at its next boot.
+    pub fn go_with_their_lists(&self) {
+        let (exports, storage, turns) = (
+            self.exports.clone(),
+            self.storage.clone(),
+            self.turns.clone(),
+        );
+        let runtime = tokio::runtime::Handle::current();
+        self.clients.on_let_go(move |client| {
+            let client = client.clone();
+            let turn = turn_in(&turns, client.id);
+            // Before a boot that comes right after, if it can be.
+            let now = turn.clone().try_lock_owned();
+            let (exports, storage) = (exports.clone(), storage.clone());
+            runtime.spawn(async move {
+                let _turn = match now {
+                    Ok(turn) => turn,
+                    Err(_) => turn.lock_owned().await,
+                };
+                if super::superclient::require_off(&exports, &client).is_err() {
+                    return;
+                }
+                // What is left of it is offered again at once, when it holds anything.
+                exports.withdraw_idle(&identity::target(client.id));
+                let (id, name) = (client.id, client.name.clone());
+                let is_gone = move |disk| !client.next_disks().any(|its| its == disk);
+                let removed = move || remove_all(storage.as_ref(), id, is_gone);
+                if let Err(error) = blocking(removed).await {
+                    tracing::error!(client = %name, %error, "what a data disk held could not be removed");
+                }
+            });
+        });
+    }
+}
+
+/// Removes the overlays of a client that `gone` says.
+fn remove_all(
+    storage: &dyn StorageBackend,
+    client: ClientId,
+    gone: impl Fn(DiskId) -> bool,
+) -> Result<()> {
+    let all = storage.overlays()?.into_iter();
+    all.filter(|disk| disk.client == client && gone(*disk))
+        .try_for_each(|disk| storage.remove_overlay(disk))
+}
+
+fn turn_in(turns: &Turns, client: ClientId) -> Arc<tokio::sync::Mutex<()>> {
+    let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
+    turns.entry(client).or_default().clone()
 }
 
 #[cfg(test)]
@@ -272,7 +364,7 @@ mod tests {
         let mut sink = disks.storage.begin_import(version).unwrap();
         sink.write(&[7; 512]).unwrap();
         sink.finish().unwrap();
-        disks.storage.ensure_overlay(id, version).unwrap();
+        disks.storage.ensure_overlay(id.into(), version).unwrap();
         let is_offered = || {
             let (target, initiator) = (identity::target(id), identity::initiator(id));
             engine.exports().lookup(&target, &initiator).is_ok()

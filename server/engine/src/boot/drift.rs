@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 use store::ClientRecord;
-use types::{ClientId, ClientState};
+use types::{ClientId, ClientState, DiskId};
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_secs(15);
@@ -105,15 +105,15 @@ type Told = BTreeMap<ClientId, String>;
 impl Disks {
     /// One look; what could not be mended. `told` is what the look before could not.
     fn mend(&self, told: &Told) -> Result<Told> {
-        let files: BTreeSet<_> = self.storage.overlays()?.into_iter().collect();
-        let mut ids = files.clone();
+        let files: BTreeSet<DiskId> = self.storage.overlays()?.into_iter().collect();
+        let mut ids: BTreeSet<_> = files.iter().map(|disk| disk.client).collect();
         ids.extend(self.clients.list().iter().map(|c| c.id));
         let offers = self.exports.offers();
         let targets = offers.iter().map(|o| &o.export.target);
         ids.extend(targets.filter_map(|target| identity::client_of(target)));
         let mut left = Told::new();
         for id in ids {
-            let suspect = wanted(self.found(id, files.contains(&id)));
+            let suspect = wanted(self.found(id, files.contains(&id.into())));
             let Some(why) = suspect.and_then(|_| self.mend_one(id)) else {
                 continue;
             };
@@ -132,8 +132,14 @@ impl Disks {
             is_offered: self.exports.offered(&target).is_some(),
             is_used: self.exports.in_use(&target),
             has_files,
-            holds: self.storage.overlay_bytes(id) > 0,
+            holds: self.storage.overlay_bytes(id.into()) > 0 || has_files && self.data_holds(id),
         }
+    }
+
+    /// Whether anything was written to a data disk of that client.
+    fn data_holds(&self, id: ClientId) -> bool {
+        let holds = |disk: DiskId| disk.data.is_some() && self.storage.overlay_bytes(disk) > 0;
+        self.clients.get(id).is_some_and(|c| c.disks().any(holds))
     }
 
     /// Looks again, alone with that disk, and mends it; why it could not.
@@ -149,7 +155,7 @@ impl Disks {
             Ok(files) => files,
             Err(error) => return Some(error.to_string()),
         };
-        let action = wanted(self.found(id, files.contains(&id)))?;
+        let action = wanted(self.found(id, files.contains(&id.into())))?;
         let done = self.act(id, client.as_deref(), action);
         let name = client.as_deref().map_or("a removed computer", |c| &c.name);
         match (&done, action) {
@@ -181,7 +187,7 @@ impl Disks {
             }
             Action::Forget => {
                 self.exports.withdraw(&target);
-                self.storage.remove_overlay(id)?;
+                self.storage.remove_overlay(id.into())?;
                 client.into_iter().for_each(|c| self.clients.touch(c.mac));
                 Ok(())
             }
@@ -189,21 +195,18 @@ impl Disks {
         }
     }
 
-    /// Offers the overlay that a client has.
+    /// Offers the overlays that a client has.
     ///
     /// # Errors
     /// [`Error::NotFound`] when it has none; when it or the client's secret can't be opened.
     pub(super) fn offer(&self, client: &ClientRecord) -> Result<()> {
-        self.limit(client);
-        let device = self.storage.open_overlay(client.id)?;
         let secret = self.clients.disk_secret(client);
         let secret = secret.map_err(|why| Error::Unavailable {
             area: Area::Disk,
             message: format!("its secret can't be opened: {why}"),
             hint: "Its next boot gives it another one.".into(),
         })?;
-        self.exports
-            .publish(identity::export(client, secret, device));
+        self.exports.publish(self.open(client, secret)?);
         Ok(())
     }
 }

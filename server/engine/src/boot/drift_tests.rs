@@ -115,7 +115,10 @@ impl Fixture {
         let mut sink = self.disks.storage.begin_import(version).unwrap();
         sink.write(&[7; 8192]).unwrap();
         sink.finish().unwrap();
-        self.disks.storage.ensure_overlay(id, version).unwrap();
+        self.disks
+            .storage
+            .ensure_overlay(id.into(), version)
+            .unwrap();
         self.disks.offer_existing();
         let export = self.disks.exports.offered(&identity::target(id)).unwrap();
         export.device.write_at(0, &[1; 4096]).unwrap();
@@ -143,9 +146,9 @@ async fn what_was_left_withdrawn_is_offered_again_and_what_was_begun_anew_is_not
     drop(turn);
     assert!(f.mend().is_empty() && f.is_offered(id));
     // As a discard does.
-    let on = f.disks.storage.overlay_version(id).unwrap().unwrap();
+    let on = f.disks.storage.overlay_version(id.into()).unwrap().unwrap();
     f.disks.exports.withdraw(&identity::target(id));
-    f.disks.storage.reset_overlay(id, on).unwrap();
+    f.disks.storage.reset_overlay(id.into(), on).unwrap();
     assert!(
         f.mend().is_empty() && !f.is_offered(id),
         "until its next boot"
@@ -160,9 +163,9 @@ async fn files_that_a_hand_took_away_are_not_offered() {
         std::fs::remove_file(entry.unwrap().path()).unwrap();
     }
     assert!(f.mend().is_empty() && !f.is_offered(id));
-    assert_eq!(f.disks.storage.overlay_bytes(id), 0);
+    assert_eq!(f.disks.storage.overlay_bytes(id.into()), 0);
     assert!(
-        f.disks.storage.is_untouched(id).unwrap(),
+        f.disks.storage.is_untouched(id.into()).unwrap(),
         "the next boot begins anew"
     );
 }

@@ -2,7 +2,10 @@
 
 #![cfg(test)]
 
-use crate::{Admin, Engine, EngineConfig, Error, export::BlockDevice};
+use crate::{
+    Admin, Engine, EngineConfig, Error,
+    export::{BlockDevice, Export},
+};
 use bytes::Bytes;
 use std::sync::Arc;
 use types::{
@@ -23,12 +26,7 @@ pub async fn evening() -> Evening {
     });
     let engine = engine.unwrap();
     let me = engine.as_itself("test");
-    let mut import = me
-        .begin_import(crate::images::NewImport::new("game", None))
-        .await
-        .unwrap();
-    import.write(Bytes::from(vec![1; 64 * 1024])).await.unwrap();
-    import.finish().await.unwrap();
+    import(&me, "game", vec![1; 64 * 1024]).await;
     let row = CreateGroupParams {
         name: "row-1".into(),
         channel: Channel::Test,
@@ -51,13 +49,26 @@ pub async fn evening() -> Evening {
     evening
 }
 
+/// An image that holds these bytes.
+pub async fn import(me: &Admin, name: &str, disk: Vec<u8>) {
+    let new = crate::images::NewImport::new(name, None);
+    let mut import = me.begin_import(new).await.unwrap();
+    import.write(Bytes::from(disk)).await.unwrap();
+    import.finish().await.unwrap();
+}
+
 impl Evening {
-    /// What a boot gives this computer.
-    pub async fn boot(&self, name: &str) -> Arc<dyn BlockDevice> {
+    /// All disks that a boot gives this computer.
+    pub async fn boot_with_all(&self, name: &str) -> Export {
         let client = self.engine.clients().require(name).unwrap();
         let disks = self.engine.boots().inner.disks.clone();
         let export = disks.prepare(&client).await.unwrap();
-        export.expect("it has an image").device
+        export.expect("it has an image")
+    }
+
+    /// The disk that a boot of this computer starts from.
+    pub async fn boot(&self, name: &str) -> Arc<dyn BlockDevice> {
+        self.boot_with_all(name).await.device
     }
 
     /// The first byte of the disk that a boot gives it.

@@ -3,7 +3,7 @@
 use super::{Boots, disks::Disks};
 use std::{collections::HashMap, time::Duration};
 use store::ClientRecord;
-use types::{ClientId, Fill};
+use types::{DiskId, Fill};
 
 /// Between two looks. A guest that writes 100 MB a second fills half a gigabyte meanwhile.
 const LOOK: Duration = Duration::from_secs(5);
@@ -17,13 +17,13 @@ struct Seen {
 
 /// What the last look saw.
 #[derive(Default)]
-pub(super) struct Fullness(HashMap<ClientId, Seen>);
+pub(super) struct Fullness(HashMap<DiskId, Seen>);
 
 impl Fullness {
-    /// What a client's overlay is at now. Whether pages are to be told, and the fill when it is another than before.
-    fn see(&mut self, client: ClientId, now: Seen) -> (bool, Option<Fill>) {
-        let Some(old) = self.0.get(&client).copied() else {
-            self.0.insert(client, now);
+    /// What a disk's overlay is at now. Whether pages are to be told, and the fill when it is another than before.
+    fn see(&mut self, disk: DiskId, now: Seen) -> (bool, Option<Fill>) {
+        let Some(old) = self.0.get(&disk).copied() else {
+            self.0.insert(disk, now);
             // A start of the server tells of what is full, too.
             return (false, (now.fill != Fill::Room).then_some(now.fill));
         };
@@ -31,7 +31,7 @@ impl Fullness {
         let step = (old.bytes / 100).max(1 << 20);
         let tell = old.fill != now.fill || old.bytes.abs_diff(now.bytes) >= step;
         if tell {
-            self.0.insert(client, now);
+            self.0.insert(disk, now);
         }
         (tell, (old.fill != now.fill).then_some(now.fill))
     }
@@ -53,49 +53,64 @@ impl Boots {
 }
 
 impl Disks {
-    /// Puts the limit of a client on its overlay. What is above it already stays.
-    pub(super) fn limit(&self, client: &ClientRecord) -> Option<u64> {
-        let limit = self.clients.overlay_limit(client);
-        self.storage.set_quota(client.id, limit);
+    /// Puts the limit of a client on the overlay of a disk of it. What is above it already stays.
+    pub(super) fn limit(&self, client: &ClientRecord, disk: DiskId) -> Option<u64> {
+        let limit = self.clients.overlay_limit(client, disk);
+        self.storage.set_quota(disk, limit);
         limit
     }
 
     /// One look at all of them: also a setting, a superclient or a quota that was changed holds from now on.
     pub(super) fn look(&self, seen: &mut Fullness) {
         let clients = self.clients.records();
-        seen.0.retain(|id, _| self.clients.get(*id).is_some());
+        seen.0
+            .retain(|disk, _| self.clients.get(disk.client).is_some());
         for client in clients {
-            let limit = self.limit(&client);
-            let bytes = self.storage.overlay_bytes(client.id);
-            let fill = Fill::of(bytes, limit);
-            let (tell, changed) = seen.see(client.id, Seen { bytes, fill });
-            if tell {
+            let told = client
+                .disks()
+                .filter(|disk| self.look_at(&client, *disk, seen));
+            if told.count() > 0 {
                 self.clients.touch(client.mac);
             }
-            let (name, limit) = (&client.name, limit.unwrap_or(0));
-            match changed {
-                None => {}
-                Some(Fill::Room) => tracing::info!(client = %name, "its disk has room again"),
-                Some(Fill::Nearly) => tracing::warn!(
-                    client = %name, bytes, limit,
-                    "its disk is nearly full: raise its quota, or discard its changes when it is off"
-                ),
-                Some(Fill::Full) => tracing::warn!(
-                    client = %name, bytes, limit,
-                    "its disk is full and refuses what is new: raise its quota, or discard its changes when it is off"
-                ),
-            }
         }
+    }
+
+    /// Whether pages are to be told.
+    fn look_at(&self, client: &ClientRecord, disk: DiskId, seen: &mut Fullness) -> bool {
+        let limit = self.limit(client, disk);
+        let bytes = self.storage.overlay_bytes(disk);
+        let fill = Fill::of(bytes, limit);
+        let (tell, changed) = seen.see(disk, Seen { bytes, fill });
+        let limit = limit.unwrap_or(0);
+        let image = disk.data.and_then(|id| self.images.get(id));
+        let name = match image {
+            None => client.name.clone(),
+            Some(image) => format!("{} (data disk {})", client.name, image.name),
+        };
+        match changed {
+            None => {}
+            Some(Fill::Room) => tracing::info!(client = %name, "its disk has room again"),
+            Some(Fill::Nearly) => tracing::warn!(
+                client = %name, bytes, limit,
+                "its disk is nearly full: raise its quota, or discard its changes when it is off"
+            ),
+            Some(Fill::Full) => tracing::warn!(
+                client = %name, bytes, limit,
+                "its disk is full and refuses what is new: raise its quota, or discard its changes when it is off"
+            ),
+        }
+        tell
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use types::ClientId;
 
     #[test]
     fn each_step_is_told_once_and_growth_to_pages_alone() {
-        let id = ClientId(uuid::Uuid::from_u128(1));
+        let id = ClientId(uuid::Uuid::from_u128(1)).into();
         let mut seen = Fullness::default();
         let limit = Some(100 << 20);
         let mut at = |mib: u64| {
@@ -114,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_is_full_when_the_server_starts_is_told() {
-        let id = ClientId(uuid::Uuid::from_u128(1));
+        let id = ClientId(uuid::Uuid::from_u128(1)).into();
         let full = Seen {
             bytes: 8192,
             fill: Fill::of(8192, Some(8192)),

@@ -2,12 +2,13 @@
 //! restart and an operating system knows its disk again.
 
 use crate::{
-    export::{BlockDevice, Chap, Export},
+    export::{BlockDevice, Chap, DataDisk, Export},
     secrets::Secret,
 };
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use store::ClientRecord;
-use types::ClientId;
+use types::{ClientId, ImageId};
 
 /// The client's target (RFC 7143 section 4.2.7.4).
 pub fn target(client: ClientId) -> String {
@@ -24,8 +25,36 @@ pub fn client_of(target: &str) -> Option<ClientId> {
     target.strip_prefix("iqn.2026-11.org.nsboot:")?.parse().ok()
 }
 
-/// The client's disk as it is offered.
-pub fn export(client: &ClientRecord, secret: Secret, device: Arc<dyn BlockDevice>) -> Export {
+/// NAA 3h, locally assigned (SPC-4 section 7.8.6.6.4).
+fn naa(bits: u64) -> u64 {
+    3 << 60 | bits & ((1 << 60) - 1)
+}
+
+/// A data disk of a client as it is offered: an operating system knows it again under another number, too.
+pub fn data_disk(
+    client: ClientId,
+    (lun, image): (u16, ImageId),
+    device: Arc<dyn BlockDevice>,
+) -> DataDisk {
+    let both = [client.0, image.0].map(|id| *id.as_bytes()).concat();
+    let hash = Sha256::digest(both);
+    let mut bits = [0; 8];
+    bits.copy_from_slice(&hash[10..18]);
+    DataDisk {
+        lun,
+        serial: hash[..10].iter().map(|b| format!("{b:02x}")).collect(),
+        naa: naa(u64::from_be_bytes(bits)),
+        device,
+    }
+}
+
+/// The client's disks as they are offered.
+pub fn export(
+    client: &ClientRecord,
+    secret: Secret,
+    device: Arc<dyn BlockDevice>,
+    data: Vec<DataDisk>,
+) -> Export {
     let id = client.id.0;
     let hex = id.simple().to_string();
     Export {
@@ -33,9 +62,9 @@ pub fn export(client: &ClientRecord, secret: Secret, device: Arc<dyn BlockDevice
         lun: 0,
         // The last digits: the first ones of a UUIDv7 are a time, and much alike.
         serial: hex[12..].to_owned(),
-        // NAA 3h, locally assigned (SPC-4 section 7.8.6.6.4).
-        naa: 3 << 60 | id.as_u64_pair().1 & ((1 << 60) - 1),
+        naa: naa(id.as_u64_pair().1),
         device,
+        data,
         chap: Some(Chap {
             username: hex[24..].to_owned(),
             secret,

@@ -153,7 +153,9 @@ async fn a_quota_holds_for_all_for_one_and_not_for_a_superclient() {
     assert_eq!((limit("pc-1"), limit("pc-2")), (Some(64 << 20), None));
     // It holds from the next boot on, and at the next look for one that runs.
     let running = e.boot("pc-1").await;
-    e.engine.storage().set_quota(e.id("pc-1"), Some(4096));
+    e.engine
+        .storage()
+        .set_quota(e.id("pc-1").into(), Some(4096));
     running.write_at(0, &[1; 4096]).unwrap();
     let full = running.write_at(8192, &[1; 4096]).unwrap_err();
     assert_eq!(full.kind(), std::io::ErrorKind::QuotaExceeded);

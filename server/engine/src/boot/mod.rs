@@ -5,6 +5,8 @@ mod causes;
 #[cfg(test)]
 mod chain_tests;
 mod choice;
+#[cfg(test)]
+mod data_disk_tests;
 mod disks;
 mod drift;
 mod evening;

@@ -5,11 +5,14 @@ use crate::{
     Area, By, Error, Result,
     audit::Change,
     blocking::blocking,
-    export::{Offer, SessionInfo, Via},
+    export::{DataDisk, Offer, SessionInfo, Via},
 };
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
+use store::ImageRecord;
 use tokio::time::sleep;
-use types::{ClientId, DiskProtocol, DiskSessionView, Event, ExportView};
+use types::{
+    ClientId, DiskId, DiskProtocol, DiskSessionView, Event, ExportDiskView, ExportView, ImageId,
+};
 
 /// Changes of one disk within this are told as one: a storm of boots stays a few events a computer.
 const TOGETHER: Duration = Duration::from_millis(200);
@@ -35,8 +38,9 @@ impl Boots {
     /// # Errors
     /// [`Error::NotFound`] when none is offered.
     pub async fn export(&self, client: &str) -> Result<ExportView> {
-        let id = self.disk_id(client);
-        let target = identity::target(id.ok_or_else(|| Error::not_found(Area::Export, client))?);
+        let id = self.disk_id(client).filter(|disk| disk.data.is_none());
+        let id = id.ok_or_else(|| Error::not_found(Area::Export, client))?;
+        let target = identity::target(id.client);
         let disks = self.inner.disks.clone();
         let found = move || {
             Ok(disks
@@ -91,10 +95,11 @@ impl Boots {
         }
     }
 
-    /// Whose disk is meant. Also a computer's that is not there any more, by its id.
-    pub(super) fn disk_id(&self, text: &str) -> Option<ClientId> {
+    /// Which disk is meant: that which a computer starts from by its name, id or Ethernet address, any by the disk's
+    /// own id. Also of a computer that is not there any more.
+    pub(super) fn disk_id(&self, text: &str) -> Option<DiskId> {
         let known = self.inner.disks.clients.find(text);
-        known.map_or_else(|| text.parse().ok(), |client| Some(client.id))
+        known.map_or_else(|| text.parse().ok(), |client| Some(client.id.into()))
     }
 }
 
@@ -103,8 +108,12 @@ impl Disks {
     fn export_view(&self, offer: Offer) -> Option<ExportView> {
         let client_id = identity::client_of(&offer.export.target)?;
         let client = self.clients.get(client_id);
-        let on = self.storage.overlay_version(client_id).ok().flatten();
-        let on = on.and_then(|version| self.images.holding(version));
+        let given = client.as_ref().map(|c| c.given_disks.as_slice());
+        let data_disks = offer.export.data.iter();
+        let data_disks =
+            data_disks.map(|d| self.data_view(client_id, d, given.unwrap_or_default()));
+        let data_disks = data_disks.collect();
+        let on = self.on(client_id.into());
         Some(ExportView {
             client_id,
             client_name: client.map(|c| c.name.clone()),
@@ -115,11 +124,34 @@ impl Disks {
             image_id: on.as_ref().map(|(image, _)| image.id),
             image_name: on.as_ref().map(|(image, _)| image.name.clone()),
             version: on.map(|(_, number)| number),
+            data_disks,
             since: offer.since,
             read_bytes: offer.read_bytes,
             written_bytes: offer.written_bytes,
             sessions: offer.sessions.iter().map(session_view).collect(),
         })
+    }
+
+    /// The image and the number of the version that a disk is on.
+    fn on(&self, disk: DiskId) -> Option<(Arc<ImageRecord>, u32)> {
+        let version = self.storage.overlay_version(disk).ok().flatten()?;
+        self.images.holding(version)
+    }
+
+    /// `given` are the images of the client's data disks, by their numbers.
+    fn data_view(&self, client: ClientId, disk: &DataDisk, given: &[ImageId]) -> ExportDiskView {
+        let image = usize::from(disk.lun).checked_sub(1);
+        let image = image.and_then(|at| given.get(at)).copied();
+        let on = image.and_then(|image| self.on(DiskId::data(client, image)));
+        ExportDiskView {
+            lun: disk.lun,
+            serial: disk.serial.clone(),
+            naa: format!("{:016x}", disk.naa),
+            size_bytes: disk.device.size_bytes(),
+            image_id: image,
+            image_name: on.as_ref().map(|(image, _)| image.name.clone()),
+            version: on.map(|(_, number)| number),
+        }
     }
 
     fn export_event(&self, target: &str) -> Option<Event> {

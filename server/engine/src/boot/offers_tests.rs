@@ -66,6 +66,7 @@ async fn fixture() -> Fixture {
         serial: "S1".into(),
         naa: 0x3000_0000_0000_0001,
         device: Arc::new(Nothing),
+        data: Vec::new(),
         chap: None,
         initiator: None,
     });

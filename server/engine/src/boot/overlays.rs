@@ -2,7 +2,7 @@
 
 use super::{Boots, disks::Disks, identity};
 use crate::{Area, By, Error, Result, audit::Change, blocking::blocking};
-use types::{ClientId, OverlayMode, OverlayView};
+use types::{DiskId, OverlayMode, OverlayView};
 
 impl Boots {
     /// Every overlay in the data folder, orphans too.
@@ -28,7 +28,7 @@ impl Boots {
         let none = || Error::not_found(Area::Disk, text);
         let id = self.disk_id(text).ok_or_else(none)?;
         let disks = &self.inner.disks;
-        let client = disks.clients.get(id);
+        let client = disks.clients.get(id.client);
         let _turn = match &client {
             Some(client) => Some(disks.turn_now(client)?),
             None => None,
@@ -44,10 +44,13 @@ impl Boots {
         let bytes = disks.storage.overlay_bytes(id);
         // Before the act: what is gone is written down, also on a disk that is full.
         let name = client.as_ref().map_or(text, |c| c.name.as_str());
-        let change = Change::act("overlay.remove", "client", id, name)
-            .facts(Some(serde_json::json!({ "bytes": bytes })), None);
+        let data = id.data.and_then(|image| disks.images.get(image));
+        let facts = serde_json::json!({
+            "bytes": bytes, "data_disk": data.map(|image| image.name.clone()),
+        });
+        let change = Change::act("overlay.remove", "client", id, name).facts(Some(facts), None);
         self.inner.needs.audit.act(by, change).await?;
-        disks.exports.withdraw(&identity::target(id));
+        disks.exports.withdraw(&identity::target(id.client));
         let storage = disks.storage.clone();
         blocking(move || storage.remove_overlay(id)).await?;
         if let Some(client) = client {
@@ -58,15 +61,19 @@ impl Boots {
 }
 
 impl Disks {
-    fn overlay_view(&self, id: ClientId) -> OverlayView {
-        let client = self.clients.get(id);
+    fn overlay_view(&self, id: DiskId) -> OverlayView {
+        let client = self.clients.get(id.client);
         let on = self.storage.overlay_version(id).ok().flatten();
         let on = on.and_then(|version| self.images.holding(version));
-        let is_changed = self.images.changed_by(id).is_some();
+        let is_orphan = self.is_orphan(id);
+        let stays = |c| self.keeps(c, id) || self.images.is_changed_on(c, id);
+        let whose = client.as_deref().filter(|_| !is_orphan);
         OverlayView {
-            client_id: id,
-            is_orphan: client.is_none(),
-            mode: client.as_ref().map(|c| match self.keeps(c) || is_changed {
+            id,
+            client_id: id.client,
+            is_data: id.data.is_some(),
+            is_orphan,
+            mode: whose.map(|c| match stays(c) {
                 true => OverlayMode::Keep,
                 false => c.mode,
             }),

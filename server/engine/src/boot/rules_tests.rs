@@ -58,6 +58,8 @@ fn client(boot_entry_id: Option<BootEntryId>) -> ClientRecord {
         loader_set: None,
         loader: None,
         quota_bytes: None,
+        data_disks: Vec::new(),
+        given_disks: Vec::new(),
         created_at: Timestamp(0),
         revision: 1,
     }

@@ -87,6 +87,7 @@ pub(in crate::boot) fn disk() -> Export {
         serial: "serial".into(),
         naa: 0,
         device: Arc::new(Unread),
+        data: Vec::new(),
         chap: Some(Chap {
             username: "user".into(),
             secret: Secret::from(String::from("secretsecret1234")),

@@ -13,7 +13,7 @@ use crate::{
     storage::Progress,
 };
 use store::ClientRecord;
-use types::{ClientId, ClientView, VersionId};
+use types::{ClientId, ClientView, DiskId, VersionId};
 use uuid::Uuid;
 
 impl Boots {
@@ -23,14 +23,15 @@ impl Boots {
     /// [`Error::Conflict`] when it runs, has written nothing, or keeps nothing.
     pub(crate) async fn may_take_snapshot(&self, client: &ClientRecord) -> Result<()> {
         let disks = &self.inner.disks;
-        if !disks.keeps(client) {
+        if !disks.keeps(client, client.id.into()) {
             return Err(Error::conflict(
                 Area::Client,
                 format!("the disk of {:?} is begun anew at each boot", client.name),
                 "There is nothing to go back to. Let it keep its changes: nsboot client set NAME --mode keep.",
             ));
         }
-        if let Some(image) = disks.images.changed_by(client.id) {
+        let image = client.image_id.and_then(|id| disks.images.get(id));
+        if let Some(image) = image.filter(|image| image.superclient == Some(client.id)) {
             return Err(Error::conflict(
                 Area::Client,
                 format!("{:?} is the superclient of {:?}", client.name, image.name),
@@ -38,7 +39,7 @@ impl Boots {
             ));
         }
         disks.require_off(client)?;
-        match disks.is_untouched(client.id).await? {
+        match disks.is_untouched(client.id.into()).await? {
             true => Err(Error::conflict(
                 Area::Client,
                 format!(
@@ -70,7 +71,7 @@ impl Boots {
         let _turn = disks.turn_now(&client)?;
         self.may_take_snapshot(&client).await?;
         let image = client.image_id.and_then(|id| disks.images.get(id));
-        let parent = disks.overlay_version(client.id).await?;
+        let parent = disks.overlay_version(client.id.into()).await?;
         let (Some(image), Some(parent)) = (image, parent) else {
             return Err(elsewhere(&client));
         };
@@ -82,7 +83,11 @@ impl Boots {
         let was_offered = disks.exports.offer(&target).is_some();
         disks.exports.withdraw_idle(&target);
         disks.require_off(&client)?;
-        let (storage, from, id) = (disks.storage.clone(), client.id, VersionId(Uuid::now_v7()));
+        let (storage, from, id) = (
+            disks.storage.clone(),
+            DiskId::from(client.id),
+            VersionId(Uuid::now_v7()),
+        );
         let copy = move |progress: &mut Progress<'_>| storage.promote(from, id, progress);
         let copied = job.wait_for(copy).await;
         // What runs on it looks for it again, whatever became of the copy.
@@ -124,7 +129,7 @@ impl Boots {
                 "Give it that image again first, or make an image of the snapshot.",
             ));
         }
-        if !disks.keeps(&client) || image.superclient == Some(client.id) {
+        if !disks.keeps(&client, client.id.into()) || image.superclient == Some(client.id) {
             return Err(Error::conflict(
                 Area::Client,
                 format!("{:?} does not keep a disk of its own now", client.name),
@@ -135,8 +140,8 @@ impl Boots {
         disks.require_off(&client)?;
         // It may have been removed before it was our turn.
         disks.images.require_snapshot(snapshot)?;
-        let gone = disks.storage.overlay_bytes(client.id);
-        disks.begin_anew(client.id, snapshot).await?;
+        let gone = disks.storage.overlay_bytes(client.id.into());
+        disks.begin_anew(client.id.into(), snapshot).await?;
         let facts =
             serde_json::json!({ "snapshot": version.number, "image": image.name, "bytes": gone });
         let change = Change::act("client.restore", "client", client.id, &client.name)

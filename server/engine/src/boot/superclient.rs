@@ -10,13 +10,14 @@ use crate::{
     Area, By, Error, Result,
     audit::Change,
     blocking::blocking,
+    export::Exports,
     images::{Made, comment},
     jobs::JobHandle,
     storage::Progress,
 };
 use std::{sync::Arc, time::Duration};
 use store::{ClientRecord, ImageRecord};
-use types::{ClientId, ClientView, ImageView, VersionId};
+use types::{ClientId, ClientView, DiskId, ImageView, VersionId};
 use uuid::Uuid;
 
 /// How long a disk was not used before its computer counts as off. Tests of other things don't wait for it.
@@ -43,16 +44,16 @@ impl Boots {
             let (id, images) = (Some(client.id), &disks.images);
             return images.appoint(by, place, id, id).await;
         }
-        if client.image_id != Some(image.id) {
-            return Err(Error::conflict(
+        let disk = client.disk_on(image.id).ok_or_else(|| {
+            Error::conflict(
                 Area::Client,
                 format!("{:?} does not boot {:?}", client.name, image.name),
-                "Give it that image first.",
-            ));
-        }
+                "Give it that image first, or that data disk.",
+            )
+        })?;
         let _turn = disks.turn_now(client)?;
         disks.require_off(client)?;
-        if disks.keeps(client) && !disks.is_untouched(client.id).await? {
+        if disks.keeps(client, disk) && !disks.is_untouched(disk).await? {
             return Err(Error::conflict(
                 Area::Client,
                 format!(
@@ -63,9 +64,7 @@ impl Boots {
             ));
         }
         // Whatever it wrote before it was the superclient is not to become a version.
-        disks
-            .begin_anew(client.id, image.channels.maintenance)
-            .await?;
+        disks.begin_anew(disk, image.channels.maintenance).await?;
         disks.clients.touch(client.mac);
         let images = &disks.images;
         images.appoint(by, place, None, Some(client.id)).await
@@ -91,7 +90,7 @@ impl Boots {
         };
         let _turn = disks.turn_now(&client)?;
         disks.require_off(&client)?;
-        if !disks.is_untouched(client.id).await? {
+        if !disks.is_untouched(changed(&client, image)).await? {
             return Err(Error::conflict(
                 Area::Client,
                 format!("{:?} has changes that are in no version", client.name),
@@ -101,7 +100,7 @@ impl Boots {
         disks.images.appoint(by, place, from, None).await
     }
 
-    /// The computer's disk is begun anew: what it wrote is gone.
+    /// The computer's disks are begun anew: what it wrote is gone.
     ///
     /// # Errors
     /// [`Error::Conflict`] while it runs, or when it has no image.
@@ -109,18 +108,23 @@ impl Boots {
         let disks = &self.inner.disks;
         let _turn = disks.turn_now(client)?;
         disks.require_off(client)?;
-        let image = client.image_id.and_then(|id| disks.images.get(id));
-        let Some(image) = image else {
+        if client.image_id.is_none() {
             return Err(Error::conflict(
                 Area::Client,
                 format!("{:?} has no image", client.name),
                 "Give it one; it begins with an empty disk then.",
             ));
-        };
+        }
         let channel = disks.clients.channel_of(client);
-        let (version, _) = disks.images.start_of(&image, client.id, channel);
-        let gone = disks.storage.overlay_bytes(client.id);
-        disks.begin_anew(client.id, version).await?;
+        let mut gone = 0;
+        for disk in client.next_disks() {
+            let Some(image) = disks.image_of(client, disk) else {
+                continue;
+            };
+            let (version, _) = disks.images.start_of(&image, client.id, channel);
+            gone += disks.storage.overlay_bytes(disk);
+            disks.begin_anew(disk, version).await?;
+        }
         let change = Change::act("client.discard", "client", client.id, &client.name)
             .facts(Some(serde_json::json!({ "bytes": gone })), None);
         self.note(by, change).await?;
@@ -150,7 +154,7 @@ impl Boots {
             )
         })?;
         disks.require_off(&client)?;
-        match disks.is_untouched(client.id).await? {
+        match disks.is_untouched(changed(&client, image)).await? {
             true => Err(Error::conflict(
                 Area::Client,
                 format!("{:?} has written nothing", client.name),
@@ -182,7 +186,8 @@ impl Boots {
         })?;
         // A boot that begins meanwhile waits, and is told.
         let _turn = disks.turn_now(&client)?;
-        let parent = disks.overlay_version(client.id).await?;
+        let disk = changed(&client, image);
+        let parent = disks.overlay_version(disk).await?;
         let is_of_it = |id: &VersionId| image.versions.iter().any(|v| v.id == *id);
         let parent = parent.filter(is_of_it).ok_or_else(|| gone(image))?;
         // Nobody logs in while it is read.
@@ -191,8 +196,7 @@ impl Boots {
         disks.require_off(&client)?;
         let id = VersionId(Uuid::now_v7());
         let storage = disks.storage.clone();
-        let from = client.id;
-        let copy = move |progress: &mut Progress<'_>| storage.promote(from, id, progress);
+        let copy = move |progress: &mut Progress<'_>| storage.promote(disk, id, progress);
         let Some(promoted) = job.wait_for(copy).await? else {
             return Ok(None);
         };
@@ -205,7 +209,7 @@ impl Boots {
         };
         let entered = disks.images.enter(by, image.id, made).await?;
         if disks.clients.get(client.id).is_some() {
-            disks.begin_anew(client.id, id).await?;
+            disks.begin_anew(disk, id).await?;
             disks.clients.touch(client.mac);
         }
         Ok(Some(entered))
@@ -214,34 +218,44 @@ impl Boots {
 
 impl Disks {
     pub(super) fn require_off(&self, client: &ClientRecord) -> Result<()> {
-        let (why, hint) = match self.exports.idle_for(&identity::target(client.id)) {
-            None => ("runs from its disk", "Shut it down first."),
-            Some(idle) if idle < SETTLED => (
-                "used its disk until a moment ago",
-                "Try again in half a minute: one that runs comes back within that.",
-            ),
-            Some(_) => return Ok(()),
-        };
-        let why = format!("{:?} {why}", client.name);
-        Err(Error::conflict(Area::Client, why, hint))
+        require_off(&self.exports, client)
     }
 
     /// An empty disk on that version; it is offered at its next boot.
-    pub(super) async fn begin_anew(&self, client: ClientId, version: VersionId) -> Result<()> {
-        self.exports.withdraw(&identity::target(client));
+    pub(super) async fn begin_anew(&self, disk: DiskId, version: VersionId) -> Result<()> {
+        self.exports.withdraw(&identity::target(disk.client));
         let storage = self.storage.clone();
-        blocking(move || storage.reset_overlay(client, version)).await
+        blocking(move || storage.reset_overlay(disk, version)).await
     }
 
-    pub(super) async fn is_untouched(&self, client: ClientId) -> Result<bool> {
+    pub(super) async fn is_untouched(&self, disk: DiskId) -> Result<bool> {
         let storage = self.storage.clone();
-        blocking(move || storage.is_untouched(client)).await
+        blocking(move || storage.is_untouched(disk)).await
     }
 
-    pub(super) async fn overlay_version(&self, client: ClientId) -> Result<Option<VersionId>> {
+    pub(super) async fn overlay_version(&self, disk: DiskId) -> Result<Option<VersionId>> {
         let storage = self.storage.clone();
-        blocking(move || storage.overlay_version(client)).await
+        blocking(move || storage.overlay_version(disk)).await
     }
+}
+
+pub(super) fn require_off(exports: &Exports, client: &ClientRecord) -> Result<()> {
+    let (why, hint) = match exports.idle_for(&identity::target(client.id)) {
+        None => ("runs from its disk", "Shut it down first."),
+        Some(idle) if idle < SETTLED => (
+            "used its disk until a moment ago",
+            "Try again in half a minute: one that runs comes back within that.",
+        ),
+        Some(_) => return Ok(()),
+    };
+    let why = format!("{:?} {why}", client.name);
+    Err(Error::conflict(Area::Client, why, hint))
+}
+
+/// The disk on which the superclient of an image changes it. While it is that, neither can be taken from it.
+fn changed(client: &ClientRecord, image: &ImageRecord) -> DiskId {
+    let disk = client.disk_on(image.id);
+    disk.unwrap_or_else(|| client.id.into())
 }
 
 /// What was to be applied is not there any more.

@@ -37,7 +37,7 @@ async fn an_evening_from_maintenance_to_production_and_back() {
         "production, test, maintenance"
     );
     assert_eq!(
-        e.engine.storage().overlay_bytes(e.id("pc-1")),
+        e.engine.storage().overlay_bytes(e.id("pc-1").into()),
         0,
         "begun anew"
     );

@@ -104,7 +104,7 @@ impl Inner {
     }
 
     /// Stores a row of which no view shows what changed, so that its revision stays, too.
-    fn put(self: &Arc<Self>, tx: &mut Tx<'_>, record: ClientRecord) -> Result<()> {
+    pub(super) fn put(self: &Arc<Self>, tx: &mut Tx<'_>, record: ClientRecord) -> Result<()> {
         tx.put(&record)?;
         let inner = self.clone();
         tx.on_commit(move || {

@@ -1,16 +1,17 @@
-//! What a client says of itself: group, boot entry, one-shot, loader, quota.
+//! What a client says of itself: data disks, group, boot entry, one-shot, loader, quota.
 
-use super::{Clients, Inner};
+use super::{Clients, Inner, rules};
 use crate::{
     Area, By, Error, Result,
     groups::{self, require_entry, require_group},
 };
 use store::{ClientRecord, Read, Tx};
-use types::{BootEntryId, ClientId, Event, GroupId, LoaderKind, UpdateClientParams};
+use types::{BootEntryId, ClientId, Event, GroupId, ImageId, LoaderKind, UpdateClientParams};
 
 /// What a change names, looked up; None stays.
 #[derive(Clone, Default)]
 pub(super) struct Choices {
+    data_disks: Option<Vec<ImageId>>,
     group: Option<Option<GroupId>>,
     boot_entry: Option<Option<BootEntryId>>,
     one_shot: Option<Option<BootEntryId>>,
@@ -20,8 +21,13 @@ pub(super) struct Choices {
 }
 
 impl Choices {
-    /// Puts them in; what they name must be there in this commit.
+    /// Puts them in; what they name must be there in this commit. Its image is in `record` already.
     pub fn apply(self, tx: &Tx<'_>, record: &mut ClientRecord) -> Result<()> {
+        if let Some(disks) = self.data_disks {
+            rules::data_disks(tx, record, &disks)?;
+            record.data_disks = disks;
+        }
+        rules::not_its_image(tx, record)?;
         require_group(tx, self.group.flatten())?;
         require_entry(tx, self.boot_entry.flatten())?;
         require_entry(tx, self.one_shot.flatten())?;
@@ -56,10 +62,14 @@ impl Inner {
             let resolve = |t| self.entries.resolve(t);
             text.as_deref().map(resolve).transpose()
         };
+        let image = |text: &String| Ok(self.images.require(text)?.id);
+        let disks = params.data_disks.as_ref();
+        let disks = disks.map(|all| all.iter().map(image).collect::<Result<Vec<_>>>());
         let group = params.group.as_deref().map(|t| self.groups.resolve(t));
         let set = params.loader_set.as_deref();
         let loader = params.loader.as_deref();
         Ok(Choices {
+            data_disks: disks.transpose()?,
             group: group.transpose()?,
             boot_entry: entry(&params.boot_entry)?,
             one_shot: entry(&params.one_shot)?,
@@ -91,7 +101,9 @@ impl Clients {
         let choices = self.inner.choices(&change)?;
         let id = |id: Option<BootEntryId>| id.map(|id| id.to_string()).unwrap_or_default();
         let group = |id: Option<GroupId>| id.map(|id| id.to_string()).unwrap_or_default();
+        let disks = choices.data_disks;
         Ok(UpdateClientParams {
+            data_disks: disks.map(|all| all.iter().map(ImageId::to_string).collect()),
             group: choices.group.map(group),
             boot_entry: choices.boot_entry.map(id),
             one_shot: choices.one_shot.map(id),

@@ -5,6 +5,7 @@ mod alone;
 mod chap;
 mod choices;
 mod count;
+mod disks;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -22,8 +23,8 @@ use std::{
 };
 use store::{ClientRecord, Read, Store, Tx};
 use types::{
-    BootView, Channel, ClientId, ClientState, ClientView, CreateClientParams, Event, ImageId,
-    MacAddr, OverlayMode, UpdateClientParams,
+    BootView, Channel, ClientId, ClientState, ClientView, CreateClientParams, DiskId, Event,
+    ImageId, MacAddr, OverlayMode, UpdateClientParams,
 };
 use uuid::Uuid;
 
@@ -73,10 +74,11 @@ struct Inner {
     cache: RwLock<Cache>,
     last_boot: Join<MacAddr, Option<BootView>>,
     address: Join<MacAddr, Option<Ipv4Addr>>,
-    overlay_bytes: Join<ClientId, u64>,
+    overlay_bytes: Join<DiskId, u64>,
     disk_in_use: Join<ClientId, bool>,
     removed: RwLock<Vec<Watcher>>,
     retired: RwLock<Vec<Watcher>>,
+    let_go: RwLock<Vec<Watcher>>,
 }
 
 /// What is committed, by the ways it is looked up. Ids are UUIDv7: their order is that of creation.
@@ -87,9 +89,10 @@ struct Cache {
 }
 
 impl Cache {
-    fn put(&mut self, record: ClientRecord) {
+    /// What was there before.
+    fn put(&mut self, record: ClientRecord) -> Option<Arc<ClientRecord>> {
         self.by_mac.insert(record.mac, record.id);
-        self.by_id.insert(record.id, Arc::new(record));
+        self.by_id.insert(record.id, Arc::new(record))
     }
 }
 
@@ -97,7 +100,7 @@ impl Clients {
     pub(crate) fn open(needs: Needs) -> Result<Self> {
         let mut cache = Cache::default();
         let records: Vec<ClientRecord> = needs.store.read(|tx| tx.list_readable(None))?;
-        records.into_iter().for_each(|r| cache.put(r));
+        records.into_iter().for_each(|r| _ = cache.put(r));
         Ok(Clients {
             inner: Arc::new(Inner {
                 store: needs.store,
@@ -115,6 +118,7 @@ impl Clients {
                 disk_in_use: OnceLock::new(),
                 removed: RwLock::default(),
                 retired: RwLock::default(),
+                let_go: RwLock::default(),
             }),
         })
     }
@@ -130,8 +134,8 @@ impl Clients {
         let _ = self.inner.address.set(Box::new(f));
     }
 
-    /// Where views get the size of the overlay from.
-    pub fn join_overlay_bytes(&self, f: impl Fn(ClientId) -> u64 + Send + Sync + 'static) {
+    /// Where views get the size of an overlay from.
+    pub fn join_overlay_bytes(&self, f: impl Fn(DiskId) -> u64 + Send + Sync + 'static) {
         let _ = self.inner.overlay_bytes.set(Box::new(f));
     }
 
@@ -178,12 +182,6 @@ impl Clients {
     pub(crate) fn channel_of(&self, client: &ClientRecord) -> Channel {
         let group = client.group_id.and_then(|id| self.inner.groups.get(id));
         group.map_or(Channel::Production, |group| group.channel)
-    }
-
-    /// The most that the overlay of a client may hold, bytes. What a superclient writes becomes a version, and
-    /// has no limit.
-    pub(crate) fn overlay_limit(&self, client: &ClientRecord) -> Option<u64> {
-        self.inner.overlay_limit(client)
     }
 
     /// Every client of ours.
@@ -263,6 +261,7 @@ impl Clients {
         rules::mac(params.mac)?;
         let image_id = self.resolve_image(params.image.as_deref())?;
         let choices = self.inner.choices(&UpdateClientParams {
+            data_disks: Some(params.data_disks.clone()),
             group: params.group.clone(),
             boot_entry: params.boot_entry.clone(),
             loader_set: params.loader_set.clone(),
@@ -300,6 +299,9 @@ impl Clients {
                 quota_bytes: None,
                 created_at,
                 revision,
+                data_disks: Vec::new(),
+                // What was discovered or retired may still run from what it was given.
+                given_disks: known.map_or_else(Vec::new, |old| old.given_disks.clone()),
             };
             choices.apply(tx, &mut record)?;
             inner.save(tx, &record)?;
@@ -342,14 +344,14 @@ impl Clients {
             if let Some(image_id) = image {
                 rules::require_ready(tx, id, image_id)?;
                 if image_id != old.image_id {
-                    rules::require_no_superclient(tx, &old)?;
+                    rules::require_no_superclient(tx, &old, old.image_id)?;
                 }
                 record.image_id = image_id;
             }
             record.mode = params.mode.unwrap_or(record.mode);
             record.state = rules::state(old.state, params.adopt, params.retire)?;
             if record.state == ClientState::Retired {
-                rules::require_no_superclient(tx, &old)?;
+                rules::require_no_superclient(tx, &old, old.images())?;
             }
             choices.apply(tx, &mut record)?;
             if record != old {
@@ -372,7 +374,7 @@ impl Clients {
         let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
             let record = require_revision(tx, id, if_match)?;
-            rules::require_no_superclient(tx, &record)?;
+            rules::require_no_superclient(tx, &record, record.images())?;
             tx.remove::<ClientRecord>(&id);
             let (registry, gone) = (inner.clone(), record.clone());
             tx.on_commit(move || registry.gone(&gone));
@@ -421,6 +423,8 @@ impl Clients {
                 quota_bytes: None,
                 created_at: now(),
                 revision: 1,
+                data_disks: Vec::new(),
+                given_disks: Vec::new(),
             };
             rules::room_for_discovered(&all)?;
             rules::name_free(&all, &fresh.name, fresh.id)?;
@@ -449,13 +453,18 @@ impl Inner {
         tx.put(record)?;
         let (inner, record) = (self.clone(), record.clone());
         tx.on_commit(move || {
-            inner
-                .cache
-                .write()
+            let cache = inner.cache.write();
+            let before = cache
                 .unwrap_or_else(PoisonError::into_inner)
                 .put(record.clone());
             if record.state == ClientState::Retired {
                 let watchers = inner.retired.read().unwrap_or_else(PoisonError::into_inner);
+                watchers.iter().for_each(|f| f(&record));
+            }
+            let is_gone = |image: &ImageId| !record.data_disks.contains(image);
+            if before.is_some_and(|old| old.data_disks.iter().any(is_gone)) {
+                let watchers = inner.let_go.read();
+                let watchers = watchers.unwrap_or_else(PoisonError::into_inner);
                 watchers.iter().for_each(|f| f(&record));
             }
             let client = inner.view(&record);
@@ -466,10 +475,11 @@ impl Inner {
 
     /// What the audit log says of a client: what an admin chose, and no secret.
     fn facts(&self, r: &ClientRecord) -> serde_json::Value {
-        let image = r.image_id.and_then(|id| self.images.get(id));
+        let image = r.image_id.and_then(|id| self.image_name(id));
+        let data = r.data_disks.iter().map(|id| self.image_name(*id));
         serde_json::json!({
             "name": r.name, "mac": r.mac, "state": r.state, "mode": r.mode,
-            "image": image.map(|i| i.name.clone()), "image_id": r.image_id,
+            "image": image, "image_id": r.image_id, "data_disks": data.collect::<Vec<_>>(),
             "group": self.group_name(r), "boot_entry": self.entry_name(r.boot_entry_id),
             "one_shot": self.entry_name(r.one_shot_id), "loader_set": r.loader_set, "loader": r.loader,
             "quota_bytes": r.quota_bytes,
@@ -501,15 +511,6 @@ impl Inner {
         watchers.iter().for_each(|f| f(record));
     }
 
-    fn overlay_limit(&self, client: &ClientRecord) -> Option<u64> {
-        match self.images.changed_by(client.id) {
-            Some(_) => None,
-            None => client
-                .quota_bytes
-                .or_else(|| self.settings.with(|v| v.overlay_quota)),
-        }
-    }
-
     fn view(&self, r: &ClientRecord) -> ClientView {
         let last_boot = self.last_boot.get().and_then(|f| f(r.mac));
         let address = self.address.get().and_then(|f| f(r.mac));
@@ -519,9 +520,7 @@ impl Inner {
             mac: r.mac,
             state: r.state,
             image_id: r.image_id,
-            image_name: r
-                .image_id
-                .and_then(|id| Some(self.images.get(id)?.name.clone())),
+            image_name: r.image_id.and_then(|id| self.image_name(id)),
             mode: r.mode,
             group_id: r.group_id,
             group_name: self.group_name(r),
@@ -533,9 +532,10 @@ impl Inner {
             loader: r.loader,
             is_virtual: r.is_virtual,
             address: address.or_else(|| last_boot.as_ref().and_then(|b| b.address)),
-            overlay_bytes: self.overlay_bytes.get().map_or(0, |f| f(r.id)),
+            overlay_bytes: self.overlay_bytes(r.id.into()),
             quota_bytes: r.quota_bytes,
-            overlay_limit_bytes: self.overlay_limit(r),
+            overlay_limit_bytes: self.overlay_limit(r, r.id.into()),
+            data_disks: self.data_disks(r),
             disk_in_use: self.disk_in_use.get().is_some_and(|f| f(r.id)),
             created_at: r.created_at,
             revision: r.revision,

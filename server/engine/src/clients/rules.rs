@@ -2,7 +2,7 @@
 
 use crate::{Area, Error, Result, images::require_one_user};
 use store::{ClientRecord, ImageRecord, Read, Tx};
-use types::{ClientId, ClientState, ImageId, ImageState, MacAddr};
+use types::{ClientId, ClientState, ImageId, ImageState, MAX_DATA_DISKS, MacAddr};
 
 /// A name is a host name label (RFC 1123 section 2.1): it becomes the computer's name.
 pub(crate) fn name(name: &str) -> Result<()> {
@@ -105,19 +105,62 @@ pub(super) fn name_of(mac: MacAddr) -> String {
     format!("pc-{}", mac.to_string().replace(':', ""))
 }
 
-/// Who changes an image keeps it until its changes are applied or discarded.
-pub(super) fn require_no_superclient(tx: &Tx<'_>, client: &ClientRecord) -> Result<()> {
-    let Some(id) = client.image_id else {
+/// Who changes one of these images keeps it until its changes are applied or discarded.
+pub(super) fn require_no_superclient(
+    tx: &Tx<'_>,
+    client: &ClientRecord,
+    images: impl IntoIterator<Item = ImageId>,
+) -> Result<()> {
+    for id in images {
+        if let Some(image) = tx.get::<ImageRecord>(&id)?
+            && image.superclient == Some(client.id)
+        {
+            return Err(Error::conflict(
+                Area::Client,
+                format!("{:?} is the superclient of {:?}", client.name, image.name),
+                "Apply or discard its changes, and end that first.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether this client can have these data disks from its next boot on.
+pub(super) fn data_disks(tx: &Tx<'_>, client: &ClientRecord, disks: &[ImageId]) -> Result<()> {
+    let invalid = |why: String| Err(Error::invalid(Area::Client, "data_disks", why));
+    if disks.len() > MAX_DATA_DISKS {
+        return invalid(format!(
+            "a computer has at most {MAX_DATA_DISKS} data disks, not {}",
+            disks.len()
+        ));
+    }
+    for (i, id) in disks.iter().enumerate() {
+        if disks[..i].contains(id) {
+            return invalid("an image is a data disk of one computer once; name it once".into());
+        }
+        if !client.data_disks.contains(id) {
+            require_ready(tx, client.id, Some(*id))?;
+        }
+    }
+    let gone = client.data_disks.iter().filter(|id| !disks.contains(id));
+    require_no_superclient(tx, client, gone.copied())
+}
+
+/// A computer does not have one image as the disk that it starts from and as a data disk.
+pub(super) fn not_its_image(tx: &Tx<'_>, client: &ClientRecord) -> Result<()> {
+    let Some(id) = client.image_id.filter(|id| client.data_disks.contains(id)) else {
         return Ok(());
     };
-    match tx.get::<ImageRecord>(&id)? {
-        Some(image) if image.superclient == Some(client.id) => Err(Error::conflict(
-            Area::Client,
-            format!("{:?} is the superclient of {:?}", client.name, image.name),
-            "Apply or discard its changes, and end that first.",
-        )),
-        _ => Ok(()),
-    }
+    let image = tx.get::<ImageRecord>(&id)?;
+    let image = image.map_or_else(|| id.to_string(), |image| image.name);
+    Err(Error::conflict(
+        Area::Client,
+        format!(
+            "{:?} would have {image:?} as its image and as a data disk",
+            client.name
+        ),
+        "Take it off its data disks, or give it another image.",
+    ))
 }
 
 /// The image must be there and ready in the same commit that binds a client to it.

@@ -72,8 +72,10 @@ impl Operator {
         };
         let to = target("image", image);
         let changed = self.attempt("image.update", to, updated).await?;
-        let id = Some(changed.id);
-        self.engine.clients().touch_users(|c| c.image_id == id);
+        let id = changed.id;
+        self.engine
+            .clients()
+            .touch_users(|c| c.disk_on(id).is_some());
         Ok(changed)
     }
 
@@ -87,7 +89,7 @@ impl Operator {
         for client in clients
             .records()
             .iter()
-            .filter(|c| c.image_id == Some(image))
+            .filter(|c| c.disk_on(image).is_some())
         {
             clients
                 .update(&self.by, client.id, None, keep.clone())

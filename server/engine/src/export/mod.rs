@@ -51,8 +51,20 @@ pub struct Chap {
     pub secret: Secret,
 }
 
-/// One disk as an initiator finds it. Name, serial and NAA are stable per client, so that a
-/// session recovers after a restart and an operating system knows its disk again.
+/// A data disk beside the disk that its computer starts from, in the same target.
+#[derive(Clone)]
+pub struct DataDisk {
+    /// Logical unit number, which no other unit of that target has; none is 0.
+    pub lun: u16,
+    /// VPD page 80h.
+    pub serial: String,
+    /// As [`Export::naa`].
+    pub naa: u64,
+    pub device: Arc<dyn BlockDevice>,
+}
+
+/// The disks of a computer as an initiator finds them. Name, serials and NAAs are stable per client, so that a
+/// session recovers after a restart and an operating system knows its disks again.
 #[derive(Clone)]
 pub struct Export {
     /// iSCSI qualified name of the target (RFC 3720 section 3.2.6.3.1).
@@ -63,8 +75,62 @@ pub struct Export {
     pub serial: String,
     /// NAA type 3 or 6 identifier of VPD page 83h.
     pub naa: u64,
+    /// The disk that it starts from.
     pub device: Arc<dyn BlockDevice>,
+    /// Its other disks, by their numbers.
+    pub data: Vec<DataDisk>,
     pub chap: Option<Chap>,
     /// The only initiator name that may log in and that discovery shows this to; None is anyone.
     pub initiator: Option<String>,
+}
+
+impl Export {
+    /// The numbers of its units.
+    pub fn luns(&self) -> impl Iterator<Item = u16> {
+        std::iter::once(self.lun).chain(self.data.iter().map(|disk| disk.lun))
+    }
+
+    /// One unit of it alone, under that number.
+    pub fn unit(&self, lun: u16) -> Option<Export> {
+        if lun == self.lun {
+            return Some(Export {
+                data: Vec::new(),
+                ..self.clone()
+            });
+        }
+        let disk = self.data.iter().find(|disk| disk.lun == lun)?.clone();
+        Some(Export {
+            lun,
+            serial: disk.serial,
+            naa: disk.naa,
+            device: disk.device,
+            data: Vec::new(),
+            ..self.clone()
+        })
+    }
+
+    /// Whether both have the same disks under the same numbers.
+    pub fn has_disks_of(&self, other: &Export) -> bool {
+        self.lun == other.lun
+            && Arc::ptr_eq(&self.device, &other.device)
+            && self.data.len() == other.data.len()
+            && (self.data.iter().zip(&other.data))
+                .all(|(a, b)| a.lun == b.lun && Arc::ptr_eq(&a.device, &b.device))
+    }
+
+    /// The same with other devices, those of the disk that it starts from first.
+    fn with_devices(mut self, mut devices: impl Iterator<Item = Arc<dyn BlockDevice>>) -> Export {
+        if let Some(device) = devices.next() {
+            self.device = device;
+        }
+        for (disk, device) in self.data.iter_mut().zip(devices) {
+            disk.device = device;
+        }
+        self
+    }
+
+    /// All its devices, that of the disk that it starts from first.
+    fn devices(&self) -> impl Iterator<Item = &Arc<dyn BlockDevice>> {
+        std::iter::once(&self.device).chain(self.data.iter().map(|disk| &disk.device))
+    }
 }

@@ -150,15 +150,15 @@ struct Live {
     close: Closer,
 }
 
-/// A disk that is offered: the export that sessions get counts what they do on `device`.
+/// Disks that are offered: the export that sessions get counts what they do on those of `given`.
 struct Offered {
-    device: Arc<dyn BlockDevice>,
+    given: Export,
     export: Export,
-    counted: Arc<Counted>,
+    counted: Vec<Arc<Counted>>,
     since: Timestamp,
 }
 
-/// An offered disk as it is now.
+/// The disks under one offered name as they are now.
 pub struct Offer {
     /// Name, serial number and identifier.
     pub export: Export,
@@ -257,39 +257,41 @@ impl Exports {
         close_where(&self.book(), |s| s.target == target && s.id == id) > 0
     }
 
-    /// Offers a disk, in place of what had that target name. Sessions on another device under that
+    /// Offers disks, in place of what had that target name. Sessions on other devices under that
     /// name are told to end: they would go on with a disk that is no longer the client's.
-    pub fn publish(&self, mut export: Export) {
-        let target = export.target.clone();
-        let device = export.device.clone();
+    pub fn publish(&self, given: Export) {
+        let target = given.target.clone();
         let mut book = self.book();
         let before = book.exports.get(&target);
-        let same = before.filter(|old| Arc::ptr_eq(&old.device, &device));
-        let other_device = before.is_some() && same.is_none();
+        let same = before.filter(|old| old.given.has_disks_of(&given));
+        let other_disks = before.is_some() && same.is_none();
         let (counted, since) = match same {
             Some(old) => (old.counted.clone(), old.since),
-            None => {
-                let counters = self.inner.counters.clone();
-                (Arc::new(Counted::new(device.clone(), counters)), now())
-            }
+            None => (self.counted(&given), now()),
         };
-        // As one pointer, which is what the protocols compare.
-        export.device = match same {
-            Some(old) => old.export.device.clone(),
-            None => counted.clone(),
+        // As the pointers that they had, which is what the protocols compare.
+        let devices = match same {
+            Some(old) => old.export.devices().cloned().collect(),
+            None => counted.iter().map(as_device).collect::<Vec<_>>(),
         };
         let offered = Offered {
-            device,
-            export,
+            export: given.clone().with_devices(devices.into_iter()),
+            given,
             counted,
             since,
         };
         book.exports.insert(target.clone(), offered);
         book.used.insert(target.clone(), Instant::now());
         self.mark(&mut book, &target);
-        if other_device {
+        if other_disks {
             close_where(&book, |s| s.target == target);
         }
+    }
+
+    fn counted(&self, export: &Export) -> Vec<Arc<Counted>> {
+        let counters = &self.inner.counters;
+        let count = |device: &Arc<dyn BlockDevice>| Counted::new(device.clone(), counters.clone());
+        export.devices().map(count).map(Arc::new).collect()
     }
 
     /// Offers that target no longer and ends its sessions; false when it was not offered.
@@ -435,7 +437,8 @@ impl Exports {
 fn offer(book: &Book, offered: &Offered) -> Offer {
     let target = &offered.export.target;
     let on_it = book.live.iter().filter(|l| l.info.target == *target);
-    let (read_bytes, written_bytes) = offered.counted.bytes();
+    let moved = offered.counted.iter().map(|disk| disk.bytes());
+    let (read_bytes, written_bytes) = moved.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
     Offer {
         export: offered.export.clone(),
         since: offered.since,
@@ -443,6 +446,10 @@ fn offer(book: &Book, offered: &Offered) -> Offer {
         written_bytes,
         sessions: on_it.map(|l| l.info.clone()).collect(),
     }
+}
+
+fn as_device(counted: &Arc<Counted>) -> Arc<dyn BlockDevice> {
+    counted.clone()
 }
 
 fn visible(export: &Export, initiator: &str) -> bool {

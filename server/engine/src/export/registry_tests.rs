@@ -1,7 +1,7 @@
 //! The registry without a network: who sees what, and who evicts whom.
 
 use super::*;
-use crate::export::BlockDevice;
+use crate::export::{BlockDevice, DataDisk};
 use std::{
     io,
     sync::atomic::{AtomicUsize, Ordering},
@@ -41,6 +41,7 @@ fn export(target: &str, initiator: Option<&str>) -> Export {
         serial: "S1".into(),
         naa: 0x3000_0000_0000_0001,
         device: Arc::new(Nothing),
+        data: Vec::new(),
         chap: None,
         initiator: initiator.map(str::to_string),
     }
@@ -145,6 +146,49 @@ fn what_sessions_do_is_counted_and_a_disk_offered_again_stays_the_same() {
         [&disks.read, &disks.write, &disks.flush].map(count),
         [1, 1, 2]
     );
+}
+
+#[test]
+fn data_disks_count_with_their_target_and_other_ones_end_its_sessions() {
+    let exports = Exports::new();
+    let disk = |lun| DataDisk {
+        lun,
+        serial: format!("D{lun}"),
+        naa: 0,
+        device: Arc::new(Nothing),
+    };
+    let both = Export {
+        data: vec![disk(1), disk(2)],
+        ..export("iqn.t", None)
+    };
+    exports.publish(both.clone());
+    let closed = Arc::new(AtomicUsize::new(0));
+    let seen = closed.clone();
+    let close = Box::new(move || {
+        seen.fetch_add(1, Ordering::SeqCst);
+    });
+    let guard = exports.register(session(1), close, Duration::ZERO);
+    let first = exports.offered("iqn.t").expect("it is offered");
+    exports.publish(both.clone());
+    let again = exports.offered("iqn.t").expect("it is offered");
+    assert!(first.has_disks_of(&again), "the same devices go on");
+    assert_eq!(again.luns().collect::<Vec<_>>(), [0, 1, 2]);
+    let second = again.unit(2).expect("it is there");
+    assert_eq!((second.lun, second.serial.as_str()), (2, "D2"));
+    assert!(again.unit(3).is_none());
+    again.device.read_at(0, &mut [0; 512]).expect("zeros");
+    second.device.read_at(0, &mut [0; 1024]).expect("zeros");
+    let offer = exports.offer("iqn.t").expect("it is offered");
+    assert_eq!((offer.read_bytes, offer.written_bytes), (1536, 0));
+    assert_eq!(closed.load(Ordering::SeqCst), 0);
+    // One of them less: what runs there would go on with a disk that is not the client's.
+    let one = Export {
+        data: vec![disk(1)],
+        ..both
+    };
+    exports.publish(one);
+    assert_eq!(closed.load(Ordering::SeqCst), 1);
+    drop(guard);
 }
 
 #[test]

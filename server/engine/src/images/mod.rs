@@ -33,7 +33,7 @@ use std::{
 };
 use store::{ClientRecord, ImageRecord, Read, Store, Tx};
 use tokio::runtime::Handle;
-use types::{ClientId, Event, ImageId, ImageState, VersionId};
+use types::{DiskId, Event, ImageId, ImageState, VersionId};
 
 /// The registry of images. Reading never touches the disk. Cheap to clone.
 #[derive(Clone)]
@@ -160,18 +160,15 @@ impl Images {
         write.await
     }
 
-    /// The clients whose overlay is on one of these versions.
-    async fn overlays_on(
-        &self,
-        versions: impl Iterator<Item = VersionId>,
-    ) -> Result<Vec<ClientId>> {
+    /// The disks whose overlay is on one of these versions.
+    async fn overlays_on(&self, versions: impl Iterator<Item = VersionId>) -> Result<Vec<DiskId>> {
         let (storage, versions) = (self.inner.storage.clone(), versions.collect::<Vec<_>>());
         blocking(move || {
-            let mut clients = Vec::new();
+            let mut disks = Vec::new();
             for version in versions {
-                clients.extend(storage.overlays_on(version)?);
+                disks.extend(storage.overlays_on(version)?);
             }
-            Ok(clients)
+            Ok(disks)
         })
         .await
     }
@@ -210,8 +207,9 @@ fn require_quiet(record: &ImageRecord) -> Result<()> {
 
 /// An overlay holds only what differs from its image: without that it is worthless, and a guest that
 /// still runs from it loses its disk.
-fn require_no_changes(clients: &[ClientRecord], overlays: &[ClientId], what: &str) -> Result<()> {
-    match clients.iter().find(|c| overlays.contains(&c.id)) {
+fn require_no_changes(clients: &[ClientRecord], overlays: &[DiskId], what: &str) -> Result<()> {
+    let on_it = |client: &&ClientRecord| overlays.iter().any(|disk| disk.client == client.id);
+    match clients.iter().find(on_it) {
         None => Ok(()),
         Some(client) => Err(Error::conflict(
             Area::Image,
@@ -222,20 +220,31 @@ fn require_no_changes(clients: &[ClientRecord], overlays: &[ClientId], what: &st
 }
 
 fn require_unused(clients: &[ClientRecord], image: &ImageRecord) -> Result<()> {
-    let users = clients.iter().filter(|c| c.image_id == Some(image.id));
-    match users.clone().next() {
+    let refuse = |users: Vec<&ClientRecord>, what: &str, hint: &str| match users.first() {
         None => Ok(()),
         Some(first) => Err(Error::conflict(
             Area::Image,
             format!(
-                "{:?} is the image of {} computers, {:?} among them",
+                "{:?} is {what} of {} computers, {:?} among them",
                 image.name,
-                users.count(),
+                users.len(),
                 first.name
             ),
-            "Give them another image first.",
+            hint,
         )),
-    }
+    };
+    let boot_it = clients.iter().filter(|c| c.image_id == Some(image.id));
+    let have_it = clients.iter().filter(|c| c.data_disks.contains(&image.id));
+    refuse(
+        boot_it.collect(),
+        "the image",
+        "Give them another image first.",
+    )?;
+    refuse(
+        have_it.collect(),
+        "a data disk",
+        "Take it off their data disks first.",
+    )
 }
 
 /// What the audit log says of an image.

@@ -62,7 +62,7 @@ pub(crate) fn require_one_user(
     let all: Vec<ClientRecord> = tx.list_readable(None)?;
     let mut users = all
         .iter()
-        .filter(|c| c.image_id == Some(image.id) && Some(c.id) != newcomer);
+        .filter(|c| c.disk_on(image.id).is_some() && Some(c.id) != newcomer);
     let (Some(first), others) = (users.next(), users.count()) else {
         return Ok(());
     };

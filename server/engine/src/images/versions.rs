@@ -14,7 +14,7 @@ use crate::{
 use serde_json::json;
 use std::sync::Arc;
 use store::{ClientRecord, ImageRecord, Read, StoredVersion};
-use types::{Channel, ClientId, ImageId, ImageView, VersionId};
+use types::{Channel, ClientId, DiskId, ImageId, ImageView, VersionId};
 
 /// The longest comment, characters.
 const MAX_COMMENT: usize = 200;
@@ -209,10 +209,10 @@ impl Images {
         })
     }
 
-    /// The image that a computer is the superclient of.
-    pub(crate) fn changed_by(&self, client: ClientId) -> Option<Arc<ImageRecord>> {
-        let is_its = |image: &&Arc<ImageRecord>| image.superclient == Some(client);
-        self.inner.cached(|all| all.values().find(is_its).cloned())
+    /// Whether a client is the superclient of the image of that disk of it.
+    pub(crate) fn is_changed_on(&self, client: &ClientRecord, disk: DiskId) -> bool {
+        let image = disk.data.or(client.image_id).and_then(|id| self.get(id));
+        image.is_some_and(|image| image.superclient == Some(client.id))
     }
 }
 

@@ -12,6 +12,8 @@ use types::{Channel, ClientId, ImageId, ImageState, ImageView, VersionView};
 pub(super) struct Users {
     /// How many clients boot from each image.
     counts: HashMap<ImageId, u32>,
+    /// How many have each as a data disk.
+    data_counts: HashMap<ImageId, u32>,
     names: HashMap<ClientId, String>,
 }
 
@@ -41,10 +43,8 @@ impl Inner {
             tracing::error!(%error, "the clients of images can't be counted");
             Vec::new()
         });
-        let mut counts = HashMap::new();
-        for id in clients.iter().filter_map(|c| c.image_id) {
-            *counts.entry(id).or_insert(0) += 1;
-        }
+        let counts = count(clients.iter().filter_map(|c| c.image_id));
+        let data_counts = count(clients.iter().flat_map(|c| c.data_disks.iter().copied()));
         let named = self.cached(|all| {
             let of = |image: &Arc<ImageRecord>| {
                 let snapshots = image.versions.iter().filter_map(|v| v.snapshot_of);
@@ -55,6 +55,7 @@ impl Inner {
         let names = clients.into_iter().filter(|c| named.contains(&c.id));
         Users {
             counts,
+            data_counts,
             names: names.map(|c| (c.id, c.name)).collect(),
         }
     }
@@ -78,6 +79,7 @@ impl Inner {
                 _ => received.get(&r.id).copied().unwrap_or(0),
             },
             created_at: r.created_at,
+            data_client_count: users.data_counts.get(&r.id).copied().unwrap_or(0),
             client_count: users.counts.get(&r.id).copied().unwrap_or(0),
             versions: r.versions.iter().map(|v| version(r, v, users)).collect(),
             previous: r.previous.and_then(|id| number_of(r, id)),
@@ -88,6 +90,12 @@ impl Inner {
             revision: r.revision,
         }
     }
+}
+
+fn count(ids: impl Iterator<Item = ImageId>) -> HashMap<ImageId, u32> {
+    let mut counts = HashMap::new();
+    ids.for_each(|id| *counts.entry(id).or_insert(0) += 1);
+    counts
 }
 
 fn version(image: &ImageRecord, v: &StoredVersion, users: &Users) -> VersionView {

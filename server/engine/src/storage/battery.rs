@@ -2,11 +2,11 @@
 #![cfg(test)]
 
 use super::{StorageBackend, embedded::EmbeddedStorage};
-use types::{ClientId, VersionId};
+use types::{ClientId, DiskId, ImageId, VersionId};
 use uuid::Uuid;
 
-fn client(n: u128) -> ClientId {
-    ClientId(Uuid::from_u128(n))
+fn client(n: u128) -> DiskId {
+    ClientId(Uuid::from_u128(n)).into()
 }
 
 /// An image of so many bytes with a pattern in its first and last sector.
@@ -31,7 +31,7 @@ fn import(storage: &dyn StorageBackend, size: usize) -> (VersionId, Vec<u8>) {
     (id, disk)
 }
 
-fn read(storage: &dyn StorageBackend, c: ClientId, offset: u64, len: usize) -> Vec<u8> {
+fn read(storage: &dyn StorageBackend, c: DiskId, offset: u64, len: usize) -> Vec<u8> {
     let mut buf = vec![0xee; len];
     storage
         .open_overlay(c)
@@ -120,6 +120,48 @@ fn sum(storage: &dyn StorageBackend, version: VersionId) -> [u8; 32] {
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     use sha2::Digest;
     sha2::Sha256::digest(bytes).into()
+}
+
+/// The disks of one computer have nothing in common but their computer.
+fn data_disks(storage: &dyn StorageBackend) {
+    let (image, disk) = import(storage, 64 * 1024);
+    let system = client(31);
+    let [games, tools] = [1, 2].map(|n| DiskId::data(system.client, ImageId(Uuid::from_u128(n))));
+    let all = [system, games, tools];
+    for (i, id) in all.into_iter().enumerate() {
+        storage.ensure_overlay(id, image).unwrap();
+        let device = storage.open_overlay(id).unwrap();
+        device.write_at(4096, &[i as u8 + 1; 4096]).unwrap();
+        device.flush().unwrap();
+    }
+    for (i, id) in all.into_iter().enumerate() {
+        assert_eq!(read(storage, id, 4096, 4096), [i as u8 + 1; 4096]);
+    }
+    assert!(
+        all.iter()
+            .all(|id| storage.overlays().unwrap().contains(id))
+    );
+    assert!(
+        all.iter()
+            .all(|id| storage.overlays_on(image).unwrap().contains(id))
+    );
+    storage.set_quota(games, Some(4096));
+    let write = |id| storage.open_overlay(id).unwrap().write_at(8192, &[9; 4096]);
+    assert_eq!(
+        write(games).unwrap_err().kind(),
+        std::io::ErrorKind::QuotaExceeded
+    );
+    write(tools).unwrap();
+    storage.reset_overlay(games, image).unwrap();
+    assert_eq!(read(storage, games, 0, disk.len()), disk);
+    storage.remove_overlay(system).unwrap();
+    assert_eq!(read(storage, tools, 4096, 4096), [3; 4096]);
+    assert_eq!(storage.overlay_bytes(tools), 8192);
+    for id in [games, tools] {
+        storage.remove_overlay(id).unwrap();
+    }
+    assert!(storage.overlays_on(image).unwrap().is_empty());
+    storage.remove_version(image).unwrap();
 }
 
 /// A full overlay refuses what is new, and keeps what it has.
@@ -292,6 +334,7 @@ fn embedded_passes_the_battery() {
     battery(&storage);
     versions(&storage);
     quota(&storage);
+    data_disks(&storage);
     for folder in ["images", "overlays"] {
         let left: Vec<_> = std::fs::read_dir(dir.path().join(folder))
             .unwrap()

@@ -7,7 +7,7 @@ pub mod files;
 
 use crate::{Result, export::BlockDevice};
 use std::sync::Arc;
-use types::{ClientId, VersionId};
+use types::{DiskId, VersionId};
 
 pub use embedded::EmbeddedStorage;
 
@@ -91,7 +91,7 @@ pub trait Disk: Send {
 /// Told how far long work is, in bytes: done, of all. It says whether to go on.
 pub type Progress<'a> = dyn FnMut(u64, u64) -> bool + Send + 'a;
 
-/// A place for versions of images and for overlays. One battery of tests runs against every
+/// A place for versions of images and for overlays, one a disk of a computer. One battery of tests runs against every
 /// implementation.
 pub trait StorageBackend: Send + Sync {
     /// Begins a version of its own, above no other, under an id that is not in use.
@@ -112,17 +112,17 @@ pub trait StorageBackend: Send + Sync {
     /// When the file system refuses. A version that is not there is no error.
     fn remove_version(&self, version: VersionId) -> Result<()>;
 
-    /// The clients whose overlay is on this version.
+    /// The disks whose overlay is on this version.
     ///
     /// # Errors
     /// When the file system refuses.
-    fn overlays_on(&self, version: VersionId) -> Result<Vec<ClientId>>;
+    fn overlays_on(&self, version: VersionId) -> Result<Vec<DiskId>>;
 
-    /// The clients that have an overlay here, also one that can't be read.
+    /// The disks that have an overlay here, also one that can't be read.
     ///
     /// # Errors
     /// When the file system refuses.
-    fn overlays(&self) -> Result<Vec<ClientId>>;
+    fn overlays(&self) -> Result<Vec<DiskId>>;
 
     /// Whether this version's bytes are here, with those of all versions below it.
     fn has_version(&self, version: VersionId) -> bool;
@@ -145,37 +145,37 @@ pub trait StorageBackend: Send + Sync {
     /// As [`StorageBackend::version_bytes`].
     fn read_version(&self, version: VersionId, offset: u64, buf: &mut [u8]) -> Result<()>;
 
-    /// Makes sure that this client has an overlay on this version; one that it has stays as it is.
+    /// Makes sure that this disk has an overlay on this version; one that it has stays as it is.
     /// One on another version is replaced.
     ///
     /// # Errors
     /// When there is no such version, or the file system refuses.
-    fn ensure_overlay(&self, client: ClientId, version: VersionId) -> Result<()>;
+    fn ensure_overlay(&self, disk: DiskId, version: VersionId) -> Result<()>;
 
-    /// Gives the client an empty overlay. A device that is still open on the old one goes on
+    /// Gives the disk an empty overlay. A device that is still open on the old one goes on
     /// reading it, and nothing that it writes from now on is kept.
     ///
     /// # Errors
     /// As [`StorageBackend::ensure_overlay`].
-    fn reset_overlay(&self, client: ClientId, version: VersionId) -> Result<()>;
+    fn reset_overlay(&self, disk: DiskId, version: VersionId) -> Result<()>;
 
-    /// The client's disk; all callers share one device.
+    /// The disk; all callers share one device.
     ///
     /// # Errors
     /// When it has no overlay, or the file system refuses.
-    fn open_overlay(&self, client: ClientId) -> Result<Arc<dyn BlockDevice>>;
+    fn open_overlay(&self, disk: DiskId) -> Result<Arc<dyn BlockDevice>>;
 
-    /// The version that the client's overlay is on; None when it has none.
+    /// The version that the disk's overlay is on; None when it has none.
     ///
     /// # Errors
     /// When the overlay can't be read.
-    fn overlay_version(&self, client: ClientId) -> Result<Option<VersionId>>;
+    fn overlay_version(&self, disk: DiskId) -> Result<Option<VersionId>>;
 
-    /// Whether the client has written nothing: its disk is what its version says, or it has none.
+    /// Whether nothing was written: the disk is what its version says, or it has no overlay.
     ///
     /// # Errors
     /// When the overlay can't be read.
-    fn is_untouched(&self, client: ClientId) -> Result<bool>;
+    fn is_untouched(&self, disk: DiskId) -> Result<bool>;
 
     /// The versions whose files are here.
     ///
@@ -183,14 +183,14 @@ pub trait StorageBackend: Send + Sync {
     /// When the file system refuses.
     fn versions(&self) -> Result<Vec<VersionId>>;
 
-    /// Makes a version of what the client's disk holds, above the version that it is on. The overlay stays as it is. Nothing may write to it meanwhile;
+    /// Makes a version of what the disk holds, above the version that it is on. The overlay stays as it is. Nothing may write to it meanwhile;
     /// the caller knows. None, and nothing is left, when `progress` said to stop.
     ///
     /// # Errors
-    /// When the client has no overlay, the chain of versions is too long, or the file system refuses.
+    /// When the disk has no overlay, the chain of versions is too long, or the file system refuses.
     fn promote(
         &self,
-        client: ClientId,
+        disk: DiskId,
         version: VersionId,
         progress: &mut Progress<'_>,
     ) -> Result<Option<Promoted>>;
@@ -222,17 +222,17 @@ pub trait StorageBackend: Send + Sync {
         progress: &mut Progress<'_>,
     ) -> Result<Option<Imported>>;
 
-    /// The most that the client's overlay may hold from now on, bytes; None is as much as the disk has. A
+    /// The most that the disk's overlay may hold from now on, bytes; None is as much as the disk has. A
     /// write that would pass it is refused with [`std::io::ErrorKind::QuotaExceeded`], and nothing
     /// that was written is touched.
-    fn set_quota(&self, client: ClientId, bytes: Option<u64>);
+    fn set_quota(&self, disk: DiskId, bytes: Option<u64>);
 
-    /// Removes the client's overlay. None is no error.
+    /// Removes the disk's overlay. None is no error.
     ///
     /// # Errors
     /// When the file system refuses.
-    fn remove_overlay(&self, client: ClientId) -> Result<()>;
+    fn remove_overlay(&self, disk: DiskId) -> Result<()>;
 
-    /// Bytes that the client's overlay holds.
-    fn overlay_bytes(&self, client: ClientId) -> u64;
+    /// Bytes that the disk's overlay holds.
+    fn overlay_bytes(&self, disk: DiskId) -> u64;
 }

@@ -3,8 +3,8 @@
 use super::{Row, bytes, fields, or_dash, scope::listed};
 use types::{
     BootChoiceView, BootNetworkView, BootState, BootView, Channel, ClientState, ClientView,
-    DhcpMode, EntryKind, Fill, Hop, HopState, ImageState, ImageView, InterfaceView, LabView,
-    LeaseState, LeaseView, OverlayMode, SystemInfoView, VersionView,
+    DataDiskView, DhcpMode, EntryKind, Fill, Hop, HopState, ImageState, ImageView, InterfaceView,
+    LabView, LeaseState, LeaseView, OverlayMode, SystemInfoView, VersionView,
 };
 
 impl Row for ClientView {
@@ -42,6 +42,7 @@ pub fn client(c: &ClientView) -> String {
         ("next boot", or_dash(c.one_shot_name.as_deref())),
         ("loader set", or_dash(c.loader_set.as_deref())),
         ("loader", or_dash(c.loader)),
+        ("data disks", data_disks(c)),
         ("changes", changes(c)),
         ("disk in use", yes_no(c.disk_in_use)),
         ("virtual", yes_no(c.is_virtual)),
@@ -51,17 +52,30 @@ pub fn client(c: &ClientView) -> String {
     ])
 }
 
-/// What it wrote, and the most that it may.
+/// What it wrote to the disk that it starts from, and the most that it may.
 fn changes(c: &ClientView) -> String {
-    let held = bytes(c.overlay_bytes);
-    let fill = match c.fill() {
+    held(c.overlay_bytes, c.overlay_limit_bytes)
+}
+
+/// Its data disks in their order, each with what it wrote there.
+fn data_disks(c: &ClientView) -> String {
+    let disk = |d: &DataDiskView| {
+        let held = held(d.overlay_bytes, d.overlay_limit_bytes);
+        format!("{} ({held})", or_dash(d.image_name.as_deref()))
+    };
+    let all: Vec<_> = c.data_disks.iter().map(disk).collect();
+    or_dash((!all.is_empty()).then(|| all.join(", ")))
+}
+
+fn held(held: u64, limit: Option<u64>) -> String {
+    let fill = match Fill::of(held, limit) {
         Fill::Room => "",
         Fill::Nearly => ", nearly full",
         Fill::Full => ", full: it refuses what is new",
     };
-    match c.overlay_limit_bytes {
-        None => held,
-        Some(limit) => format!("{held} of {}{fill}", bytes(limit)),
+    match limit {
+        None => bytes(held),
+        Some(limit) => format!("{} of {}{fill}", bytes(held), bytes(limit)),
     }
 }
 
@@ -93,6 +107,7 @@ pub fn image(i: &ImageView) -> String {
         ("on disk", bytes(i.allocated_bytes)),
         ("sha256", or_dash(i.sha256.as_deref())),
         ("clients", i.client_count.to_string()),
+        ("as data disk", i.data_client_count.to_string()),
         ("versions", i.versions.len().to_string()),
         ("production", at_version(i, Channel::Production)),
         ("test", at_version(i, Channel::Test)),
@@ -427,7 +442,7 @@ mod tests {
             "id": uuid::Uuid::nil(), "name": "pc-07", "mac": "52:54:00:00:00:07", "state": "adopted",
             "image_id": null, "image_name": null, "mode": "reset", "group_id": null, "group_name": null,
             "boot_entry_id": null, "boot_entry_name": null, "one_shot_id": null, "one_shot_name": null,
-            "loader_set": null, "loader": null, "is_virtual": false, "address": null, "overlay_bytes": 0, "quota_bytes": null, "overlay_limit_bytes": null,
+            "loader_set": null, "loader": null, "is_virtual": false, "address": null, "overlay_bytes": 0, "quota_bytes": null, "overlay_limit_bytes": null, "data_disks": [],
             "disk_in_use": false, "created_at": "2026-11-21T07:00:00Z", "revision": 1, "last_boot": null,
         }))
         .expect("a computer");

@@ -2,7 +2,9 @@
 
 use super::{Row, bytes, fields, or_dash};
 use serde::Serialize;
-use types::{DiskSessionView, ExportView, Forecast, OverlayMode, OverlayView, StorageView};
+use types::{
+    DiskSessionView, ExportDiskView, ExportView, Forecast, OverlayMode, OverlayView, StorageView,
+};
 
 /// How full it is.
 pub fn storage(s: &StorageView) -> String {
@@ -72,11 +74,22 @@ pub fn export(e: &ExportView) -> String {
         ("naa", e.naa.clone()),
         ("size", bytes(e.size_bytes)),
         ("image", on(&e.image_name, e.version)),
+        ("data disks", data_disks(e)),
         ("since", e.since.to_string()),
         ("read", bytes(e.read_bytes)),
         ("written", bytes(e.written_bytes)),
         ("sessions", e.sessions.len().to_string()),
     ])
+}
+
+/// Its data disks by their numbers, each with its size and serial number.
+fn data_disks(e: &ExportView) -> String {
+    let disk = |d: &ExportDiskView| {
+        let on = on(&d.image_name, d.version);
+        format!("{}: {on}, {}, {}", d.lun, bytes(d.size_bytes), d.serial)
+    };
+    let all: Vec<_> = e.data_disks.iter().map(disk).collect();
+    or_dash((!all.is_empty()).then(|| all.join("; ")))
 }
 
 impl Row for DiskSessionView {
@@ -128,7 +141,7 @@ impl Row for SessionOf {
 }
 
 impl Row for OverlayView {
-    const HEAD: &'static [&'static str] = &["COMPUTER", "IMAGE", "BYTES", "MODE", "ID"];
+    const HEAD: &'static [&'static str] = &["COMPUTER", "DISK", "IMAGE", "BYTES", "MODE", "ID"];
 
     fn cells(&self) -> Vec<String> {
         let mode = match self.mode {
@@ -138,10 +151,11 @@ impl Row for OverlayView {
         };
         vec![
             or_dash(self.client_name.as_deref()),
+            if self.is_data { "data" } else { "system" }.into(),
             on(&self.image_name, self.version),
             bytes(self.bytes),
             mode.into(),
-            self.client_id.to_string(),
+            self.id.to_string(),
         ]
     }
 }

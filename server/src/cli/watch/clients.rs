@@ -162,6 +162,7 @@ mod tests {
             overlay_bytes: 0,
             quota_bytes: None,
             overlay_limit_bytes: None,
+            data_disks: Vec::new(),
             disk_in_use: false,
             created_at: Timestamp(0),
             revision: 1,

@@ -373,7 +373,7 @@ mod tests {
         json!({
             "id": uuid::Uuid::from_u128(name.len() as u128), "name": name, "state": "ready",
             "size_bytes": 1, "allocated_bytes": 1, "sha256": null, "received_bytes": 1,
-            "created_at": "2026-11-21T07:00:00Z", "client_count": 0, "error": null, "revision": 1,
+            "created_at": "2026-11-21T07:00:00Z", "client_count": 0, "data_client_count": 0, "error": null, "revision": 1,
             "versions": [], "previous": null, "superclient_id": null, "superclient_name": null, "is_private": false,
         })
     }

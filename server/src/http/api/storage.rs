@@ -34,11 +34,12 @@ async fn overlays(
     Query(page): Query<ListQuery>,
 ) -> ApiResult<Json<ListView<OverlayView>>> {
     let overlays = viewer.overlays().await?;
-    page.page(overlays, |o| o.client_id.to_string()).map(Json)
+    page.page(overlays, |o| o.id.to_string()).map(Json)
 }
 
 /// Remove what a computer wrote, while it is off, or an orphan. The computer begins with an empty overlay at
-/// its next boot.
+/// its next boot. By the computer's name or id it is that of the disk that it starts from; that of a data disk is
+/// meant by the overlay's own id.
 #[utoipa::path(delete, path = "/overlays/{client}", tag = "storage", params(("client" = String, Path)),
     responses((status = 204)), security(("bearer" = ["operator"])))]
 async fn remove(As(operator): As<Operator>, Path(client): Path<String>) -> ApiResult<StatusCode> {

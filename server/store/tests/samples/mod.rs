@@ -30,6 +30,8 @@ pub fn client() -> ClientRecord {
         quota_bytes: Some(20 << 30),
         created_at: AT,
         revision: 3,
+        data_disks: vec![ImageId(id(20)), ImageId(id(21))],
+        given_disks: vec![ImageId(id(21))],
     }
 }
 

@@ -14,6 +14,6 @@ mod thin;
 mod unit;
 
 pub use cdb::Cdb;
-pub use run::{Ending, Plan, Transfer};
+pub use run::{Ending, Plan, Transfer, absent};
 pub use sense::{SENSE_LEN, Sense, status};
 pub use unit::{Nexus, Unit};

@@ -3,6 +3,7 @@
 
 use super::sense::Sense;
 use crate::iscsi::bytes::{put16, put32, put64};
+use std::sync::Arc;
 
 /// Logical block length in bytes: 512, for BIOS and Windows.
 pub const BLOCK: u64 = 512;
@@ -25,6 +26,8 @@ pub struct Facts {
     pub serial: String,
     pub naa: u64,
     pub target: String,
+    /// The numbers of all units of the target, in order.
+    pub luns: Arc<[u16]>,
 }
 
 const VENDOR: &[u8; 8] = b"NSBOOT  ";
@@ -259,10 +262,10 @@ pub fn mode_select(ten: bool, data: &[u8], facts: &Facts) -> Result<(), Sense> {
     }
 }
 
-/// REPORT LUNS: the one unit that there is.
-pub fn report_luns(select: u8, lun: u16) -> Result<Vec<u8>, Sense> {
-    let luns: &[u64] = match select {
-        0 | 2 => &[u64::from(lun) << 48],
+/// REPORT LUNS: the units of the target, by their numbers (peripheral addressing, one level).
+pub fn report_luns(select: u8, luns: &[u16]) -> Result<Vec<u8>, Sense> {
+    let luns = match select {
+        0 | 2 => luns,
         // Well-known units: none.
         1 => &[],
         _ => return Err(Sense::INVALID_FIELD_IN_CDB),
@@ -270,7 +273,7 @@ pub fn report_luns(select: u8, lun: u16) -> Result<Vec<u8>, Sense> {
     let mut b = vec![0; 8 + luns.len() * 8];
     put32(&mut b, 0, (luns.len() * 8) as u32);
     for (i, lun) in luns.iter().enumerate() {
-        put64(&mut b, 8 + i * 8, *lun);
+        put64(&mut b, 8 + i * 8, u64::from(*lun) << 48);
     }
     Ok(b)
 }

@@ -64,17 +64,13 @@ pub struct Transfer {
 }
 
 impl Nexus {
-    /// Judges a command and does what needs no data from the initiator. `lun_ok` is whether the
-    /// command names the unit that there is.
-    pub fn begin(&self, block: &Cdb, lun_ok: bool) -> Plan {
-        self.plan(block, lun_ok).unwrap_or_else(Plan::End)
+    /// Judges a command and does what needs no data from the initiator.
+    pub fn begin(&self, block: &Cdb) -> Plan {
+        self.plan(block).unwrap_or_else(Plan::End)
     }
 
-    fn plan(&self, block: &Cdb, lun_ok: bool) -> Result<Plan, Ending> {
+    fn plan(&self, block: &Cdb) -> Result<Plan, Ending> {
         let command = cdb::parse(block);
-        if !lun_ok {
-            return absent(command);
-        }
         // These never end with a unit attention (SAM-5 section 5.14).
         let exempt = matches!(
             command,
@@ -140,14 +136,14 @@ impl Nexus {
     }
 }
 
-/// A command for a logical unit that is not there.
-fn absent(command: Result<Command, Sense>) -> Result<Plan, Ending> {
-    match command {
-        Ok(Command::Inquiry { page: None, alloc }) => Ok(cut(pages::inquiry(false), alloc)),
+/// What becomes of a command for a logical unit that is not there.
+pub fn absent(block: &Cdb) -> Plan {
+    match cdb::parse(block) {
+        Ok(Command::Inquiry { page: None, alloc }) => cut(pages::inquiry(false), alloc),
         Ok(Command::RequestSense { alloc, .. }) => {
-            Ok(cut(Sense::LUN_NOT_SUPPORTED.fixed().to_vec(), alloc))
+            cut(Sense::LUN_NOT_SUPPORTED.fixed().to_vec(), alloc)
         }
-        _ => Err(Ending::Check(Sense::LUN_NOT_SUPPORTED)),
+        _ => Plan::End(Ending::Check(Sense::LUN_NOT_SUPPORTED)),
     }
 }
 
@@ -285,7 +281,7 @@ impl Unit {
                 cut(pages::mode_sense(ask, facts)?, alloc)
             }
             Command::ReportLuns { select, alloc } => {
-                cut(pages::report_luns(select, self.lun)?, alloc)
+                cut(pages::report_luns(select, &facts.luns)?, alloc)
             }
             Command::ReadCapacity10 => Plan::Data(pages::capacity10(facts).to_vec()),
             Command::ReadCapacity16 { alloc } => cut(pages::capacity16(facts).to_vec(), alloc),

@@ -46,7 +46,8 @@ struct SessionState {
 }
 
 impl Unit {
-    pub fn new(export: &Export) -> Arc<Unit> {
+    /// The unit of an export that stands first in it, beside the others.
+    fn new(export: &Export, luns: Arc<[u16]>) -> Arc<Unit> {
         Arc::new(Unit {
             lun: export.lun,
             facts: Facts {
@@ -56,6 +57,7 @@ impl Unit {
                 serial: export.serial.clone(),
                 naa: export.naa,
                 target: export.target.clone(),
+                luns,
             },
             device: export.device.clone(),
             state: Mutex::default(),
@@ -64,14 +66,22 @@ impl Unit {
         })
     }
 
+    /// All units of an export, in the order of their numbers. `known` may have one of a target and a number that
+    /// sessions are on: it goes on when it is the same disk beside the same others.
+    pub fn all(export: &Export, known: impl Fn(u16) -> Option<Arc<Unit>>) -> Vec<Arc<Unit>> {
+        let luns: Arc<[u16]> = export.luns().collect();
+        let units = luns.iter().filter_map(|lun| export.unit(*lun));
+        let unit = |alone: Export| {
+            let same = known(alone.lun)
+                .filter(|unit| Arc::ptr_eq(&unit.device, &alone.device) && unit.facts.luns == luns);
+            same.unwrap_or_else(|| Unit::new(&alone, luns.clone()))
+        };
+        units.map(unit).collect()
+    }
+
     /// Its logical unit number.
     pub fn lun(&self) -> u16 {
         self.lun
-    }
-
-    /// The disk behind it.
-    pub fn device(&self) -> &Arc<dyn BlockDevice> {
-        &self.device
     }
 
     /// Enters a session. Its place is given up when the nexus is dropped.

@@ -7,13 +7,16 @@ use super::{
 };
 use crate::storage::files::Files;
 use std::sync::Arc;
-use types::{ClientId, VersionId};
+use types::{ClientId, DiskId, VersionId};
 use uuid::Uuid;
 
 const DISK: usize = 64 * 1024;
 /// Of the box.
 const BOOT: &str = "1";
-const CLIENT: ClientId = ClientId(Uuid::from_u128(1));
+const CLIENT: DiskId = DiskId {
+    client: ClientId(Uuid::from_u128(1)),
+    data: None,
+};
 /// A version that is made of the client's disk.
 const NEXT: VersionId = VersionId(Uuid::from_u128(3));
 

@@ -7,11 +7,14 @@ use super::{
 };
 use crate::Result;
 use std::{collections::BTreeMap, sync::Arc};
-use types::{ClientId, VersionId};
+use types::{ClientId, DiskId, VersionId};
 use uuid::Uuid;
 
 const DISK: usize = 32 * 1024;
-const CLIENT: ClientId = ClientId(Uuid::from_u128(1));
+const CLIENT: DiskId = DiskId {
+    client: ClientId(Uuid::from_u128(1)),
+    data: None,
+};
 const IMAGE: VersionId = VersionId(Uuid::from_u128(2));
 const OTHER: VersionId = VersionId(Uuid::from_u128(3));
 const NEXT: VersionId = VersionId(Uuid::from_u128(4));

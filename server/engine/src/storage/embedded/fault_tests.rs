@@ -15,10 +15,13 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use types::{ClientId, VersionId};
+use types::{ClientId, DiskId, VersionId};
 use uuid::Uuid;
 
-const CLIENT: ClientId = ClientId(Uuid::from_u128(1));
+const CLIENT: DiskId = DiskId {
+    client: ClientId(Uuid::from_u128(1)),
+    data: None,
+};
 const IMAGE: VersionId = VersionId(Uuid::from_u128(2));
 const BLOCK: u64 = 4096;
 

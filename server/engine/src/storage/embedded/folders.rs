@@ -6,28 +6,28 @@ use super::{
 };
 use crate::storage::files::Files;
 use std::{collections::HashMap, io};
-use types::{ClientId, VersionId};
+use types::{DiskId, VersionId};
 
-/// The map of each overlay, by its client.
-pub fn maps(files: &dyn Files) -> io::Result<Vec<(ClientId, io::Result<Header>)>> {
+/// The map of each overlay, by its disk.
+pub fn maps(files: &dyn Files) -> io::Result<Vec<(DiskId, io::Result<Header>)>> {
     let mut maps = Vec::new();
     for name in files.list()? {
-        if let Some(client) = name.strip_suffix(".map").and_then(|n| n.parse().ok()) {
+        if let Some(disk) = name.strip_suffix(".map").and_then(|n| n.parse().ok()) {
             let header = files.open(&name).and_then(|f| Map::header(f.as_ref()));
-            maps.push((client, header));
+            maps.push((disk, header));
         }
     }
     Ok(maps)
 }
 
-/// What each overlay holds: its data file has nothing but this client's blocks.
-pub fn sizes(files: &dyn Files) -> io::Result<HashMap<ClientId, Size>> {
-    let size = |(client, header): (ClientId, io::Result<Header>)| {
+/// What each overlay holds: its data file has nothing but this disk's blocks.
+pub fn sizes(files: &dyn Files) -> io::Result<HashMap<DiskId, Size>> {
+    let size = |(disk, header): (DiskId, io::Result<Header>)| {
         // One that can't be read was told of when it was swept.
         let bytes = header
-            .and_then(|h| files.open(&data_name(client, h.generation)))
+            .and_then(|h| files.open(&data_name(disk, h.generation)))
             .and_then(|data| data.allocated());
-        (client, Size::Closed(bytes.unwrap_or(0)))
+        (disk, Size::Closed(bytes.unwrap_or(0)))
     };
     Ok(maps(files)?.into_iter().map(size).collect())
 }
@@ -37,12 +37,12 @@ pub fn image_name(version: VersionId) -> String {
     format!("{version}.raw")
 }
 
-pub fn map_name(client: ClientId) -> String {
-    format!("{client}.map")
+pub fn map_name(disk: DiskId) -> String {
+    format!("{disk}.map")
 }
 
-pub fn data_name(client: ClientId, generation: u64) -> String {
-    format!("{client}.{generation}.data")
+pub fn data_name(disk: DiskId, generation: u64) -> String {
+    format!("{disk}.{generation}.data")
 }
 
 /// This boot of the box. Where there is no telling, each process counts as one.
@@ -81,13 +81,13 @@ pub fn sweep_overlays(files: &dyn Files, boot: &str) -> io::Result<()> {
     let names = files.list()?;
     let mut named = Vec::new();
     for map in names.iter().filter(|n| n.ends_with(".map")) {
-        let client = map.trim_end_matches(".map");
+        let disk = map.trim_end_matches(".map");
         match Map::header(files.open(map)?.as_ref()) {
-            Ok(h) => named.push(format!("{client}.{}.", h.generation)),
+            Ok(h) => named.push(format!("{disk}.{}.", h.generation)),
             // Kept for whoever wants to look; the data files of a damaged map are kept with it.
             Err(e) => {
                 tracing::warn!(%map, error = %e, "an overlay can't be read and was set aside");
-                named.push(format!("{client}."));
+                named.push(format!("{disk}."));
             }
         }
     }

@@ -40,11 +40,11 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
-use types::{ClientId, VersionId};
+use types::{DiskId, VersionId};
 use version::{Delta, Version};
 
-/// A client's device while it is open: every session shares it. The lock keeps two resets of that
-/// client apart, and holds up nobody else.
+/// A disk's device while it is open: every session shares it. The lock keeps two resets of that
+/// disk apart, and holds up nobody else.
 type Slot = Arc<Mutex<Option<Arc<Overlay>>>>;
 
 /// How many bytes an overlay holds.
@@ -60,13 +60,13 @@ pub struct EmbeddedStorage {
     overlays: Arc<dyn Files>,
     /// Open versions, one for all overlays on it.
     open: Mutex<HashMap<VersionId, Weak<Version>>>,
-    slots: Mutex<HashMap<ClientId, Slot>>,
+    slots: Mutex<HashMap<DiskId, Slot>>,
     /// Apart from the slots: views ask for it, and must never wait for the file system.
-    sizes: Mutex<HashMap<ClientId, Size>>,
+    sizes: Mutex<HashMap<DiskId, Size>>,
     /// One at a time: two that flatten one version would write one file.
     flattening: Mutex<()>,
     /// The most that each overlay may hold, bytes; an open one looks at each first write of a block.
-    quotas: Mutex<HashMap<ClientId, Arc<AtomicU64>>>,
+    quotas: Mutex<HashMap<DiskId, Arc<AtomicU64>>>,
     /// What the kernel has not written yet is there as long as this is the same.
     boot: String,
     /// The folder of the overlays could not be synced: which of two a power cut leaves is open.
@@ -138,19 +138,19 @@ impl EmbeddedStorage {
         }
     }
 
-    /// The header of the client's map on disk; None when it has no map.
-    fn header(&self, client: ClientId) -> io::Result<Option<Header>> {
-        match self.overlays.open(&map_name(client)) {
+    /// The header of the disk's map; None when it has no map.
+    fn header(&self, disk: DiskId) -> io::Result<Option<Header>> {
+        match self.overlays.open(&map_name(disk)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
             Ok(map) => Map::header(map.as_ref()).map(Some),
         }
     }
 
-    /// The client's data files and journals: (generation, name). Those of more than one generation only after a
+    /// The disk's data files and journals: (generation, name). Those of more than one generation only after a
     /// crash or damage.
-    fn data_files(&self, client: ClientId) -> io::Result<Vec<(u64, String)>> {
-        let prefix = format!("{client}.");
+    fn data_files(&self, disk: DiskId) -> io::Result<Vec<(u64, String)>> {
+        let prefix = format!("{disk}.");
         let names = self.overlays.list()?;
         Ok(names
             .into_iter()
@@ -162,13 +162,13 @@ impl EmbeddedStorage {
             .collect())
     }
 
-    fn load(&self, client: ClientId) -> io::Result<Arc<Overlay>> {
-        let (map, quota) = (map_name(client), self.quota(client));
+    fn load(&self, disk: DiskId) -> io::Result<Arc<Overlay>> {
+        let (map, quota) = (map_name(disk), self.quota(disk));
         let overlay = Overlay::open(self.overlays.clone(), &map, quota, |h| {
             Ok((
                 self.version(h.parent)?,
-                self.overlays.open(&data_name(client, h.generation))?,
-                format!("{client}.{}.{}.live", h.generation, self.boot),
+                self.overlays.open(&data_name(disk, h.generation))?,
+                format!("{disk}.{}.{}.live", h.generation, self.boot),
             ))
         })?;
         Ok(Arc::new(overlay))
@@ -179,16 +179,16 @@ impl EmbeddedStorage {
     fn replace(
         &self,
         slot: &mut Option<Arc<Overlay>>,
-        client: ClientId,
+        disk: DiskId,
         (version, size_bytes): (VersionId, u64),
     ) -> io::Result<()> {
-        let old = self.data_files(client)?;
+        let old = self.data_files(disk)?;
         let generation = old.iter().map(|o| o.0).max().unwrap_or(0) + 1;
-        let data = self.overlays.create(&data_name(client, generation))?;
+        let data = self.overlays.create(&data_name(disk, generation))?;
         data.set_len(size_bytes)?;
         data.sync()?;
         // Not the name that the old overlay gives a map that it rewrites meanwhile.
-        let temporary = format!("{client}.{generation}.map.new");
+        let temporary = format!("{disk}.{generation}.map.new");
         Map::create(
             self.overlays.create(&temporary)?,
             Header {
@@ -198,13 +198,13 @@ impl EmbeddedStorage {
             },
             &[],
         )?;
-        let rename = || self.overlays.rename(&temporary, &map_name(client));
+        let rename = || self.overlays.rename(&temporary, &map_name(disk));
         match slot {
             Some(device) => device.retire(rename)?,
             None => rename()?,
         }
         *slot = None;
-        lock(&self.sizes).insert(client, Size::Closed(0));
+        lock(&self.sizes).insert(disk, Size::Closed(0));
         self.sync_overlays()?;
         for (_, name) in old {
             self.overlays.remove(&name)?;
@@ -230,14 +230,14 @@ impl EmbeddedStorage {
 
     /// The version that an overlay is on, for who holds its slot. One that can't be read is an error and
     /// not "none": it holds what someone wanted kept.
-    fn parent(&self, slot: &Option<Arc<Overlay>>, client: ClientId) -> Result<Option<VersionId>> {
+    fn parent(&self, slot: &Option<Arc<Overlay>>, disk: DiskId) -> Result<Option<VersionId>> {
         self.settle()
             .map_err(Error::io("syncing the folder of the overlays"))?;
         let header = match slot.as_ref() {
             Some(device) => Some(*device.header()),
             None => self
-                .header(client)
-                .map_err(Error::io(format!("reading the overlay of {client}")))?,
+                .header(disk)
+                .map_err(Error::io(format!("reading the overlay of {disk}")))?,
         };
         Ok(header.map(|header| header.parent))
     }
@@ -245,44 +245,41 @@ impl EmbeddedStorage {
     fn reset(
         &self,
         slot: &mut Option<Arc<Overlay>>,
-        client: ClientId,
+        disk: DiskId,
         version: VersionId,
     ) -> Result<()> {
         // Held, so that its chain is looked up once.
         let open = self.version(version);
         let open = open.map_err(|_| Error::not_found(Area::Version, version))?;
-        self.replace(slot, client, (version, open.size_bytes()))
-            .map_err(Error::io(format!("making an empty overlay for {client}")))
+        self.replace(slot, disk, (version, open.size_bytes()))
+            .map_err(Error::io(format!("making an empty overlay for {disk}")))
     }
 
-    /// The client's device, for who holds its slot.
-    fn open_slot(&self, slot: &mut Option<Arc<Overlay>>, client: ClientId) -> Result<Arc<Overlay>> {
+    /// The disk's device, for who holds its slot.
+    fn open_slot(&self, slot: &mut Option<Arc<Overlay>>, disk: DiskId) -> Result<Arc<Overlay>> {
         // A broken one refuses its sessions for good; what it had flushed is read anew.
         if let Some(overlay) = slot.as_ref().filter(|o| !o.is_broken()) {
             return Ok(overlay.clone());
         }
-        let failed = || Error::io(format!("opening the overlay of {client}"));
+        let failed = || Error::io(format!("opening the overlay of {disk}"));
         self.settle().map_err(failed())?;
         // Only a missing map means that there is none: a missing version or data file is damage.
-        if self.header(client).map_err(failed())?.is_none() {
-            return Err(Error::not_found(Area::Disk, client));
+        if self.header(disk).map_err(failed())?.is_none() {
+            return Err(Error::not_found(Area::Disk, disk));
         }
-        let overlay = self.load(client).map_err(failed())?;
+        let overlay = self.load(disk).map_err(failed())?;
         *slot = Some(overlay.clone());
-        lock(&self.sizes).insert(client, Size::Open(overlay.clone()));
+        lock(&self.sizes).insert(disk, Size::Open(overlay.clone()));
         Ok(overlay)
     }
 
-    fn quota(&self, client: ClientId) -> Arc<AtomicU64> {
+    fn quota(&self, disk: DiskId) -> Arc<AtomicU64> {
         let none = || Arc::new(AtomicU64::new(u64::MAX));
-        lock(&self.quotas)
-            .entry(client)
-            .or_insert_with(none)
-            .clone()
+        lock(&self.quotas).entry(disk).or_insert_with(none).clone()
     }
 
-    fn slot(&self, client: ClientId) -> Slot {
-        lock(&self.slots).entry(client).or_default().clone()
+    fn slot(&self, disk: DiskId) -> Slot {
+        lock(&self.slots).entry(disk).or_default().clone()
     }
 }
 
@@ -315,22 +312,22 @@ impl StorageBackend for EmbeddedStorage {
             )))
     }
 
-    fn overlays_on(&self, version: VersionId) -> Result<Vec<ClientId>> {
-        let mut clients = Vec::new();
-        for (client, header) in
+    fn overlays_on(&self, version: VersionId) -> Result<Vec<DiskId>> {
+        let mut disks = Vec::new();
+        for (disk, header) in
             maps(self.overlays.as_ref()).map_err(Error::io("reading the overlays"))?
         {
             // One that can't be read may be on any version, but nobody can use it.
             if header.is_ok_and(|h| h.parent == version) {
-                clients.push(client);
+                disks.push(disk);
             }
         }
-        Ok(clients)
+        Ok(disks)
     }
 
-    fn overlays(&self) -> Result<Vec<ClientId>> {
+    fn overlays(&self) -> Result<Vec<DiskId>> {
         let all = maps(self.overlays.as_ref()).map_err(Error::io("reading the overlays"))?;
-        Ok(all.into_iter().map(|(client, _)| client).collect())
+        Ok(all.into_iter().map(|(disk, _)| disk).collect())
     }
 
     fn has_version(&self, version: VersionId) -> bool {
@@ -355,34 +352,34 @@ impl StorageBackend for EmbeddedStorage {
             .map_err(Error::io(format!("reading the files of version {version}")))
     }
 
-    fn ensure_overlay(&self, client: ClientId, version: VersionId) -> Result<()> {
-        let slot = self.slot(client);
+    fn ensure_overlay(&self, disk: DiskId, version: VersionId) -> Result<()> {
+        let slot = self.slot(disk);
         let mut slot = lock(&slot);
-        if self.parent(&slot, client)? == Some(version) {
+        if self.parent(&slot, disk)? == Some(version) {
             return Ok(());
         }
-        self.reset(&mut slot, client, version)
+        self.reset(&mut slot, disk, version)
     }
 
-    fn reset_overlay(&self, client: ClientId, version: VersionId) -> Result<()> {
-        self.reset(&mut lock(&self.slot(client)), client, version)
+    fn reset_overlay(&self, disk: DiskId, version: VersionId) -> Result<()> {
+        self.reset(&mut lock(&self.slot(disk)), disk, version)
     }
 
-    fn open_overlay(&self, client: ClientId) -> Result<Arc<dyn BlockDevice>> {
-        let slot = self.slot(client);
-        let overlay = self.open_slot(&mut lock(&slot), client)?;
+    fn open_overlay(&self, disk: DiskId) -> Result<Arc<dyn BlockDevice>> {
+        let slot = self.slot(disk);
+        let overlay = self.open_slot(&mut lock(&slot), disk)?;
         Ok(overlay)
     }
 
-    fn overlay_version(&self, client: ClientId) -> Result<Option<VersionId>> {
-        let slot = self.slot(client);
+    fn overlay_version(&self, disk: DiskId) -> Result<Option<VersionId>> {
+        let slot = self.slot(disk);
         let slot = lock(&slot);
-        self.parent(&slot, client)
+        self.parent(&slot, disk)
     }
 
-    fn is_untouched(&self, client: ClientId) -> Result<bool> {
-        let slot = self.slot(client);
-        match self.open_slot(&mut lock(&slot), client) {
+    fn is_untouched(&self, disk: DiskId) -> Result<bool> {
+        let slot = self.slot(disk);
+        match self.open_slot(&mut lock(&slot), disk) {
             Ok(overlay) => Ok(overlay.changes().is_empty()),
             Err(Error::NotFound { .. }) => Ok(true),
             Err(why) => Err(why),
@@ -405,12 +402,12 @@ impl StorageBackend for EmbeddedStorage {
 
     fn promote(
         &self,
-        client: ClientId,
+        disk: DiskId,
         version: VersionId,
         progress: &mut Progress<'_>,
     ) -> Result<Option<Promoted>> {
-        let slot = self.slot(client);
-        let overlay = self.open_slot(&mut lock(&slot), client)?;
+        let slot = self.slot(disk);
+        let overlay = self.open_slot(&mut lock(&slot), disk)?;
         let below = overlay.below().clone();
         // Looked up anew: it may have been flattened since the overlay was opened.
         let parent = overlay.header().parent;
@@ -422,7 +419,7 @@ impl StorageBackend for EmbeddedStorage {
                 "No more can be made above them. Flatten one of them first: it is one of its own then.",
             ));
         }
-        let failed = || Error::io(format!("making a version of the disk of {client}"));
+        let failed = || Error::io(format!("making a version of the disk {disk}"));
         let (data, map) = promote::names(version);
         let names = (data.as_str(), map.as_str());
         let made = promote::promote(&overlay, &below, self.images.as_ref(), names, progress);
@@ -479,16 +476,16 @@ impl StorageBackend for EmbeddedStorage {
         flatten::copy(&open, self.images.clone(), image_name(to), progress)
     }
 
-    fn set_quota(&self, client: ClientId, bytes: Option<u64>) {
+    fn set_quota(&self, disk: DiskId, bytes: Option<u64>) {
         let bytes = bytes.unwrap_or(u64::MAX);
-        self.quota(client).store(bytes, Ordering::Relaxed);
+        self.quota(disk).store(bytes, Ordering::Relaxed);
     }
 
-    fn remove_overlay(&self, client: ClientId) -> Result<()> {
-        let slot = self.slot(client);
+    fn remove_overlay(&self, disk: DiskId) -> Result<()> {
+        let slot = self.slot(disk);
         let mut slot = lock(&slot);
         // The map goes first: a data file without a map is swept, a map without data is damage.
-        let remove_map = || self.overlays.remove(&map_name(client));
+        let remove_map = || self.overlays.remove(&map_name(disk));
         let removed = match slot.as_ref() {
             Some(device) => device.retire(remove_map),
             None => remove_map(),
@@ -496,19 +493,19 @@ impl StorageBackend for EmbeddedStorage {
         removed
             .and_then(|()| {
                 *slot = None;
-                lock(&self.sizes).remove(&client);
-                lock(&self.quotas).remove(&client);
+                lock(&self.sizes).remove(&disk);
+                lock(&self.quotas).remove(&disk);
                 self.sync_overlays()?;
-                for (_, name) in self.data_files(client)? {
+                for (_, name) in self.data_files(disk)? {
                     self.overlays.remove(&name)?;
                 }
                 Ok(())
             })
-            .map_err(Error::io(format!("removing the overlay of {client}")))
+            .map_err(Error::io(format!("removing the overlay of {disk}")))
     }
 
-    fn overlay_bytes(&self, client: ClientId) -> u64 {
-        match lock(&self.sizes).get(&client) {
+    fn overlay_bytes(&self, disk: DiskId) -> u64 {
+        match lock(&self.sizes).get(&disk) {
             Some(Size::Open(overlay)) => overlay.data_bytes(),
             Some(Size::Closed(bytes)) => *bytes,
             None => 0,
