@@ -156,6 +156,7 @@ mod tests {
             quota_bytes: None,
             overlay_limit_bytes: None,
             disk_in_use,
+            next_snapshot: None,
             created_at: Timestamp(0),
             revision: 1,
             last_boot: last.map(boot),

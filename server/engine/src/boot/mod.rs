@@ -7,7 +7,7 @@ mod chain_tests;
 mod choice;
 mod disks;
 mod drift;
-mod evening;
+pub(crate) mod evening;
 mod forms;
 mod fullness;
 mod grub;

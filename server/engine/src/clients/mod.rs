@@ -23,7 +23,7 @@ use std::{
 use store::{ClientRecord, Read, Store, Tx};
 use types::{
     BootView, Channel, ClientId, ClientState, ClientView, CreateClientParams, Event, ImageId,
-    MacAddr, OverlayMode, UpdateClientParams,
+    MacAddr, NextSnapshotView, OverlayMode, UpdateClientParams,
 };
 use uuid::Uuid;
 
@@ -74,6 +74,7 @@ struct Inner {
     last_boot: Join<MacAddr, Option<BootView>>,
     address: Join<MacAddr, Option<Ipv4Addr>>,
     overlay_bytes: Join<ClientId, u64>,
+    next_snapshot: Join<ClientId, Option<NextSnapshotView>>,
     disk_in_use: Join<ClientId, bool>,
     removed: RwLock<Vec<Watcher>>,
     retired: RwLock<Vec<Watcher>>,
@@ -113,6 +114,7 @@ impl Clients {
                 address: OnceLock::new(),
                 overlay_bytes: OnceLock::new(),
                 disk_in_use: OnceLock::new(),
+                next_snapshot: OnceLock::new(),
                 removed: RwLock::default(),
                 retired: RwLock::default(),
             }),
@@ -138,6 +140,14 @@ impl Clients {
     /// Where views get from whether a session on the disk lives.
     pub fn join_disk_in_use(&self, f: impl Fn(ClientId) -> bool + Send + Sync + 'static) {
         let _ = self.inner.disk_in_use.set(Box::new(f));
+    }
+
+    /// Where views get from when the next snapshot is due by schedule.
+    pub fn join_next_snapshot(
+        &self,
+        f: impl Fn(ClientId) -> Option<NextSnapshotView> + Send + Sync + 'static,
+    ) {
+        let _ = self.inner.next_snapshot.set(Box::new(f));
     }
 
     /// Runs `f` after a client was removed, e.g. to take its export and overlay away. On the
@@ -227,7 +237,7 @@ impl Clients {
     /// Tells the page that what a view joins has changed (its last boot, its address).
     pub fn touch(&self, mac: MacAddr) {
         if let Some(record) = self.find_mac(mac) {
-            let client = self.view(&record);
+            let client = Box::new(self.view(&record));
             self.inner.events.publish(Event::ClientChanged { client });
         }
     }
@@ -458,7 +468,7 @@ impl Inner {
                 let watchers = inner.retired.read().unwrap_or_else(PoisonError::into_inner);
                 watchers.iter().for_each(|f| f(&record));
             }
-            let client = inner.view(&record);
+            let client = Box::new(inner.view(&record));
             inner.events.publish(Event::ClientChanged { client });
         });
         Ok(())
@@ -537,6 +547,7 @@ impl Inner {
             quota_bytes: r.quota_bytes,
             overlay_limit_bytes: self.overlay_limit(r),
             disk_in_use: self.disk_in_use.get().is_some_and(|f| f(r.id)),
+            next_snapshot: self.next_snapshot.get().and_then(|f| f(r.id)),
             created_at: r.created_at,
             revision: r.revision,
             last_boot,

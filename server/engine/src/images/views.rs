@@ -103,6 +103,7 @@ fn version(image: &ImageRecord, v: &StoredVersion, users: &Users) -> VersionView
         sha256: v.sha256.map(hex),
         channels: Channel::ALL.into_iter().filter(is_at).collect(),
         snapshot_of: v.snapshot_of,
+        is_scheduled: v.is_scheduled,
         snapshot_of_name: v.snapshot_of.and_then(|id| users.names.get(&id).cloned()),
     }
 }

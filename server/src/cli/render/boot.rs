@@ -4,7 +4,7 @@ use super::{Row, bytes, fields, or_dash, scope::listed};
 use types::{
     BootChoiceView, BootNetworkView, BootState, BootView, Channel, ClientState, ClientView,
     DhcpMode, EntryKind, Fill, Hop, HopState, ImageState, ImageView, InterfaceView, LabView,
-    LeaseState, LeaseView, OverlayMode, SystemInfoView, VersionView,
+    LeaseState, LeaseView, NextSnapshotView, OverlayMode, SystemInfoView, VersionView,
 };
 
 impl Row for ClientView {
@@ -44,6 +44,7 @@ pub fn client(c: &ClientView) -> String {
         ("loader", or_dash(c.loader)),
         ("changes", changes(c)),
         ("disk in use", yes_no(c.disk_in_use)),
+        ("next snapshot", or_dash(c.next_snapshot.map(next_snapshot))),
         ("virtual", yes_no(c.is_virtual)),
         ("created", c.created_at.to_string()),
         ("revision", c.revision.to_string()),
@@ -62,6 +63,13 @@ fn changes(c: &ClientView) -> String {
     match c.overlay_limit_bytes {
         None => held,
         Some(limit) => format!("{held} of {}{fill}", bytes(limit)),
+    }
+}
+
+fn next_snapshot(next: NextSnapshotView) -> String {
+    match next.waits {
+        None => next.at.to_string(),
+        Some(why) => format!("due since {}: {}", next.at, why.words()),
     }
 }
 

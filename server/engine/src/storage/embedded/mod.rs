@@ -40,7 +40,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
-use types::{ClientId, VersionId};
+use types::{ClientId, Timestamp, VersionId};
 use version::{Delta, Version};
 
 /// A client's device while it is open: every session shares it. The lock keeps two resets of that
@@ -387,6 +387,22 @@ impl StorageBackend for EmbeddedStorage {
             Err(Error::NotFound { .. }) => Ok(true),
             Err(why) => Err(why),
         }
+    }
+
+    fn changed_at(&self, client: ClientId) -> Result<Option<Timestamp>> {
+        if self.is_untouched(client)? {
+            return Ok(None);
+        }
+        let read = || {
+            let Some(header) = self.header(client)? else {
+                return Ok(None);
+            };
+            let data = data_name(client, header.generation);
+            let changed = |name: &str| self.overlays.open(name)?.modified();
+            // What was only given back is in the map alone.
+            Ok(Some(changed(&data)?.max(changed(&map_name(client))?)))
+        };
+        read().map_err(Error::io(format!("reading the overlay of {client}")))
     }
 
     fn versions(&self) -> Result<Vec<VersionId>> {
