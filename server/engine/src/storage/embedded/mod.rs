@@ -69,6 +69,8 @@ pub struct EmbeddedStorage {
     quotas: Mutex<HashMap<ClientId, Arc<AtomicU64>>>,
     /// What the kernel has not written yet is there as long as this is the same.
     boot: String,
+    /// Records that the journal of an overlay may have.
+    long_journal: u64,
     /// The folder of the overlays could not be synced: which of two a power cut leaves is open.
     is_folder_unsynced: AtomicBool,
 }
@@ -97,6 +99,7 @@ impl EmbeddedStorage {
             quotas: Mutex::default(),
             flattening: Mutex::default(),
             boot,
+            long_journal: live::LONG,
             is_folder_unsynced: AtomicBool::new(false),
         })
     }
@@ -163,8 +166,8 @@ impl EmbeddedStorage {
     }
 
     fn load(&self, client: ClientId) -> io::Result<Arc<Overlay>> {
-        let (map, quota) = (map_name(client), self.quota(client));
-        let overlay = Overlay::open(self.overlays.clone(), &map, quota, |h| {
+        let (map, bounds) = (map_name(client), (self.quota(client), self.long_journal));
+        let overlay = Overlay::open(self.overlays.clone(), &map, bounds, |h| {
             Ok((
                 self.version(h.parent)?,
                 self.overlays.open(&data_name(client, h.generation))?,
