@@ -297,7 +297,7 @@ async fn verify_image(engine: &Engine, id: ImageId, job: &JobHandle) -> Result<O
     let Some(versions) = engine.images().verify(&image, job).await? else {
         return Ok(Outcome::Cancelled);
     };
-    let sha256 = image.imported_sha256().map(|sum| hex(&sum));
+    let sha256 = image.imported_sha256().map(|sum| types::hex(&sum));
     Ok(Outcome::Done(
         serde_json::json!({ "versions": versions, "sha256": sha256 }),
     ))
@@ -364,8 +364,4 @@ async fn verify_audit(engine: &Engine, job: &JobHandle) -> Result<Outcome> {
             "Keep a copy of the data folder, and compare with what was exported before.",
         )),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
