@@ -178,7 +178,7 @@ impl Live {
 
     fn apply(&self, event: Event) {
         match event {
-            Event::ClientChanged { client } => upsert(self.clients, client.id, client),
+            Event::ClientChanged { client } => upsert(self.clients, client.id, *client),
             Event::ClientRemoved { id } => self.clients.update(|rows| rows.retain(|r| r.id != id)),
             Event::BootChanged { boot } => self.boot_changed(boot),
             Event::ImageChanged { image } => upsert(self.images, image.id, image),

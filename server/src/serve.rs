@@ -213,13 +213,21 @@ fn watch_overlays(tasks: &Tasks, engine: &Engine) {
     });
 }
 
-/// Space is watched, and what is offered is told and kept right.
+/// Space is watched, snapshots are taken when they are due, and what is offered is told and kept right.
 fn watch_storage(tasks: &Tasks, engine: &Engine) {
     let capacity = engine.capacity().clone();
     tasks.spawn("storage-capacity", move |stop| {
         let capacity = capacity.clone();
         async move {
             capacity.watch(stop.cancelled()).await;
+            Ok::<(), Infallible>(())
+        }
+    });
+    let here = engine.clone();
+    tasks.spawn("snapshots", move |stop| {
+        let engine = here.clone();
+        async move {
+            engine.schedule().watch(&engine, stop.cancelled()).await;
             Ok::<(), Infallible>(())
         }
     });

@@ -157,6 +157,7 @@ mod tests {
             data_disks: Vec::new(),
             overlay_limit_bytes: None,
             disk_in_use,
+            next_snapshot: None,
             created_at: Timestamp(0),
             revision: 1,
             last_boot: last.map(boot),

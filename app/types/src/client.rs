@@ -1,6 +1,9 @@
 //! Clients: the computers that boot from us.
 
-use crate::{BootEntryId, BootView, ClientId, GroupId, ImageId, LoaderKind, MacAddr, Timestamp};
+use crate::{
+    BootEntryId, BootView, ClientId, GroupId, ImageId, LoaderKind, MacAddr, NextSnapshotView,
+    Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
@@ -75,6 +78,9 @@ pub struct ClientView {
     pub data_disks: Vec<DataDiskView>,
     /// Whether a session on its disk lives: without one, what runs there does not run from us.
     pub disk_in_use: bool,
+    /// When the next snapshot of its disk is due by schedule; None when none is.
+    #[serde(default)]
+    pub next_snapshot: Option<NextSnapshotView>,
     pub created_at: Timestamp,
     /// Raised by one with each change; the ETag of REST.
     pub revision: u64,

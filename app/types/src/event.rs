@@ -15,7 +15,8 @@ use std::net::Ipv4Addr;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     ClientChanged {
-        client: ClientView,
+        /// Apart: it is much larger than what other events carry.
+        client: Box<ClientView>,
     },
     ClientRemoved {
         id: ClientId,

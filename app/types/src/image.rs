@@ -97,6 +97,9 @@ pub struct VersionView {
     /// The computer whose disk it is a snapshot of; no channel can be at it then.
     pub snapshot_of: Option<ClientId>,
     pub snapshot_of_name: Option<String>,
+    /// A snapshot that was taken by schedule: the oldest of these go by themselves.
+    #[serde(default)]
+    pub is_scheduled: bool,
 }
 
 /// A change to a version.

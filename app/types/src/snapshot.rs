@@ -21,6 +21,43 @@ pub struct SnapshotView {
     pub created_at: Timestamp,
     /// What it holds on our disk, and what its removal frees.
     pub allocated_bytes: u64,
+    /// It was taken by schedule: the oldest of these go by themselves.
+    #[serde(default)]
+    pub is_scheduled: bool,
+}
+
+/// The next snapshot of a computer's disk by schedule.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct NextSnapshotView {
+    /// When it is due, or since when it is.
+    pub at: Timestamp,
+    /// Why one that is due is not taken yet; None: it is not due yet.
+    pub waits: Option<SnapshotWait>,
+}
+
+/// Why a snapshot that is due waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SnapshotWait {
+    /// Its computer runs, or used its disk until a moment ago.
+    Running,
+    /// It is its turn soon: they are taken one after the other.
+    Turn,
+    /// The last try failed, as its job says; it is tried again within a quarter of an hour.
+    Failed,
+}
+
+impl SnapshotWait {
+    /// In a few words.
+    pub fn words(self) -> &'static str {
+        match self {
+            SnapshotWait::Running => "waits until the computer is off",
+            SnapshotWait::Turn => "its turn comes",
+            SnapshotWait::Failed => "the last try failed, and there is another one soon",
+        }
+    }
 }
 
 /// A snapshot to take.

@@ -10,7 +10,7 @@ use daemons::nbd::{
     Limits,
     wire::{Command, answer, flag, option},
 };
-use engine::export::BlockDevice;
+use engine::export::{BlockDevice, MOST_CONNECTIONS};
 use std::{
     io,
     net::Ipv4Addr,
@@ -320,6 +320,32 @@ fn sessions_are_listed_and_end_when_they_are_told_to() {
     // Of each session that reads, the first block tells.
     let counts = [count("in pc-1"), count("read pc-1"), count("out pc-1")];
     assert_eq!(counts, [3, 2, 3], "{told:?}");
+}
+
+#[test]
+fn one_connection_too_many_is_refused_and_harms_none_of_the_others() {
+    let server = Server::start(Disk::new());
+    let mut all: Vec<_> = (0..MOST_CONNECTIONS)
+        .map(|_| Client::open(&server))
+        .collect();
+    let mut late = Client::connect(&server);
+    for _ in 0..2 {
+        let (kind, text) = late.go("pc-1").unwrap_err();
+        assert_eq!(kind, answer::POLICY);
+        assert!(text.contains("connections already"), "{text}");
+    }
+    assert_eq!(server.exports.sessions().len(), MOST_CONNECTIONS);
+    for client in &mut all {
+        client.read(0, 512);
+    }
+    // The same client may come in once there is room again.
+    drop(all.pop());
+    assert!(server.seen.is_told("out pc-1"));
+    late.go("pc-1").unwrap();
+    late.read(0, 512);
+    let told = server.seen.all();
+    let refused: Vec<_> = told.iter().filter(|t| t.starts_with("refused")).collect();
+    assert!(refused.is_empty(), "no boot is told: {refused:?}");
 }
 
 #[test]

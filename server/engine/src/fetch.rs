@@ -5,10 +5,14 @@ use crate::{
     Area, By, Engine, Error, Result, door::Import, images::NewImport, images::parse_sha256,
 };
 use bytes::{Bytes, BytesMut};
+use nix::{
+    errno::Errno,
+    fcntl::{OFlag, OpenHow, ResolveFlag, openat2},
+};
 use std::{
     fs::File,
     io::{ErrorKind, Read},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -43,7 +47,8 @@ pub fn tls() -> TlsConfig {
 /// Where a file comes from.
 enum Origin {
     Url(Uri),
-    File(PathBuf),
+    /// Open since it was checked: whatever gets its name meanwhile is not read.
+    File(File),
 }
 
 /// Begins the import of a file that the server fetches, and gives its job.
@@ -81,7 +86,7 @@ enum Heard {
 async fn run(mut import: Import, origin: Origin) {
     let (tell, mut told) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {
-        let end = read(&origin, &tell).map_or_else(Heard::Failed, |()| Heard::End);
+        let end = read(origin, &tell).map_or_else(Heard::Failed, |()| Heard::End);
         // Nobody listens any more when it was cancelled.
         let _ = tell.blocking_send(end);
     });
@@ -117,16 +122,15 @@ async fn run(mut import: Import, origin: Origin) {
 }
 
 /// Reads the file to its end, or until nobody listens.
-fn read(origin: &Origin, tell: &mpsc::Sender<Heard>) -> Result<()> {
+fn read(origin: Origin, tell: &mpsc::Sender<Heard>) -> Result<()> {
     let (mut file, len): (Box<dyn Read>, Option<u64>) = match origin {
-        Origin::File(path) => {
-            let failed = || Error::io(format!("reading {}", path.display()));
-            let file = File::open(path).map_err(failed())?;
-            let len = file.metadata().map_err(failed())?.len();
+        Origin::File(file) => {
+            let failed = Error::io("reading a file of the folder `import`");
+            let len = file.metadata().map_err(failed)?.len();
             (Box::new(file), Some(len))
         }
         Origin::Url(url) => {
-            let answer = agent().get(url).call().map_err(|e| unreachable(&e))?;
+            let answer = agent(&url).get(&url).call().map_err(|e| not_had(&e))?;
             let body = answer.into_body();
             let len = body.content_length();
             (Box::new(body.into_reader()), len)
@@ -152,8 +156,10 @@ fn read(origin: &Origin, tell: &mpsc::Sender<Heard>) -> Result<()> {
     }
 }
 
-fn agent() -> Agent {
+/// What an address asks for is not given up on the way: one with https is followed by https alone.
+fn agent(url: &Uri) -> Agent {
     let config = Agent::config_builder()
+        .https_only(url.scheme_str() == Some("https"))
         .max_redirects(REDIRECTS)
         .timeout_connect(Some(CONNECT))
         .timeout_recv_response(Some(SILENT))
@@ -179,23 +185,49 @@ fn address(url: &str) -> Result<Uri> {
     })
 }
 
-/// The file of that name below the folder `import`. Links are followed, and then must still end below it.
-fn inside(data: &Path, name: &str) -> Result<PathBuf> {
+/// The file of that name below the folder `import`, open. The kernel looks the name up from the open folder and
+/// follows no link on the way, so that nothing can be put in the way after a check.
+fn inside(data: &Path, name: &str) -> Result<File> {
     let folder = data.join("import");
     let nothing = || {
         bad(
             "path",
-            "there is no such file in the folder `import` of the data folder",
+            "there is no such file in the folder `import` of the data folder; links are not followed",
         )
     };
-    if name.is_empty() || name.contains('\0') {
-        return Err(nothing());
-    }
-    let root = folder.canonicalize().map_err(|_| nothing())?;
-    let path = root.join(name).canonicalize().map_err(|_| nothing())?;
-    match path.starts_with(&root) && path.is_file() {
-        true => Ok(path),
+    let root = File::open(folder).map_err(|_| nothing())?;
+    // What is no file, such as a pipe, must not hold us up.
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let how = OpenHow::new()
+        .flags(flags)
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let file = match openat2(&root, name, how) {
+        Ok(file) => File::from(file),
+        Err(Errno::ENOSYS) => {
+            return Err(Error::unavailable(
+                Area::Image,
+                "this system can't open a file of a folder safely",
+                "It needs Linux 5.6 or newer. Upload the file instead.",
+            ));
+        }
+        Err(_) => return Err(nothing()),
+    };
+    match file.metadata().is_ok_and(|facts| facts.is_file()) {
+        true => Ok(file),
         false => Err(nothing()),
+    }
+}
+
+fn not_had(e: &ureq::Error) -> Error {
+    match e {
+        ureq::Error::RequireHttpsOnly(to) => Error::conflict(
+            Area::Image,
+            format!(
+                "the address leads from https to {to:.300}, where anybody on the way could change the file"
+            ),
+            "Give the address that it leads to, with https; or that one itself, with the file's sha256.",
+        ),
+        other => unreachable(other),
     }
 }
 
@@ -240,15 +272,58 @@ mod tests {
         let data = tempfile::tempdir().expect("a folder");
         let import = data.path().join("import");
         std::fs::create_dir_all(import.join("sub")).expect("made");
-        std::fs::write(import.join("sub/disk"), "x").expect("written");
+        std::fs::write(import.join("sub/disk"), "disk").expect("written");
         std::fs::write(data.path().join("secret"), "x").expect("written");
         std::os::unix::fs::symlink("../secret", import.join("out")).expect("made");
         std::os::unix::fs::symlink("sub/disk", import.join("in")).expect("made");
-        for good in ["sub/disk", "in"] {
-            assert!(inside(data.path(), good).is_ok(), "{good}");
-        }
-        for bad in ["", "out", "sub", "../secret", "/etc/shadow", "none", "a\0b"] {
+        let fifo = import.join("pipe");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).expect("made");
+        std::os::unix::fs::symlink("sub", import.join("folder")).expect("made");
+        let mut text = String::new();
+        let mut good = inside(data.path(), "sub/disk").expect("it is there");
+        // What gets its name now is not what was checked.
+        std::fs::remove_file(import.join("sub/disk")).expect("removed");
+        std::os::unix::fs::symlink("../../secret", import.join("sub/disk")).expect("made");
+        good.read_to_string(&mut text).expect("read");
+        assert_eq!(text, "disk");
+        let absolute = import.join("plain");
+        std::fs::write(&absolute, "x").expect("written");
+        assert!(inside(data.path(), "sub/../plain").is_ok());
+        for bad in [
+            "",
+            ".",
+            "out",
+            "in",
+            "sub",
+            "pipe",
+            "sub/disk",
+            "folder/disk",
+            "../secret",
+            "sub/../../secret",
+            "/etc/shadow",
+            absolute.to_str().expect("text"),
+            "none",
+            "a\0b",
+        ] {
             assert!(inside(data.path(), bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn https_does_not_lead_to_http() {
+        let asked = address("https://example.org/disk").expect("an address");
+        // As its own answer would lead there: each step is asked of the same agent.
+        let refused = agent(&asked).get("http://127.0.0.1:9/disk").call();
+        let why = not_had(&refused.expect_err("refused")).to_string();
+        assert!(
+            why.contains("leads from https to http://127.0.0.1:9/disk"),
+            "{why}"
+        );
+        let plain = address("http://127.0.0.1:9/disk").expect("an address");
+        let why = agent(&plain)
+            .get(&plain)
+            .call()
+            .expect_err("nobody is there");
+        assert!(!matches!(why, ureq::Error::RequireHttpsOnly(_)), "{why}");
     }
 }

@@ -23,6 +23,7 @@ pub mod leases;
 pub mod loaders;
 pub mod network;
 pub mod os;
+pub mod schedule;
 pub mod secrets;
 pub mod settings;
 pub mod storage;
@@ -48,6 +49,7 @@ pub use lab::Lab;
 pub use leases::Leases;
 pub use loaders::Loaders;
 pub use network::{BootNetworkConfig, Networks};
+pub use schedule::SnapshotSchedule;
 pub use settings::{Settings, Sources};
 pub use storage::{EmbeddedStorage, StorageBackend};
 /// Rows as the look-ups give them.
@@ -107,6 +109,7 @@ struct Parts {
     exports: export::Exports,
     boots: Boots,
     capacity: Capacity,
+    schedule: SnapshotSchedule,
     uploads: Uploads,
     lab: Lab,
 }
@@ -221,6 +224,7 @@ impl Engine {
             settings.clone(),
             &config.data_dir,
         )?;
+        let schedule = SnapshotSchedule::new(clients.clone());
         let lab = Lab::new(
             &config.data_dir,
             settings.with(|v| v.lab),
@@ -251,6 +255,7 @@ impl Engine {
                 exports,
                 boots,
                 capacity,
+                schedule,
                 uploads: Uploads::default(),
                 lab,
             }),
@@ -356,6 +361,10 @@ impl Engine {
     /// How full the file system of the data folder is.
     pub fn capacity(&self) -> &Capacity {
         &self.parts.capacity
+    }
+    /// The snapshots that are taken by themselves.
+    pub fn schedule(&self) -> &SnapshotSchedule {
+        &self.parts.schedule
     }
     /// Files that come in pieces.
     pub(crate) fn uploads(&self) -> &Uploads {

@@ -44,7 +44,21 @@ struct Upload {
 /// All uploads. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Uploads {
-    all: Arc<Mutex<HashMap<UploadId, Arc<Upload>>>>,
+    all: Arc<Mutex<All>>,
+}
+
+#[derive(Default)]
+struct All {
+    known: HashMap<UploadId, Arc<Upload>>,
+    /// Places of those that are being begun.
+    reserved: usize,
+}
+
+/// A place among [`MOST`] for an upload that is being begun.
+struct Place {
+    uploads: Uploads,
+    /// Once it is there.
+    begun: Option<(UploadId, Arc<Upload>)>,
 }
 
 /// A request that brings bytes of an upload. Dropping it keeps what was taken.
@@ -65,13 +79,7 @@ impl Uploads {
         params: CreateUploadParams,
     ) -> Result<UploadView> {
         let sha256 = params.sha256.as_deref().map(parse_sha256).transpose()?;
-        if self.is_full() {
-            return Err(Error::unavailable(
-                Area::Upload,
-                format!("there are {MOST} uploads already"),
-                "Wait until some are over, or cancel some.",
-            ));
-        }
+        let mut place = self.reserve()?;
         let new = NewImport {
             sha256,
             ..NewImport::new(&params.name, Some(params.size_bytes))
@@ -93,12 +101,13 @@ impl Uploads {
         let (pieces, queue) = mpsc::channel(AHEAD);
         let (tell, told) = watch::channel(view.clone());
         let upload = Arc::new(Upload { pieces, view: told });
-        self.lock().insert(id, upload);
+        place.begun = Some((id, upload));
+        drop(place);
         let uploads = self.clone();
         tokio::spawn(async move {
             receive(import, queue, &tell).await;
             tokio::time::sleep(PATIENCE).await;
-            uploads.lock().remove(&id);
+            uploads.lock().known.remove(&id);
         });
         Ok(view)
     }
@@ -129,7 +138,7 @@ impl Uploads {
 
     /// Forgets an upload whose job is cancelled or over.
     pub(crate) async fn forget(&self, id: UploadId) {
-        let upload = self.lock().remove(&id);
+        let upload = self.lock().known.remove(&id);
         if let Some(upload) = upload {
             let mut view = upload.view.clone();
             // An error means that the task is gone, which is over, too.
@@ -138,21 +147,45 @@ impl Uploads {
     }
 
     /// Makes room first: one that is over is known for convenience only.
-    fn is_full(&self) -> bool {
+    fn reserve(&self) -> Result<Place> {
         let mut all = self.lock();
-        if all.len() >= MOST {
-            all.retain(|_, upload| !upload.view.borrow().state.is_over());
+        if all.known.len() + all.reserved >= MOST {
+            all.known
+                .retain(|_, upload| !upload.view.borrow().state.is_over());
         }
-        all.len() >= MOST
+        if all.known.len() + all.reserved >= MOST {
+            return Err(Error::unavailable(
+                Area::Upload,
+                format!("there are {MOST} uploads already"),
+                "Wait until some are over, or cancel some.",
+            ));
+        }
+        all.reserved += 1;
+        Ok(Place {
+            uploads: self.clone(),
+            begun: None,
+        })
     }
 
     fn require(&self, id: &str) -> Result<Arc<Upload>> {
-        let known = id.parse().ok().and_then(|id| self.lock().get(&id).cloned());
+        let known = id
+            .parse()
+            .ok()
+            .and_then(|id| self.lock().known.get(&id).cloned());
         known.ok_or_else(|| Error::not_found(Area::Upload, id))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Arc<Upload>>> {
+    fn lock(&self) -> MutexGuard<'_, All> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place is given back, or goes over to the upload, in one step.
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut all = self.uploads.lock();
+        all.reserved -= 1;
+        all.known.extend(self.begun.take());
     }
 }
 
@@ -265,4 +298,54 @@ fn elsewhere(offset: u64) -> Error {
         format!("the upload is at {offset}"),
         format!("Go on with the file's bytes from {offset}."),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::EngineConfig;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_more_than_there_are_places_for_begin_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::open(EngineConfig {
+            data_dir: dir.path().into(),
+            ..EngineConfig::default()
+        })
+        .unwrap();
+        let begin = |name: String| {
+            let engine = engine.clone();
+            let params = CreateUploadParams {
+                name,
+                size_bytes: 512,
+                sha256: None,
+            };
+            tokio::spawn(async move {
+                let by = By::system("test");
+                engine.uploads().begin(&engine, &by, params).await
+            })
+        };
+        let all: Vec<_> = (0..MOST + 8).map(|n| begin(format!("i{n}"))).collect();
+        let mut begun = Vec::new();
+        for upload in all {
+            match upload.await.unwrap() {
+                Ok(upload) => begun.push(upload.id),
+                Err(why) => assert!(matches!(why, Error::Unavailable { .. }), "{why}"),
+            }
+        }
+        assert_eq!(begun.len(), MOST);
+        // A place comes back: of one that is forgotten, and of one that can't be begun.
+        let job = engine.uploads().get(&begun[0].to_string()).unwrap().job_id;
+        engine
+            .jobs()
+            .cancel(&By::system("test"), job)
+            .await
+            .unwrap();
+        engine.uploads().forget(begun[0]).await;
+        let bad = begin("no name".into()).await.unwrap();
+        assert!(matches!(bad, Err(Error::Invalid { .. })));
+        begin("another".into()).await.unwrap().unwrap();
+        let full = begin("more".into()).await.unwrap();
+        assert!(matches!(full, Err(Error::Unavailable { .. })));
+    }
 }

@@ -141,7 +141,7 @@ fn bad_cursor() -> ApiError {
 
 /// Hex, so that a cursor needs no escaping and nobody is tempted to read it.
 fn encode(key: &str) -> String {
-    key.bytes().map(|b| format!("{b:02x}")).collect()
+    types::hex(key.as_bytes())
 }
 
 fn decode(cursor: &str) -> Option<String> {

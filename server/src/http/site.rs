@@ -38,7 +38,7 @@ pub static BUILD: LazyLock<String> = LazyLock::new(|| {
             all.update(file.metadata.sha256_hash());
         }
     }
-    hex(&all.finalize())
+    half(&all.finalize())
 });
 
 /// Server functions below `/fn`; everything else is a file or a page.
@@ -116,7 +116,7 @@ fn answer(
     coding: Option<&'static str>,
     file: EmbeddedFile,
 ) -> Response {
-    let etag = format!("\"{}\"", hex(&file.metadata.sha256_hash()));
+    let etag = format!("\"{}\"", half(&file.metadata.sha256_hash()));
     let known = headers
         .get(header::IF_NONE_MATCH)
         .and_then(|v| v.to_str().ok());
@@ -145,8 +145,8 @@ fn answer(
 }
 
 /// The first half of a SHA-256 hash, enough to tell contents apart.
-fn hex(hash: &[u8]) -> String {
-    hash[..16].iter().map(|b| format!("{b:02x}")).collect()
+fn half(hash: &[u8]) -> String {
+    types::hex(&hash[..16])
 }
 
 fn media_type(path: &str) -> &'static str {

@@ -83,7 +83,7 @@ pub trait Read {
 fn decode<R: Record>(key: &[u8], bytes: &[u8]) -> Result<R> {
     codec::decode(bytes).map_err(|why| Error::Record {
         table: R::TABLE,
-        key: key.iter().map(|b| format!("{b:02x}")).collect(),
+        key: types::hex(key),
         why,
     })
 }

@@ -68,6 +68,7 @@ fn mutated_records_are_errors_or_mean_what_they_say() {
     mutate(&samples::idempotency(), rounds, &mut state);
     mutate(&samples::settings_revision(), rounds, &mut state);
     mutate(&samples::storage_sample(), rounds, &mut state);
+    mutate(&samples::snapshots_due(), rounds, &mut state);
     mutate(&samples::job(), rounds, &mut state);
 }
 

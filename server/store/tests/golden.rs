@@ -49,6 +49,7 @@ fn every_record_has_the_bytes_it_always_had() {
     check("idempotency", &samples::idempotency());
     check("settings_revision", &samples::settings_revision());
     check("storage_sample", &samples::storage_sample());
+    check("snapshots_due", &samples::snapshots_due());
 }
 
 fn unhex(golden: &str) -> Vec<u8> {
@@ -172,6 +173,16 @@ fn an_image_of_the_second_format_is_read_and_keeps_its_checksum() {
     };
     old.versions[1].sha256 = None;
     old.versions[1].snapshot_of = None;
+    old.versions[1].is_scheduled = false;
+    assert!(codec::decode::<store::ImageRecord>(&bytes).unwrap() == old);
+}
+
+/// No snapshot in it was taken by schedule.
+#[test]
+fn an_image_of_the_third_format_is_read_and_its_snapshots_stay() {
+    let bytes = unhex(include_str!("golden/image-3.hex"));
+    let mut old = samples::image();
+    old.versions[1].is_scheduled = false;
     assert!(codec::decode::<store::ImageRecord>(&bytes).unwrap() == old);
 }
 
@@ -220,6 +231,8 @@ fn each_kind_has_its_own_number_and_table() {
         of::<store::JobRecord>(),
         of::<store::IdempotencyRecord>(),
         of::<store::SettingsRevisionRecord>(),
+        of::<store::StorageSampleRecord>(),
+        of::<store::SnapshotsDueRecord>(),
     ];
     assert!(distinct(&all.map(|(kind, _)| kind)) && distinct(&all.map(|(_, table)| table)));
 }

@@ -31,6 +31,7 @@ fn tasks_are_listed_by_name_with_their_state() {
             "overlays",
             "request-limits",
             "settings-trials",
+            "snapshots",
             "storage-capacity"
         ]
     );

@@ -9,7 +9,9 @@ use crate::{
     ui::{Field, Problems, When, format},
 };
 use leptos::{form::ActionForm, prelude::*};
-use types::{ClientId, ClientView, ImageId, OverlayMode, Role, VersionView};
+use types::{
+    ClientId, ClientView, ImageId, NextSnapshotView, OverlayMode, Role, SnapshotWait, VersionView,
+};
 
 /// The snapshots of this computer, the newest first. Not shown for one that keeps nothing and has none.
 #[component]
@@ -34,17 +36,24 @@ pub fn Snapshots(client: Signal<ClientView>) -> impl IntoView {
         let image = rows.iter().find(|row| Some(row.id) == image);
         mode == OverlayMode::Keep || image.is_some_and(|row| row.view.with(|i| i.is_private))
     });
-    move || (keeps.get() || !all.with(Vec::is_empty)).then(|| view! { <List id all keeps/> })
+    let next = Memo::new(move |_| client.with(|c| c.next_snapshot));
+    move || (keeps.get() || !all.with(Vec::is_empty)).then(|| view! { <List id all keeps next/> })
 }
 
 #[component]
-fn List(id: ClientId, all: Memo<Vec<(ImageId, VersionView)>>, keeps: Memo<bool>) -> impl IntoView {
+fn List(
+    id: ClientId,
+    all: Memo<Vec<(ImageId, VersionView)>>,
+    keeps: Memo<bool>,
+    next: Memo<Option<NextSnapshotView>>,
+) -> impl IntoView {
     let i18n = use_i18n();
     view! {
         <section class="panel livedata" aria-labelledby="snapshots">
             <div class="ph"><h2 id="snapshots">{t!(i18n, snapshots.heading)}</h2></div>
             <div class="p-4 grid gap-3">
                 <p class="text-ink-2 max-w-[70ch]">{t!(i18n, snapshots.sentence)}</p>
+                {move || next.get().map(|next| view! { <p id="next-snapshot">{due(i18n, next)}</p> })}
                 {move || (may(Role::Operator) && keeps.get()).then(|| view! { <Take id/> })}
             </div>
             <ul class="stream">
@@ -55,6 +64,19 @@ fn List(id: ClientId, all: Memo<Vec<(ImageId, VersionView)>>, keeps: Memo<bool>)
         </section>
     }
     .into_any()
+}
+
+/// When the schedule takes the next one, or why one that is due waits.
+fn due(i18n: I18n, next: NextSnapshotView) -> String {
+    let at = format::clock(next.at);
+    match next.waits {
+        None => tu_string!(i18n, snapshots.next, at = at).to_string(),
+        Some(SnapshotWait::Running) => {
+            tu_string!(i18n, snapshots.waits_running, at = at).to_string()
+        }
+        Some(SnapshotWait::Turn) => tu_string!(i18n, snapshots.waits_turn, at = at).to_string(),
+        Some(SnapshotWait::Failed) => tu_string!(i18n, snapshots.waits_failed, at = at).to_string(),
+    }
 }
 
 #[component]
@@ -86,11 +108,15 @@ fn Line(image: ImageId, version: VersionView) -> impl IntoView {
         true => tu_string!(i18n, image.version, number = version.number).to_string(),
         false => version.comment.clone(),
     };
+    let author = match version.is_scheduled {
+        true => tu_string!(i18n, snapshots.by_schedule).to_string(),
+        false => version.author.clone(),
+    };
     let head = view! {
         <span class="what">
             <span class="font-semibold">{title}</span>
             <span class="meta">
-                {format::bytes(version.allocated_bytes)}" · "{version.author.clone()}" "
+                {format::bytes(version.allocated_bytes)}" · "{author}" "
                 <When at=Signal::stored(Some(version.created_at))/>
             </span>
         </span>

@@ -94,7 +94,8 @@ fn Whole(all: All, actions: Actions) -> impl IntoView {
             </section>
         })}
         <Rows heading=tu_string!(i18n, settings.http) id="http" settings=group(&["http."]) revision actions/>
-        <Rows heading=tu_string!(i18n, settings.computers) id="computers" settings=group(&["clients.", "nbd.", "lab."]) revision actions/>
+        <Rows heading=tu_string!(i18n, settings.computers) id="computers" settings=group(&["clients.", "dhcp.", "nbd.", "lab."]) revision actions/>
+        <Rows heading=tu_string!(i18n, settings.disks) id="disks" settings=group(&["disks.", "snapshots.", "storage."]) revision actions/>
         <Networks networks revision actions/>
         <History changes=all.history actions may_undo=may(Role::Admin)/>
     }

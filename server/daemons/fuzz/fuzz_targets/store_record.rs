@@ -46,6 +46,7 @@ fuzz_target!(|body: &[u8]| {
     check::<store::TokenRecord>(&bytes);
     check::<store::AuditRecord>(&bytes);
     check::<store::AuditHeadRecord>(&bytes);
+    check::<store::SnapshotsDueRecord>(&bytes);
     check::<store::JobRecord>(&bytes);
     check::<store::SettingsRevisionRecord>(&bytes);
     check::<store::StorageSampleRecord>(&bytes);

@@ -40,7 +40,7 @@ impl Status {
             Refusal::NotAllowed | Refusal::Stranger | Refusal::NotYours => Status::FORBIDDEN,
             Refusal::AuthFailed => Status::AUTH_FAILED,
             Refusal::Protocol => Status::INITIATOR_ERROR,
-            Refusal::Busy => Status::UNAVAILABLE,
+            Refusal::Busy | Refusal::Crowded => Status::UNAVAILABLE,
         }
     }
 

@@ -95,12 +95,7 @@ pub fn binary(value: &str, limit: usize) -> Option<Vec<u8>> {
 
 /// `0x…` text of bytes.
 pub fn hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(2 + bytes.len() * 2);
-    out.push_str("0x");
-    for b in bytes {
-        let _ = write!(out, "{b:02x}");
-    }
-    out
+    format!("0x{}", types::hex(bytes))
 }
 
 fn from_hex(body: &str) -> Option<Vec<u8>> {

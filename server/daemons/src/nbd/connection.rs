@@ -214,6 +214,10 @@ fn refused(server: &NbdServer, peer: SocketAddr, name: &str, visitor: &Visitor<'
     let target = visitor.own_target();
     let (target, reason) = (target.as_deref(), why.text());
     tracing::warn!(%peer, export = name, target, reason, "NBD export refused");
+    if why == Refusal::Crowded {
+        // The computer runs from the connections that it has: its boot goes on.
+        return;
+    }
     server.observer.refused(peer, name, target, why, now());
 }
 

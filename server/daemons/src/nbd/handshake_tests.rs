@@ -160,6 +160,11 @@ fn go_tells_what_is_asked_and_always_the_block_sizes() {
     // Withdrawn at the last moment: the talk may go on.
     let late = go.refused(Refusal::NoSuchTarget).unwrap();
     assert_eq!(answers(option::GO, &late)[0].0, answer::UNKNOWN);
+    let crowded = go.refused(Refusal::Crowded).unwrap();
+    let (kind, text) = &answers(option::GO, &crowded)[0];
+    assert_eq!(*kind, answer::POLICY);
+    let most = engine::export::MOST_CONNECTIONS.to_string();
+    assert!(String::from_utf8_lossy(text).contains(&most), "{text:?}");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Reading the log: newest first with filters, in order for export, and the check of its chain.
 
-use super::{Audit, chained, hex};
+use super::{Audit, chained};
 use crate::{Error, Result};
 use store::{AuditHeadRecord, AuditRecord, Read, ReadTx};
-use types::{AuditCheckView, AuditView, Timestamp};
+use types::{AuditCheckView, AuditView, Timestamp, hex};
 
 /// Entries read from the database at a time.
 const CHUNK: usize = 512;

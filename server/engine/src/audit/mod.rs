@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{AuditHeadRecord, AuditRecord, Read, Store, Tx};
-use types::{AuditView, Event, TargetView};
+use types::{AuditView, Event, TargetView, hex};
 
 /// `result` of what was done.
 const OK: &str = "ok";
@@ -190,10 +190,6 @@ fn chained(before: &[u8; 32], seq: u64, body: &str) -> [u8; 32] {
     hash.update(seq.to_be_bytes());
     hash.update(body.as_bytes());
     hash.finalize().into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Of two sets of facts, those that differ.

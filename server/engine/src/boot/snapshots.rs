@@ -10,10 +10,12 @@ use crate::{
     blocking::blocking,
     images::{Made, comment},
     jobs::JobHandle,
+    now, schedule,
     storage::Progress,
 };
+use std::sync::Arc;
 use store::ClientRecord;
-use types::{ClientId, ClientView, DiskId, VersionId};
+use types::{ClientId, ClientState, ClientView, DiskId, VersionId};
 use uuid::Uuid;
 
 impl Boots {
@@ -107,6 +109,7 @@ impl Boots {
             comment: text,
             promoted,
             snapshot_of: Some(client.id),
+            is_scheduled: schedule::is_by(by),
         };
         let image = disks.images.enter(by, image.id, made).await?;
         let taken = image.versions.iter().find(|v| v.id == id);
@@ -167,6 +170,51 @@ impl Boots {
             .images
             .remove_version(by, image.id, None, version.number);
         removed.await.map(drop)
+    }
+}
+
+impl Boots {
+    /// The computers that snapshots can be taken of while they are off.
+    pub(crate) fn keeping(&self) -> Vec<Arc<ClientRecord>> {
+        let disks = &self.inner.disks;
+        let is_one = |c: &Arc<ClientRecord>| {
+            c.state == ClientState::Adopted
+                && c.image_id.is_some()
+                && disks.keeps(c, c.id.into())
+                && disks.images.changed_by(c.id).is_none()
+        };
+        disks.clients.records().into_iter().filter(is_one).collect()
+    }
+
+    /// Whether a computer is off and nobody works on its disk.
+    pub(crate) fn is_at_rest(&self, client: &ClientRecord) -> bool {
+        let disks = &self.inner.disks;
+        disks.turn_now(client).is_ok() && disks.require_off(client).is_ok()
+    }
+
+    /// Whether the disk of a computer that is off holds what no snapshot has. One that its next boot puts on
+    /// another image does not count. It waits for the file system.
+    ///
+    /// # Errors
+    /// When its overlay can't be read.
+    pub(crate) fn has_news(&self, client: &ClientRecord) -> Result<bool> {
+        let disks = &self.inner.disks;
+        let Some(changed) = disks.storage.changed_at(client.id.into())? else {
+            return Ok(false);
+        };
+        let on = disks.storage.overlay_version(client.id.into())?;
+        let on = on.and_then(|version| disks.images.holding(version));
+        if on.map(|(image, _)| image.id) != client.image_id {
+            return Ok(false);
+        }
+        let taken = disks.images.snapshots_of(client.id);
+        // The time of a file is some milliseconds behind, which no computer starts in. One of the future is of a
+        // clock that was wrong.
+        let taken = taken.iter().filter(|v| v.created_at <= now());
+        Ok(taken
+            .map(|v| v.created_at)
+            .max()
+            .is_none_or(|at| at < changed))
     }
 }
 

@@ -206,6 +206,7 @@ impl Boots {
             comment: text,
             promoted,
             snapshot_of: None,
+            is_scheduled: false,
         };
         let entered = disks.images.enter(by, image.id, made).await?;
         if disks.clients.get(client.id).is_some() {

@@ -146,7 +146,7 @@ impl Clients {
             all.filter(|r| names(r)).cloned().collect()
         });
         for record in users {
-            let client = self.view(&record);
+            let client = Box::new(self.view(&record));
             self.inner.events.publish(Event::ClientChanged { client });
         }
     }

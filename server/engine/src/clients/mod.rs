@@ -24,7 +24,7 @@ use std::{
 use store::{ClientRecord, Read, Store, Tx};
 use types::{
     BootView, Channel, ClientId, ClientState, ClientView, CreateClientParams, DiskId, Event,
-    ImageId, MacAddr, OverlayMode, UpdateClientParams,
+    ImageId, MacAddr, NextSnapshotView, OverlayMode, UpdateClientParams,
 };
 use uuid::Uuid;
 
@@ -75,6 +75,7 @@ struct Inner {
     last_boot: Join<MacAddr, Option<BootView>>,
     address: Join<MacAddr, Option<Ipv4Addr>>,
     overlay_bytes: Join<DiskId, u64>,
+    next_snapshot: Join<ClientId, Option<NextSnapshotView>>,
     disk_in_use: Join<ClientId, bool>,
     removed: RwLock<Vec<Watcher>>,
     retired: RwLock<Vec<Watcher>>,
@@ -116,6 +117,7 @@ impl Clients {
                 address: OnceLock::new(),
                 overlay_bytes: OnceLock::new(),
                 disk_in_use: OnceLock::new(),
+                next_snapshot: OnceLock::new(),
                 removed: RwLock::default(),
                 retired: RwLock::default(),
                 let_go: RwLock::default(),
@@ -142,6 +144,14 @@ impl Clients {
     /// Where views get from whether a session on the disk lives.
     pub fn join_disk_in_use(&self, f: impl Fn(ClientId) -> bool + Send + Sync + 'static) {
         let _ = self.inner.disk_in_use.set(Box::new(f));
+    }
+
+    /// Where views get from when the next snapshot is due by schedule.
+    pub fn join_next_snapshot(
+        &self,
+        f: impl Fn(ClientId) -> Option<NextSnapshotView> + Send + Sync + 'static,
+    ) {
+        let _ = self.inner.next_snapshot.set(Box::new(f));
     }
 
     /// Runs `f` after a client was removed, e.g. to take its export and overlay away. On the
@@ -225,7 +235,7 @@ impl Clients {
     /// Tells the page that what a view joins has changed (its last boot, its address).
     pub fn touch(&self, mac: MacAddr) {
         if let Some(record) = self.find_mac(mac) {
-            let client = self.view(&record);
+            let client = Box::new(self.view(&record));
             self.inner.events.publish(Event::ClientChanged { client });
         }
     }
@@ -467,7 +477,7 @@ impl Inner {
                 let watchers = watchers.unwrap_or_else(PoisonError::into_inner);
                 watchers.iter().for_each(|f| f(&record));
             }
-            let client = inner.view(&record);
+            let client = Box::new(inner.view(&record));
             inner.events.publish(Event::ClientChanged { client });
         });
         Ok(())
@@ -537,6 +547,7 @@ impl Inner {
             overlay_limit_bytes: self.overlay_limit(r, r.id.into()),
             data_disks: self.data_disks(r),
             disk_in_use: self.disk_in_use.get().is_some_and(|f| f(r.id)),
+            next_snapshot: self.next_snapshot.get().and_then(|f| f(r.id)),
             created_at: r.created_at,
             revision: r.revision,
             last_boot,

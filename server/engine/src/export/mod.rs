@@ -5,7 +5,8 @@ mod counted;
 mod registry;
 
 pub use registry::{
-    Exports, Offer, Refusal, SessionGuard, SessionInfo, SessionObserver, SilentObserver, Via,
+    Exports, MOST_CONNECTIONS, Offer, Refusal, SessionGuard, SessionInfo, SessionObserver,
+    SilentObserver, Via,
 };
 
 use crate::secrets::Secret;

@@ -14,6 +14,9 @@ use std::{
 use tokio::sync::Notify;
 use types::Timestamp;
 
+/// The most connections that one disk may have by NBD, where each is a thread of ours.
+pub const MOST_CONNECTIONS: usize = 16;
+
 /// Why a login was not let in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Refusal {
@@ -33,6 +36,8 @@ pub enum Refusal {
     NotYours,
     /// The address is not known to be one of our computers' (NBD, which has no other proof).
     Stranger,
+    /// The disk has as many connections as it may (NBD).
+    Crowded,
 }
 
 impl Refusal {
@@ -61,6 +66,9 @@ impl Refusal {
             Refusal::Stranger => {
                 "this address is not known to be the computer's, and NBD goes by that alone; boot from the script that NSBoot \
                  serves"
+            }
+            Refusal::Crowded => {
+                "the disk has 16 connections already, which is the most; close some, or open fewer (nbd-client -C)"
             }
         }
     }
@@ -361,7 +369,8 @@ impl Exports {
     /// Enters a session that has just logged in and, by iSCSI, ends an older one of the same initiator name
     /// and ISID on that target (session reinstatement, RFC 7143 section 6.3.5). Returns once the older one
     /// has finished its last request, so that none of its writes can follow a read of the new one;
-    /// [`Refusal::Busy`] when that takes longer than `patience`.
+    /// [`Refusal::Busy`] when that takes longer than `patience`. By NBD, [`Refusal::Crowded`] for one more
+    /// than [`MOST_CONNECTIONS`].
     ///
     /// `close` must end the session's connection from any thread without blocking.
     pub fn register(
@@ -385,6 +394,10 @@ impl Exports {
         // The export may have been withdrawn or replaced between lookup and here.
         if !book.exports.contains_key(&info.target) {
             return Err(Refusal::NoSuchTarget);
+        }
+        let is_same = |l: &&Live| l.info.via == Via::Nbd && l.info.target == info.target;
+        if info.via == Via::Nbd && book.live.iter().filter(is_same).count() >= MOST_CONNECTIONS {
+            return Err(Refusal::Crowded);
         }
         book.next_id += 1;
         info.id = book.next_id;

@@ -137,6 +137,7 @@ fn new_record(by: &By, name: &str, id: ImageId, expected: Option<u64>) -> ImageR
             allocated_bytes: 0,
             sha256: None,
             snapshot_of: None,
+            is_scheduled: false,
         }],
         numbered: 1,
         channels: StoredChannels::all_at(first),

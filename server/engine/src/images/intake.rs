@@ -221,7 +221,15 @@ impl Disk {
             Form::Unknown(_) => return Err(bad("the file is empty")),
         }
         halt.check()?;
-        sink.finish()
+        let done = sink.finish()?;
+        // The last sync takes long. Whoever stopped it meanwhile took away what was there by then.
+        if let Err(why) = halt.check() {
+            if let Err(error) = self.storage.remove_version(self.version) {
+                tracing::warn!(version = %self.version, %error, "the file of a stopped import could not be removed; the next start tells of it");
+            }
+            return Err(why);
+        }
+        Ok(done)
     }
 }
 
@@ -250,6 +258,49 @@ mod tests {
             version,
             sink: storage.begin_import(version).unwrap(),
             form,
+        }
+    }
+
+    /// Somebody stops it while its last bytes are made durable.
+    struct Stopped {
+        sink: Box<dyn ImportSink>,
+        halt: Halt,
+    }
+
+    impl ImportSink for Stopped {
+        fn write(&mut self, bytes: &[u8]) -> Result<()> {
+            self.sink.write(bytes)
+        }
+        fn skip(&mut self, len: u64) -> Result<()> {
+            self.sink.skip(len)
+        }
+        fn finish(self: Box<Self>) -> Result<Imported> {
+            let done = self.sink.finish();
+            self.halt.now();
+            done
+        }
+    }
+
+    #[test]
+    fn one_that_is_stopped_at_its_last_sync_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = EmbeddedStorage::open(dir.path()).unwrap();
+        let storage: Arc<dyn StorageBackend> = Arc::new(storage);
+        for is_stopped in [false, true] {
+            let mut disk = disk(Form::Unknown(Vec::new()), &storage);
+            let halt = Halt::default();
+            if is_stopped {
+                let (sink, halt) = (disk.sink, halt.clone());
+                disk.sink = Box::new(Stopped { sink, halt });
+            }
+            disk.take(&[7; 4096]).unwrap();
+            let done = disk.finish(&halt, &|_, _| {});
+            assert_eq!(done.is_err(), is_stopped);
+            let left = std::fs::read_dir(dir.path().join("images")).unwrap();
+            assert_eq!(left.count(), usize::from(!is_stopped));
+            storage
+                .remove_version(VersionId(Uuid::from_u128(1)))
+                .unwrap();
         }
     }
 

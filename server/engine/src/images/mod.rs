@@ -249,11 +249,7 @@ fn require_unused(clients: &[ClientRecord], image: &ImageRecord) -> Result<()> {
 
 /// What the audit log says of an image.
 fn facts(r: &ImageRecord) -> serde_json::Value {
-    serde_json::json!({ "name": r.name, "size_bytes": r.size_bytes, "sha256": r.imported_sha256().map(hex) })
-}
-
-fn hex(hash: [u8; 32]) -> String {
-    hash.iter().map(|b| format!("{b:02x}")).collect()
+    serde_json::json!({ "name": r.name, "size_bytes": r.size_bytes, "sha256": r.imported_sha256().map(|sum| types::hex(&sum)) })
 }
 
 fn mark_failed(record: &mut ImageRecord, why: &str) {

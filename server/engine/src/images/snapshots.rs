@@ -35,10 +35,22 @@ impl Images {
                     author: v.author,
                     created_at: v.created_at,
                     allocated_bytes: v.allocated_bytes,
+                    is_scheduled: v.is_scheduled,
                 });
             }
         }
         all.sort_by_key(|s| std::cmp::Reverse(s.id));
+        all
+    }
+
+    /// The snapshots of this computer's disk, of whatever image, the oldest first.
+    pub(crate) fn snapshots_of(&self, client: ClientId) -> Vec<StoredVersion> {
+        let its = |v: &&StoredVersion| v.snapshot_of == Some(client);
+        let mut all: Vec<_> = self.inner.cached(|all| {
+            let versions = all.values().flat_map(|image| &image.versions);
+            versions.filter(its).cloned().collect()
+        });
+        all.sort_by_key(|v| v.id);
         all
     }
 

@@ -27,6 +27,8 @@ pub(crate) struct Made {
     pub promoted: Promoted,
     /// The computer whose disk it is a snapshot of.
     pub snapshot_of: Option<ClientId>,
+    /// The schedule took it.
+    pub is_scheduled: bool,
 }
 
 impl Images {
@@ -61,6 +63,7 @@ impl Images {
                 allocated_bytes: made.promoted.allocated_bytes,
                 sha256: Some(made.promoted.sha256),
                 snapshot_of: made.snapshot_of,
+                is_scheduled: made.is_scheduled,
             });
             let after = json!({ "version": number, "parent": parent, "comment": made.comment });
             let action = match made.snapshot_of {

@@ -1,12 +1,12 @@
 //! Images as they are shown.
 
-use super::{Images, Inner, channels::number_of, hex};
+use super::{Images, Inner, channels::number_of};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, PoisonError},
 };
 use store::{ClientRecord, ImageRecord, Read, StoredVersion};
-use types::{Channel, ClientId, ImageId, ImageState, ImageView, VersionView};
+use types::{Channel, ClientId, ImageId, ImageState, ImageView, VersionView, hex};
 
 /// What views need to know of the clients.
 pub(super) struct Users {
@@ -73,7 +73,7 @@ impl Inner {
             state: r.state,
             size_bytes: r.size_bytes,
             allocated_bytes: r.versions.iter().map(|v| v.allocated_bytes).sum(),
-            sha256: r.imported_sha256().map(hex),
+            sha256: r.imported_sha256().map(|sum| hex(&sum)),
             received_bytes: match r.state {
                 ImageState::Ready => r.size_bytes,
                 _ => received.get(&r.id).copied().unwrap_or(0),
@@ -108,9 +108,10 @@ fn version(image: &ImageRecord, v: &StoredVersion, users: &Users) -> VersionView
         author: v.author.clone(),
         created_at: v.created_at,
         allocated_bytes: v.allocated_bytes,
-        sha256: v.sha256.map(hex),
+        sha256: v.sha256.map(|sum| hex(&sum)),
         channels: Channel::ALL.into_iter().filter(is_at).collect(),
         snapshot_of: v.snapshot_of,
+        is_scheduled: v.is_scheduled,
         snapshot_of_name: v.snapshot_of.and_then(|id| users.names.get(&id).cloned()),
     }
 }

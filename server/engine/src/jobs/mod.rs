@@ -11,7 +11,7 @@ mod work;
 
 pub(crate) use handle::JobHandle;
 pub use kind::{JobKind, STATES};
-pub(crate) use work::{Outcome, Work, resume, start};
+pub(crate) use work::{Outcome, Work, resume, see_through, start};
 
 use crate::{Area, Audit, By, Counters, Error, EventBus, Result, audit::Change, now};
 use record::{fault, to_json, view};

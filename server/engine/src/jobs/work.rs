@@ -4,8 +4,10 @@ use super::{JobHandle, JobKind, NewJob, record::from_json};
 use crate::{Area, By, Engine, Error, Result, blocking::blocking, images::ImageClone};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::task::JoinHandle;
 use types::{
-    Channel, ClientId, ImageId, ImageState, JobId, Role, UpdateClientParams, VersionId, VersionView,
+    Channel, ClientId, ImageId, ImageState, JobId, JobState, Role, UpdateClientParams, VersionId,
+    VersionView,
 };
 
 /// What a job has to do; written down with it.
@@ -195,27 +197,41 @@ async fn update_client(
 /// # Errors
 /// As [`super::Jobs::begin`].
 pub(crate) async fn start(engine: &Engine, by: &By, new: NewJob) -> Result<JobId> {
+    begin(engine, by, new).await.map(|(id, _)| id)
+}
+
+/// As [`start`], and waits until it is over; how it ended.
+///
+/// # Errors
+/// As [`super::Jobs::begin`].
+pub(crate) async fn see_through(engine: &Engine, by: &By, new: NewJob) -> Result<JobState> {
+    let (id, run) = begin(engine, by, new).await?;
+    // One that panicked has failed, and says so.
+    _ = run.await;
+    engine.jobs().get(id).map(|job| job.state)
+}
+
+async fn begin(engine: &Engine, by: &By, new: NewJob) -> Result<(JobId, JoinHandle<()>)> {
     let (engine, by) = (engine.clone(), by.clone());
     let started = tokio::spawn(async move {
         let work = new.work.clone();
         let job = engine.jobs().begin(&by, new).await?;
         let id = job.id();
-        spawn(engine, work, by, job);
-        Ok(id)
+        Ok((id, spawn(engine, work, by, job)))
     });
     started
         .await
         .map_err(|e| Error::Internal(format!("a job could not be begun: {e}")))?
 }
 
-fn spawn(engine: Engine, work: Work, by: By, job: JobHandle) {
+fn spawn(engine: Engine, work: Work, by: By, job: JobHandle) -> JoinHandle<()> {
     tokio::spawn(async move {
         let Some(_turn) = job.turn().await else {
             return job.finish(Ok(Outcome::Cancelled));
         };
         let outcome = work.run(&engine, &by, &job).await;
         job.finish(outcome);
-    });
+    })
 }
 
 /// Goes on with what a stop of the server cut short: what was done already is found done. An upload has
@@ -281,7 +297,7 @@ async fn verify_image(engine: &Engine, id: ImageId, job: &JobHandle) -> Result<O
     let Some(versions) = engine.images().verify(&image, job).await? else {
         return Ok(Outcome::Cancelled);
     };
-    let sha256 = image.imported_sha256().map(|sum| hex(&sum));
+    let sha256 = image.imported_sha256().map(|sum| types::hex(&sum));
     Ok(Outcome::Done(
         serde_json::json!({ "versions": versions, "sha256": sha256 }),
     ))
@@ -348,8 +364,4 @@ async fn verify_audit(engine: &Engine, job: &JobHandle) -> Result<Outcome> {
             "Keep a copy of the data folder, and compare with what was exported before.",
         )),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -32,9 +32,8 @@ impl Stage {
     /// That of a data folder.
     pub(super) fn of(data_dir: &Path) -> Stage {
         let hash = Sha256::digest(data_dir.as_os_str().as_bytes());
-        let hex: String = hash.iter().take(4).map(|b| format!("{b:02x}")).collect();
         Stage {
-            namespace: format!("nsboot-{hex}"),
+            namespace: format!("nsboot-{}", types::hex(&hash[..4])),
         }
     }
 

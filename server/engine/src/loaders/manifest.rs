@@ -43,7 +43,7 @@ impl Sums {
                 n => hash.update(&piece[..n]),
             }
         }
-        let sum: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        let sum = types::hex(&hash.finalize());
         self.lock().insert(path.into(), (mark, sum.clone()));
         Ok((meta.len(), sum))
     }

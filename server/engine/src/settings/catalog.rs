@@ -1,7 +1,10 @@
 //! The settings there are: one entry each, and one field of [`Values`]. A boot network is a setting,
 //! too, named `boot.SCOPE`; what it is made of is in `network`.
 
-use crate::{BootNetworkConfig, UnknownClients};
+use crate::{
+    BootNetworkConfig, UnknownClients,
+    schedule::{Every, Schedule},
+};
 use std::{
     net::{Ipv4Addr, SocketAddr},
     str::FromStr,
@@ -29,6 +32,12 @@ pub struct Values {
     pub nbd: bool,
     /// The most that a client's overlay may hold, bytes; None is no limit.
     pub overlay_quota: Option<u64>,
+    /// On which days snapshots of disks that are kept are taken by themselves; None: on none.
+    pub snapshots_every: Option<Every>,
+    /// At which minute of those days, UTC.
+    pub snapshots_at: u32,
+    /// How many of those snapshots each computer keeps.
+    pub snapshots_keep: usize,
     /// Below how much free space it warns, per cent of the file system.
     pub warn_free_percent: u8,
     /// Whether the virtual lab is brought up with the server.
@@ -49,10 +58,21 @@ impl Default for Values {
             echo_client_id: true,
             nbd: false,
             overlay_quota: None,
+            snapshots_every: None,
+            snapshots_at: 3 * 60,
+            snapshots_keep: 7,
             warn_free_percent: 10,
             lab: false,
             boot: Vec::new(),
         }
+    }
+}
+
+impl Values {
+    /// When snapshots are taken by themselves; None: they are not.
+    pub fn snapshots(&self) -> Option<Schedule> {
+        let every = self.snapshots_every?;
+        Some(Schedule::new(every, self.snapshots_at))
     }
 }
 
@@ -207,6 +227,54 @@ pub(super) const CATALOG: &[Known] = &[
         },
     },
     Known {
+        key: "snapshots.every",
+        default: "off",
+        about: "On which days snapshots of the disks that computers keep are taken by themselves: daily, on one day \
+                of the week, or off. A computer that runs then is taken when it is off the next time.",
+        kind: || {
+            let off = std::iter::once("off");
+            SettingKind::Choice {
+                options: off.chain(Every::WORDS).map(String::from).collect(),
+            }
+        },
+        applies: Applies::AtOnce,
+        on_trial: false,
+        read: |values, text| {
+            values.snapshots_every = match text {
+                "off" => None,
+                text => Some(Every::of(text).ok_or("it is off, daily, or a day such as monday")?),
+            };
+            Ok(())
+        },
+    },
+    Known {
+        key: "snapshots.at",
+        default: "03:00",
+        about: "At which time of those days, in UTC, such as 03:00.",
+        kind: || SettingKind::Text,
+        applies: Applies::AtOnce,
+        on_trial: false,
+        read: |values, text| {
+            values.snapshots_at =
+                minute_of_day(text).ok_or("write hours and minutes like 03:00 or 22:30")?;
+            Ok(())
+        },
+    },
+    Known {
+        key: "snapshots.keep",
+        default: "7",
+        about: "How many of the snapshots that were taken by themselves each computer keeps; when one more is \
+                taken, the oldest go. Those that somebody took stay.",
+        kind: || SettingKind::Text,
+        applies: Applies::AtOnce,
+        on_trial: false,
+        read: |values, text| {
+            let keep = text.parse().ok().filter(|keep| (1..=100).contains(keep));
+            values.snapshots_keep = keep.ok_or("it is a whole number from 1 to 100")?;
+            Ok(())
+        },
+    },
+    Known {
         key: "storage.warn_free_percent",
         default: "10",
         about: "NSBoot warns when less than so many per cent of the file system of its data folder are free; \
@@ -258,6 +326,17 @@ pub(crate) fn quota(bytes: u64) -> Result<u64, String> {
         true => Ok(bytes),
         false => Err("a disk may hold at least 64M; write an amount like 20G".into()),
     }
+}
+
+/// The minute of the day that a time such as 03:00 is.
+fn minute_of_day(text: &str) -> Option<u32> {
+    let (hours, minutes) = text.split_once(':')?;
+    let part = |text: &str, below: u32| {
+        let is_digits = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+        let number: Option<u32> = text.parse().ok();
+        number.filter(|number| is_digits && *number < below)
+    };
+    Some(part(hours, 24)? * 60 + part(minutes, 60)?)
 }
 
 /// The texts between commas.

@@ -62,6 +62,17 @@ fn effect(row: &RowChange, now: &Resolved, next: &Resolved, facts: &Facts) -> Se
                 .into(),
                 Vec::new(),
             ),
+            "snapshots.every" | "snapshots.at" => (
+                match next.values.snapshots().map(|schedule| schedule.next(crate::now())) {
+                    None => "No snapshots are taken by themselves. Those that there are stay.".into(),
+                    Some(at) => format!("Snapshots of disks that are kept are taken next at {at}."),
+                },
+                Vec::new(),
+            ),
+            "snapshots.keep" => (
+                "Counts for each computer when its next snapshot is taken by schedule: older ones go then.".into(),
+                Vec::new(),
+            ),
             "lab.enabled" => ("Counts at the next start of the server.".into(), Vec::new()),
             _ => boot(key, now, next, facts),
         },

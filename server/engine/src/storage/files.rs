@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use types::Timestamp;
 
 /// An open file.
 #[expect(
@@ -50,6 +51,11 @@ pub trait BlockFile: Send + Sync {
     /// # Errors
     /// Of the file system.
     fn allocated(&self) -> io::Result<u64>;
+    /// When its content was changed last.
+    ///
+    /// # Errors
+    /// Of the file system.
+    fn modified(&self) -> io::Result<Timestamp>;
     /// The runs of `[offset, offset+len)` as (length, holds data); a file system without holes
     /// says that all is data.
     ///
@@ -198,6 +204,12 @@ impl BlockFile for OsFile {
     }
     fn allocated(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.blocks() * 512)
+    }
+    fn modified(&self) -> io::Result<Timestamp> {
+        let facts = self.0.metadata()?;
+        Ok(Timestamp(
+            facts.mtime() * 1_000_000 + facts.mtime_nsec() / 1000,
+        ))
     }
     fn runs(&self, offset: u64, len: u64) -> io::Result<Vec<(u64, bool)>> {
         use nix::unistd::{Whence, lseek};

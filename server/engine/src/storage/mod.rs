@@ -7,7 +7,7 @@ pub mod files;
 
 use crate::{Result, export::BlockDevice};
 use std::sync::Arc;
-use types::{DiskId, VersionId};
+use types::{DiskId, Timestamp, VersionId};
 
 pub use embedded::EmbeddedStorage;
 
@@ -176,6 +176,13 @@ pub trait StorageBackend: Send + Sync {
     /// # Errors
     /// When the overlay can't be read.
     fn is_untouched(&self, disk: DiskId) -> Result<bool>;
+
+    /// When the disk was changed last; None when it has written nothing, or has none. It may say a
+    /// later moment, never an earlier one.
+    ///
+    /// # Errors
+    /// When the overlay can't be read.
+    fn changed_at(&self, disk: DiskId) -> Result<Option<Timestamp>>;
 
     /// The versions whose files are here.
     ///

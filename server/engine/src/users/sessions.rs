@@ -292,7 +292,7 @@ pub(super) fn is_newest(session: &SessionRecord, claims: &Claims) -> bool {
 fn fresh_secret() -> Result<(String, [u8; 32])> {
     let mut bytes = [0u8; 32];
     random_bytes(&mut bytes)?;
-    let secret: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    let secret = types::hex(&bytes);
     let hash = Sha256::digest(secret.as_bytes()).into();
     Ok((secret, hash))
 }

@@ -4,7 +4,7 @@ use super::{Row, bytes, fields, or_dash, scope::listed};
 use types::{
     BootChoiceView, BootNetworkView, BootState, BootView, Channel, ClientState, ClientView,
     DataDiskView, DhcpMode, EntryKind, Fill, Hop, HopState, ImageState, ImageView, InterfaceView,
-    LabView, LeaseState, LeaseView, OverlayMode, SystemInfoView, VersionView,
+    LabView, LeaseState, LeaseView, NextSnapshotView, OverlayMode, SystemInfoView, VersionView,
 };
 
 impl Row for ClientView {
@@ -45,6 +45,7 @@ pub fn client(c: &ClientView) -> String {
         ("data disks", data_disks(c)),
         ("changes", changes(c)),
         ("disk in use", yes_no(c.disk_in_use)),
+        ("next snapshot", or_dash(c.next_snapshot.map(next_snapshot))),
         ("virtual", yes_no(c.is_virtual)),
         ("created", c.created_at.to_string()),
         ("revision", c.revision.to_string()),
@@ -76,6 +77,13 @@ fn held(held: u64, limit: Option<u64>) -> String {
     match limit {
         None => bytes(held),
         Some(limit) => format!("{} of {}{fill}", bytes(held), bytes(limit)),
+    }
+}
+
+fn next_snapshot(next: NextSnapshotView) -> String {
+    match next.waits {
+        None => next.at.to_string(),
+        Some(why) => format!("due since {}: {}", next.at, why.words()),
     }
 }
 

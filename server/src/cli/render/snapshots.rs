@@ -4,8 +4,9 @@ use super::{Row, bytes, fields};
 use types::SnapshotView;
 
 impl Row for SnapshotView {
-    const HEAD: &'static [&'static str] =
-        &["COMPUTER", "IMAGE", "ON DISK", "TAKEN", "COMMENT", "ID"];
+    const HEAD: &'static [&'static str] = &[
+        "COMPUTER", "IMAGE", "ON DISK", "TAKEN", "BY", "COMMENT", "ID",
+    ];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -13,6 +14,7 @@ impl Row for SnapshotView {
             self.image_name.clone(),
             bytes(self.allocated_bytes),
             self.created_at.to_string(),
+            by(self),
             self.comment.clone(),
             self.id.to_string(),
         ]
@@ -28,7 +30,15 @@ pub fn snapshot(s: &SnapshotView) -> String {
         ("version", s.number.to_string()),
         ("on disk", bytes(s.allocated_bytes)),
         ("comment", s.comment.clone()),
-        ("by", s.author.clone()),
+        ("by", by(s)),
         ("taken", s.created_at.to_string()),
     ])
+}
+
+/// An account may be called as the schedule is.
+fn by(s: &SnapshotView) -> String {
+    match s.is_scheduled {
+        true => "the schedule".into(),
+        false => s.author.clone(),
+    }
 }

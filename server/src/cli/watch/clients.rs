@@ -104,7 +104,7 @@ impl List {
             .map(|c| Event::ClientRemoved { id: c.id })
             .collect();
         let new = clients.iter().filter(|c| !self.rows.contains(c));
-        changes.extend(new.map(|c| Event::ClientChanged { client: c.clone() }));
+        changes.extend(new.map(changed));
         self.rows = clients;
         changes
     }
@@ -113,9 +113,9 @@ impl List {
         match event {
             Event::ClientChanged { client } => {
                 match self.rows.iter_mut().find(|r| r.id == client.id) {
-                    Some(row) if *row == client => return None,
-                    Some(row) => *row = client.clone(),
-                    None => self.rows.push(client.clone()),
+                    Some(row) if *row == *client => return None,
+                    Some(row) => row.clone_from(&client),
+                    None => self.rows.push((*client).clone()),
                 }
                 Some(Event::ClientChanged { client })
             }
@@ -126,12 +126,16 @@ impl List {
             }
             Event::BootChanged { boot } => {
                 let row = self.rows.iter_mut().find(|r| r.mac == boot.mac)?;
-                row.take_boot(boot).then(|| Event::ClientChanged {
-                    client: row.clone(),
-                })
+                row.take_boot(boot).then(|| changed(row))
             }
             _ => None,
         }
+    }
+}
+
+fn changed(client: &ClientView) -> Event {
+    Event::ClientChanged {
+        client: Box::new(client.clone()),
     }
 }
 
@@ -164,6 +168,7 @@ mod tests {
             overlay_limit_bytes: None,
             data_disks: Vec::new(),
             disk_in_use: false,
+            next_snapshot: None,
             created_at: Timestamp(0),
             revision: 1,
             last_boot: None,
@@ -216,29 +221,20 @@ mod tests {
         let first = vec![client(1, "a"), client(2, "b")];
         assert_eq!(told(&list.take(snapshot(first.clone()))), ["a", "b"]);
         assert!(list.take(snapshot(first)).is_empty());
-        let renamed = Event::ClientChanged {
-            client: client(2, "c"),
-        };
+        let renamed = changed(&client(2, "c"));
         assert_eq!(told(&list.take(delta(renamed.clone()))), ["c"]);
         assert!(list.take(delta(renamed)).is_empty(), "told already");
         let missed = vec![client(2, "c"), client(3, "d")];
         assert_eq!(told(&list.take(snapshot(missed))), ["-1", "d"]);
         let id = ClientId(uuid::Uuid::from_u128(3));
         assert_eq!(told(&list.take(delta(Event::ClientRemoved { id }))), ["-3"]);
-        assert_eq!(
-            told(&[Event::ClientChanged {
-                client: list.rows[0].clone()
-            }]),
-            ["c"]
-        );
+        assert_eq!(told(&[changed(&list.rows[0])]), ["c"]);
     }
 
     #[test]
     fn a_line_is_one_change() {
         let events = [
-            Event::ClientChanged {
-                client: client(1, "a"),
-            },
+            changed(&client(1, "a")),
             Event::ClientRemoved {
                 id: ClientId(uuid::Uuid::nil()),
             },

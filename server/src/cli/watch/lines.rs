@@ -298,7 +298,9 @@ fn state(topic: Topic, s: Snapshot) -> Vec<Event> {
         all.into_iter().map(event).collect()
     }
     match topic {
-        Topic::Clients => each(s.clients, |client| Event::ClientChanged { client }),
+        Topic::Clients => each(s.clients, |client| Event::ClientChanged {
+            client: Box::new(client),
+        }),
         Topic::Images => each(s.images, |image| Event::ImageChanged { image }),
         Topic::BootEntries => each(s.boot_entries, |entry| Event::BootEntryChanged { entry }),
         Topic::Groups => each(s.groups, |group| Event::GroupChanged { group }),

@@ -60,6 +60,8 @@ pub struct StoredVersion {
     pub sha256: Option<[u8; 32]>,
     /// The computer whose disk it is a snapshot of; None: it is for channels.
     pub snapshot_of: Option<ClientId>,
+    /// A snapshot that was taken by schedule, and goes by it.
+    pub is_scheduled: bool,
 }
 
 /// What each channel is at.
@@ -111,7 +113,7 @@ impl ImageRecord {
 
 impl Record for ImageRecord {
     const KIND: u8 = 2;
-    const SCHEMA: u16 = 3;
+    const SCHEMA: u16 = 4;
     const TABLE: &'static str = "images";
     type Key = ImageId;
 
@@ -123,6 +125,7 @@ impl Record for ImageRecord {
         match schema {
             1 => decode_payload::<Image1>(payload).map(Self::from),
             2 => decode_payload::<Image2>(payload).map(Self::from),
+            3 => decode_payload::<Image3>(payload).map(Self::from),
             found => Err(CodecError::Schema {
                 found,
                 newest: Self::SCHEMA,
@@ -165,6 +168,7 @@ impl From<Image1> for ImageRecord {
                 allocated_bytes: old.allocated_bytes,
                 sha256: old.sha256,
                 snapshot_of: None,
+                is_scheduled: false,
             }],
             numbered: 1,
             channels: StoredChannels::all_at(first),
@@ -217,6 +221,7 @@ impl From<Image2> for ImageRecord {
             allocated_bytes: v.allocated_bytes,
             sha256: old.sha256.filter(|_| v.parent.is_none()),
             snapshot_of: None,
+            is_scheduled: false,
         };
         ImageRecord {
             id: old.id,
@@ -231,6 +236,69 @@ impl From<Image2> for ImageRecord {
             previous: old.previous,
             superclient: old.superclient,
             is_private: false,
+            revision: old.revision,
+        }
+    }
+}
+
+/// Schema 3 of [`ImageRecord`]: no snapshot is taken by schedule.
+#[derive(Deserialize)]
+struct Image3 {
+    id: ImageId,
+    name: String,
+    state: ImageState,
+    size_bytes: u64,
+    created_at: Timestamp,
+    error: Option<String>,
+    versions: Vec<Version3>,
+    numbered: u32,
+    channels: StoredChannels,
+    previous: Option<VersionId>,
+    superclient: Option<ClientId>,
+    is_private: bool,
+    revision: u64,
+}
+
+#[derive(Deserialize)]
+struct Version3 {
+    id: VersionId,
+    number: u32,
+    parent: Option<VersionId>,
+    comment: String,
+    author: String,
+    created_at: Timestamp,
+    allocated_bytes: u64,
+    sha256: Option<[u8; 32]>,
+    snapshot_of: Option<ClientId>,
+}
+
+impl From<Image3> for ImageRecord {
+    fn from(old: Image3) -> Self {
+        let version = |v: Version3| StoredVersion {
+            id: v.id,
+            number: v.number,
+            parent: v.parent,
+            comment: v.comment,
+            author: v.author,
+            created_at: v.created_at,
+            allocated_bytes: v.allocated_bytes,
+            sha256: v.sha256,
+            snapshot_of: v.snapshot_of,
+            is_scheduled: false,
+        };
+        ImageRecord {
+            id: old.id,
+            name: old.name,
+            state: old.state,
+            size_bytes: old.size_bytes,
+            created_at: old.created_at,
+            error: old.error,
+            versions: old.versions.into_iter().map(version).collect(),
+            numbered: old.numbered,
+            channels: old.channels,
+            previous: old.previous,
+            superclient: old.superclient,
+            is_private: old.is_private,
             revision: old.revision,
         }
     }

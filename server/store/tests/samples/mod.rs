@@ -109,6 +109,7 @@ pub fn image() -> ImageRecord {
                 allocated_bytes: 2 << 30,
                 sha256: Some([0xab; 32]),
                 snapshot_of: None,
+                is_scheduled: false,
             },
             StoredVersion {
                 id: VersionId(id(13)),
@@ -120,6 +121,7 @@ pub fn image() -> ImageRecord {
                 allocated_bytes: 1 << 20,
                 sha256: Some([0xcd; 32]),
                 snapshot_of: Some(ClientId(id(1))),
+                is_scheduled: true,
             },
         ],
         numbered: 3,
@@ -325,6 +327,15 @@ pub fn storage_sample() -> StorageSampleRecord {
         hour: 498_676,
         total_bytes: 1 << 40,
         free_bytes: 123_456_789_012,
+    }
+}
+
+pub fn snapshots_due() -> SnapshotsDueRecord {
+    SnapshotsDueRecord {
+        every_minutes: 1440,
+        at_minute: 180,
+        seen: AT,
+        due: vec![(ClientId(id(1)), AT.plus_seconds(60))],
     }
 }
 

@@ -298,6 +298,128 @@ fn a_version_reads_the_same_whenever_the_power_goes_while_it_is_flattened_or_an_
     );
 }
 
+/// The journal of what was not flushed, and how long it is.
+fn journal(overlays: &MemFiles) -> Option<u64> {
+    let names = overlays.list().unwrap();
+    let name = names.iter().find(|n| n.ends_with(".live"))?;
+    Some(overlays.open(name).unwrap().len().unwrap())
+}
+
+/// Records that are a long journal where it is to be folded often.
+const LONG: u64 = 16;
+/// The head, and twice as many: one discard may note several.
+const LONGEST: u64 = 4096 + 2 * LONG * 24;
+
+/// As [`stage`], with journals that are soon long.
+fn stage_of_short_journals() -> (MemFiles, MemFiles, EmbeddedStorage, Vec<u8>) {
+    let (images, overlays, storage, disk) = stage();
+    drop(storage);
+    let storage = process_of_short_journals(&images, &overlays);
+    (images, overlays, storage, disk)
+}
+
+fn process_of_short_journals(images: &MemFiles, overlays: &MemFiles) -> EmbeddedStorage {
+    let mut storage = process(images, overlays, BOOT);
+    storage.long_journal = LONG;
+    storage
+}
+
+#[test]
+fn a_guest_that_never_flushes_does_not_make_the_journal_grow_and_a_kill_loses_nothing() {
+    for seed in 1..=states(300) {
+        let mut dice = Dice(seed * 0x9e37_79b9 + 3);
+        let (images, overlays, mut storage, mut model) = stage_of_short_journals();
+        let mut allowed: Vec<Vec<u8>> = model.chunks(512).map(|s| vec![s[0]]).collect();
+        for round in 0..120 {
+            let (at, bytes, discard) = change(&mut dice, round);
+            let device = storage.open_overlay(CLIENT).unwrap();
+            match discard {
+                true => device.discard(at as u64, bytes.len() as u64).unwrap(),
+                false => device.write_at(at as u64, &bytes).unwrap(),
+            }
+            model[at..at + bytes.len()].copy_from_slice(&bytes);
+            (at / 512..(at + bytes.len()) / 512).for_each(|s| allowed[s].push(bytes[0]));
+            let len = journal(&overlays).unwrap_or_default();
+            assert!(len <= LONGEST, "seed {seed}, round {round}: {len} bytes");
+            if dice.roll(8) == 0 {
+                storage = process_of_short_journals(&images, &overlays);
+                let mut disk = vec![0; DISK];
+                let device = storage.open_overlay(CLIENT).unwrap();
+                device.read_at(0, &mut disk).unwrap();
+                assert!(
+                    disk == model,
+                    "seed {seed}, round {round}: a kill lost something"
+                );
+            }
+        }
+        // And after a power cut each sector is what it was at some time.
+        let again = next_boot(&images, &overlays.crash(&mut dice));
+        let mut disk = vec![0; DISK];
+        let device = again.open_overlay(CLIENT).unwrap();
+        device.read_at(0, &mut disk).unwrap();
+        for (n, sector) in disk.chunks(512).enumerate() {
+            let is_one = sector.iter().all(|b| *b == sector[0]) && allowed[n].contains(&sector[0]);
+            assert!(is_one, "seed {seed}: sector {n} is {}", sector[0]);
+        }
+    }
+}
+
+/// What a writer beside the fold was told of must be in the journal that takes the old one's place.
+#[test]
+fn a_long_journal_is_folded_beside_writers_and_whatever_fails() {
+    for n in 0..states(60) {
+        let (images, overlays, storage, _) = stage_of_short_journals();
+        let device = storage.open_overlay(CLIENT).unwrap();
+        let errno = [nix::libc::EIO, nix::libc::ENOSPC][n as usize % 2];
+        overlays.fail_after(40 + n * 3, errno, true);
+        let told: Vec<Vec<u8>> = std::thread::scope(|scope| {
+            let writer = |t: usize| {
+                let device = device.clone();
+                move || {
+                    // Each has blocks of its own, which it writes and gives back.
+                    let (first, len) = (t * DISK / 4, DISK / 4);
+                    let mut now = vec![0xff; len / 4096];
+                    for round in 0..60usize {
+                        let block = round * 7 % now.len();
+                        let at = (first + block * 4096) as u64;
+                        let (byte, done) = match round % 3 {
+                            0 => (0, device.discard(at, 4096)),
+                            _ => (round as u8, device.write_at(at, &[round as u8; 4096])),
+                        };
+                        match done {
+                            Ok(()) => now[block] = byte,
+                            // It may be made, or not: a guest stops here.
+                            Err(_) => {
+                                now[block] = 0xff;
+                                break;
+                            }
+                        }
+                    }
+                    now
+                }
+            };
+            let all: Vec<_> = (0..4).map(|t| scope.spawn(writer(t))).collect();
+            all.into_iter().map(|w| w.join().unwrap()).collect()
+        });
+        overlays.heal();
+        let is_broken = device.flush().is_err();
+        drop(device);
+        let again = process(&images, &overlays, BOOT);
+        let mut disk = vec![0; DISK];
+        let device = again.open_overlay(CLIENT).unwrap();
+        device.read_at(0, &mut disk).unwrap();
+        let told = told.concat();
+        for (block, byte) in told.iter().enumerate().filter(|(_, b)| **b != 0xff) {
+            // After a sync that failed nobody vouches for what was not flushed.
+            let is_there = disk[block * 4096..][..4096].iter().all(|b| b == byte);
+            assert!(
+                is_there || is_broken,
+                "round {n}: block {block} is not {byte}"
+            );
+        }
+    }
+}
+
 #[test]
 fn reading_and_writing_at_random_is_like_a_plain_disk() {
     for seed in 1..=states(400) {

@@ -132,6 +132,9 @@ impl BlockFile for HookedFile {
     fn allocated(&self) -> io::Result<u64> {
         self.file.allocated()
     }
+    fn modified(&self) -> io::Result<types::Timestamp> {
+        self.file.modified()
+    }
     fn runs(&self, offset: u64, len: u64) -> io::Result<Vec<(u64, bool)>> {
         self.file.runs(offset, len)
     }

@@ -11,6 +11,9 @@ use super::{
 use crate::storage::files::Files;
 use std::{io, sync::Arc};
 
+/// Records that it may have before it is folded: 4 MiB. Guests that never flush would fill the disk with it.
+pub const LONG: u64 = (4 << 20) / 24;
+
 /// The journal of one open overlay.
 pub struct Live {
     /// The folder and the journal's name. None once the overlay was replaced or can't be vouched for.
@@ -18,6 +21,9 @@ pub struct Live {
     header: Header,
     /// Made with the first change.
     journal: Option<Map>,
+    /// Records at which it is long, and at which it counts as that now.
+    long: u64,
+    long_at: u64,
 }
 
 impl Live {
@@ -27,6 +33,7 @@ impl Live {
         files: Arc<dyn Files>,
         name: String,
         header: Header,
+        long: u64,
     ) -> io::Result<(Live, Vec<Change>)> {
         let left = match files.open(&name) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
@@ -43,6 +50,8 @@ impl Live {
             home: Some((files, name)),
             header,
             journal,
+            long,
+            long_at: long,
         };
         Ok((live, changes.unwrap_or_default()))
     }
@@ -62,12 +71,44 @@ impl Live {
         journal.append(&[change])
     }
 
-    /// All that was noted is in the map, durably.
-    pub fn clear(&mut self) {
+    /// Whether it has grown so long that a flush is to empty it, though no guest asked for one.
+    pub fn is_long(&self) -> bool {
+        self.records() >= self.long_at
+    }
+
+    fn records(&self) -> u64 {
+        self.journal.as_ref().map_or(0, Map::records)
+    }
+
+    /// A flush has taken into the map, durably, all that was noted but these changes, which were made meanwhile.
+    pub fn keep(&mut self, left: &[Change]) {
+        let kept = match left {
+            [] => self.journal.as_mut().map_or(Ok(()), Map::clear),
+            _ if self.is_long() => self.replace(left),
+            // What is noted twice is as true as once.
+            _ => return,
+        };
         // What stays after a failure is older than all that is noted later, and true as long.
-        if let Some(Err(error)) = self.journal.as_mut().map(Map::clear) {
-            tracing::warn!(%error, "the journal of an overlay could not be emptied");
+        if let Err(error) = kept {
+            tracing::warn!(%error, "the journal of an overlay could not be made shorter");
         }
+        self.not_before_twice();
+    }
+
+    /// However it went, it is not tried again with every write.
+    pub fn not_before_twice(&mut self) {
+        self.long_at = self.long.max(self.records().saturating_mul(2));
+    }
+
+    /// Takes its own place by a rename: whenever this process ends, one of both is there whole.
+    fn replace(&mut self, changes: &[Change]) -> io::Result<()> {
+        if let Some((files, name)) = &self.home {
+            let temporary = format!("{name}.new");
+            let journal = Map::draft(files.create(&temporary)?, self.header, changes)?;
+            files.rename(&temporary, name)?;
+            self.journal = Some(journal);
+        }
+        Ok(())
     }
 
     /// The overlay has lost its place in the folder: nothing is noted any more.

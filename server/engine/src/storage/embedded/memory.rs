@@ -246,6 +246,10 @@ impl BlockFile for MemFile {
     fn allocated(&self) -> io::Result<u64> {
         self.len()
     }
+    fn modified(&self) -> io::Result<types::Timestamp> {
+        // Nothing that is tested in memory asks for it.
+        Ok(types::Timestamp::default())
+    }
     fn runs(&self, _: u64, len: u64) -> io::Result<Vec<(u64, bool)>> {
         Ok(vec![(len, true)])
     }

@@ -40,7 +40,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
-use types::{DiskId, VersionId};
+use types::{DiskId, Timestamp, VersionId};
 use version::{Delta, Version};
 
 /// A disk's device while it is open: every session shares it. The lock keeps two resets of that
@@ -69,6 +69,8 @@ pub struct EmbeddedStorage {
     quotas: Mutex<HashMap<DiskId, Arc<AtomicU64>>>,
     /// What the kernel has not written yet is there as long as this is the same.
     boot: String,
+    /// Records that the journal of an overlay may have.
+    long_journal: u64,
     /// The folder of the overlays could not be synced: which of two a power cut leaves is open.
     is_folder_unsynced: AtomicBool,
 }
@@ -97,6 +99,7 @@ impl EmbeddedStorage {
             quotas: Mutex::default(),
             flattening: Mutex::default(),
             boot,
+            long_journal: live::LONG,
             is_folder_unsynced: AtomicBool::new(false),
         })
     }
@@ -163,8 +166,8 @@ impl EmbeddedStorage {
     }
 
     fn load(&self, disk: DiskId) -> io::Result<Arc<Overlay>> {
-        let (map, quota) = (map_name(disk), self.quota(disk));
-        let overlay = Overlay::open(self.overlays.clone(), &map, quota, |h| {
+        let (map, bounds) = (map_name(disk), (self.quota(disk), self.long_journal));
+        let overlay = Overlay::open(self.overlays.clone(), &map, bounds, |h| {
             Ok((
                 self.version(h.parent)?,
                 self.overlays.open(&data_name(disk, h.generation))?,
@@ -384,6 +387,22 @@ impl StorageBackend for EmbeddedStorage {
             Err(Error::NotFound { .. }) => Ok(true),
             Err(why) => Err(why),
         }
+    }
+
+    fn changed_at(&self, disk: DiskId) -> Result<Option<Timestamp>> {
+        if self.is_untouched(disk)? {
+            return Ok(None);
+        }
+        let read = || {
+            let Some(header) = self.header(disk)? else {
+                return Ok(None);
+            };
+            let data = data_name(disk, header.generation);
+            let changed = |name: &str| self.overlays.open(name)?.modified();
+            // What was only given back is in the map alone.
+            Ok(Some(changed(&data)?.max(changed(&map_name(disk))?)))
+        };
+        read().map_err(Error::io(format!("reading the overlay of {disk}")))
     }
 
     fn versions(&self) -> Result<Vec<VersionId>> {

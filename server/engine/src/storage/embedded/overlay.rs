@@ -20,7 +20,7 @@ use crate::{
 use std::{
     io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -65,24 +65,26 @@ pub struct Overlay {
 impl Dirty {
     /// A flush has made durable what it took. What was written meanwhile stays noted.
     fn cleared(&mut self) {
-        if self.changes.is_empty() {
-            self.live.clear();
-        }
+        let left = match self.changes.is_empty() || self.live.is_long() {
+            true => self.changes.runs(),
+            false => return,
+        };
+        self.live.keep(&left);
     }
 }
 
 impl Overlay {
     /// Opens from its map; `open` gives the version below, the data file of the header's generation, and the name
-    /// of its journal.
+    /// of its journal, which is folded once it has so many records.
     pub fn open(
         files: Arc<dyn Files>,
         map_name: &str,
-        quota: Arc<AtomicU64>,
+        (quota, long_journal): (Arc<AtomicU64>, u64),
         open: impl FnOnce(&Header) -> io::Result<(Arc<Version>, Arc<dyn BlockFile>, String)>,
     ) -> io::Result<Overlay> {
         let (header, states, map) = Map::open(files.open(map_name)?)?;
         let (base, data, live_name) = open(&header)?;
-        let (live, left) = Live::open(files.clone(), live_name, header)?;
+        let (live, left) = Live::open(files.clone(), live_name, header, long_journal)?;
         let mut changes = Changes::default();
         for (first, count, state) in left {
             for block in first..first + u64::from(count) {
@@ -364,29 +366,13 @@ impl BlockDevice for Overlay {
             self.unsynced.store(true, Ordering::Release);
             return Ok(());
         }
-        self.write_first(offset, buf)
+        self.write_first(offset, buf)?;
+        self.fold_long_journal();
+        Ok(())
     }
 
     fn flush(&self) -> io::Result<()> {
-        let mut map = lock(&self.map);
-        self.check_whole()?;
-        let changed = std::mem::take(&mut lock(&self.dirty).changes).runs();
-        let unsynced = self.unsynced.swap(false, Ordering::AcqRel);
-        if unsynced || !changed.is_empty() {
-            self.sync_or_break(self.data.sync())?;
-        }
-        if changed.is_empty() && map.is_synced() {
-            return Ok(());
-        }
-        if let Err(e) = map.append(&changed) {
-            // Nothing is lost: these blocks are told again by the next flush, unless changed since.
-            lock(&self.dirty).changes.note_older(&changed);
-            return Err(e);
-        }
-        self.sync_or_break(map.sync())?;
-        lock(&self.dirty).cleared();
-        self.compact(&mut map);
-        Ok(())
+        self.flush_to(&mut lock(&self.map))
     }
 
     fn discard(&self, offset: u64, len: u64) -> io::Result<()> {
@@ -408,8 +394,10 @@ impl BlockDevice for Overlay {
         while at < last {
             // By stretches, so that a discard of the whole disk does not keep writers out for long.
             let stop = ((at / STRETCH + 1) * STRETCH).min(last);
-            let _stripes = self.lock_stretches(at, stop - 1);
+            let stripes = self.lock_stretches(at, stop - 1);
             self.discard_blocks(at, stop)?;
+            drop(stripes);
+            self.fold_long_journal();
             at = stop;
         }
         Ok(())
@@ -442,6 +430,46 @@ impl BlockDevice for Overlay {
 }
 
 impl Overlay {
+    /// A flush by whoever holds the map.
+    fn flush_to(&self, map: &mut Map) -> io::Result<()> {
+        self.check_whole()?;
+        let changed = std::mem::take(&mut lock(&self.dirty).changes).runs();
+        let unsynced = self.unsynced.swap(false, Ordering::AcqRel);
+        if unsynced || !changed.is_empty() {
+            self.sync_or_break(self.data.sync())?;
+        }
+        if changed.is_empty() && map.is_synced() {
+            return Ok(());
+        }
+        if let Err(e) = map.append(&changed) {
+            // Nothing is lost: these blocks are told again by the next flush, unless changed since.
+            lock(&self.dirty).changes.note_older(&changed);
+            return Err(e);
+        }
+        self.sync_or_break(map.sync())?;
+        lock(&self.dirty).cleared();
+        self.compact(map);
+        Ok(())
+    }
+
+    /// A guest that never flushes must not make the journal grow without end: it is folded into the map, by a
+    /// flush that nobody asked for. No stripe may be held.
+    fn fold_long_journal(&self) {
+        if !lock(&self.dirty).live.is_long() {
+            return;
+        }
+        let mut map = match self.map.try_lock() {
+            Ok(map) => map,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // A flush is on its way: it makes the journal shorter at its end, and nobody waits for it here.
+            Err(TryLockError::WouldBlock) => return,
+        };
+        if let Err(error) = self.flush_to(&mut map) {
+            tracing::warn!(%error, "the long journal of an overlay could not be folded into its map");
+            lock(&self.dirty).live.not_before_twice();
+        }
+    }
+
     fn write_zeros(&self, from: u64, to: u64) -> io::Result<()> {
         const ZEROS: [u8; BLOCK as usize] = [0; BLOCK as usize];
         let mut at = from;

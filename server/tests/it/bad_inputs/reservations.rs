@@ -1,0 +1,78 @@
+//! Bad inputs: reservations.
+
+use super::{Case, JSON, R, STALE};
+
+pub const CASES: &[Case] = &[
+    (
+        "POST",
+        R,
+        JSON,
+        "{\"mac\":\"52:54:00:00:00:09\",\"address\":\"10.99.0.9\"}",
+        422,
+        "NSB-RESERVATION-001",
+    ),
+    (
+        "POST",
+        R,
+        JSON,
+        "{\"mac\":\"52:54:00:00:00:09\",\"address\":\"10.20.0.255\"}",
+        422,
+        "NSB-RESERVATION-001",
+    ),
+    (
+        "POST",
+        R,
+        JSON,
+        "{\"mac\":\"52:54:00:00:00:09\",\"address\":\"10.20.0.7\"}",
+        409,
+        "NSB-RESERVATION-002",
+    ),
+    (
+        "POST",
+        R,
+        JSON,
+        "{\"mac\":\"52:54:00:00:00:07\",\"address\":\"10.20.0.8\"}",
+        409,
+        "NSB-RESERVATION-002",
+    ),
+    (
+        "POST",
+        R,
+        JSON,
+        "{\"mac\":\"ff:ff:ff:ff:ff:ff\",\"address\":\"10.20.0.8\"}",
+        422,
+        "NSB-RESERVATION-001",
+    ),
+    (
+        "POST",
+        R,
+        JSON,
+        "{\"mac\":\"52:54:00:00:00:09\",\"address\":\"10.20.0.8\",\"scope\":\"none\"}",
+        404,
+        "NSB-SCOPE-004",
+    ),
+    (
+        "PATCH",
+        "/api/v1/reservations/10.20.0.7",
+        JSON,
+        "{\"hostname\":\"a b\"}",
+        422,
+        "NSB-RESERVATION-001",
+    ),
+    (
+        "PATCH",
+        "/api/v1/reservations/10.20.0.7",
+        STALE,
+        "{\"hostname\":\"ab\"}",
+        412,
+        "NSB-RESERVATION-003",
+    ),
+    (
+        "DELETE",
+        "/api/v1/reservations/none",
+        &[],
+        "",
+        404,
+        "NSB-RESERVATION-004",
+    ),
+];
