@@ -181,7 +181,7 @@ impl Boots {
             c.state == ClientState::Adopted
                 && c.image_id.is_some()
                 && disks.keeps(c, c.id.into())
-                && disks.images.changed_by(c.id).is_none()
+                && !disks.images.is_changed_on(c, c.id.into())
         };
         disks.clients.records().into_iter().filter(is_one).collect()
     }
