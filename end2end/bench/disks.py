@@ -289,17 +289,23 @@ def main():
         stage.close()
 
 
-if __name__ == "__main__":
+def inside(program):
+    """Goes on in a network namespace of its own, with our programs built."""
+    global EXAMPLES, CONTROL
     if os.environ.get("NSBOOT_BENCH_INSIDE") != "yes":
         missing = [tool for tool in TOOLS if not shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin")]
         if missing:
             sys.exit(f"{', '.join(missing)} missing; run: apt-get install tgt nbdkit fio libiscsi-bin libnbd-bin util-linux")
         os.environ.update(NSBOOT_BENCH_INSIDE="yes", NSBOOT_BENCH_EXAMPLES=str(build()))
-        os.execvp("unshare", ["unshare", "-n", sys.executable, __file__, *sys.argv[1:]])
+        os.execvp("unshare", ["unshare", "-n", sys.executable, program, *sys.argv[1:]])
     EXAMPLES = pathlib.Path(os.environ["NSBOOT_BENCH_EXAMPLES"])
     # Of this tgtd alone.
     CONTROL = 1000 + os.getpid() % 30000
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+
+if __name__ == "__main__":
+    inside(__file__)
     with contextlib.suppress(KeyboardInterrupt):
         main()

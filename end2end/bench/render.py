@@ -67,6 +67,16 @@ if data := load("disks"):
           f"{len(clones['milliseconds'])} in {max(clones['milliseconds']):.1f} ms; the bar is 50.\n\nWhat the protocol alone allows: an overlay in memory beside a disk that holds nothing.\n")
     table(["work", "an overlay", "nothing behind it", "ratio"],
           [(c["case"], f"{c['ours_median']:,.0f}", f"{c['peer_median']:,.0f}", f"**{c['ratio']}**") for c in data["protocol"]])
+if data := load("growth"):
+    print(f"## How the cost of a disk grows\n\n`make bench` (`end2end/bench/growth.py`), {data['seconds']} s each. Sessions read 4 KiB at random from overlays on one image, "
+          "one request after the other each; the other works have 32 small or 8 large requests under way.\n\n![What a disk costs with more sessions, versions and written blocks](img/growth.svg)\n")
+    for key in ("sessions", "versions", "written"):
+        names = {"sessions": "sessions at once", "versions": "versions below", "written": "blocks written before", "per_second": "4 KiB reads a second, all",
+                 "p99_us": "99 % within, µs", "cpu_us_each": "server CPU µs a request", "bytes_each": "bytes of memory each", "random_4k": "4 KiB random reads a second",
+                 "sequential_64k": "64 KiB sequential reads a second", "read": "4 KiB random reads a second", "write": "4 KiB random writes a second",
+                 "bytes_held": "bytes of memory for them"}
+        shown = [name for name in names if name in data[key][0]]
+        table([names[name] for name in shown], [[f"{step[name]:,}" for name in shown] for step in data[key]])
 if data := load("import"):
     side_by_side("Images: import", data, "end2end/bench/import.sh", f"A disk of {data['mib']} MiB, a third of it random, a third text, a third nothing, sent by curl to `POST /api/v1/images`; "
                  "the peer reads the same file. The bar is 0.8.")
