@@ -17,6 +17,7 @@ python3 firmware.py "$@" || first_status=$?
 python3 secure.py "$@" || first_status=$?
 python3 quirks.py "$@" || first_status=$?
 python3 evening.py "$@" || first_status=$?
+python3 verify.py "$@" || first_status=$?
 wait $!
 second_status=$?
 cat "$second"

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Builds a raw disk with a real Debian (systemd, Debian's own initramfs, open-iscsi and nbd-client) that has its root on
-# iSCSI, or on NBD where a boot entry says so, starts from BIOS and UEFI, and reports ready when multi-user.target is reached. Needs root, for mmdebstrap's chroot;
-# no loop devices.
+# Builds a raw disk with a real Debian (systemd, Debian's own initramfs, open-iscsi and nbd-client, fio to verify its disk)
+# that has its root on iSCSI, or on NBD where a boot entry says so, starts from BIOS and UEFI, and reports ready when
+# multi-user.target is reached. Needs root, for mmdebstrap's chroot; no loop devices.
 #
 # usage: build.sh OUT.raw
 # The result is kept under $NSBOOT_CACHE (default ~/.cache/nsboot), keyed by a hash of this recipe and of the versions
@@ -13,7 +13,7 @@ out=${1:?usage: build.sh OUT.raw}
 cache=${NSBOOT_CACHE:-$HOME/.cache/nsboot}/debian
 boot_mib=64    # FAT: kernel and initramfs
 root_mib=1024  # ext4: the system, and room for tests to write
-packages=(linux-image-amd64 initramfs-tools zstd udev systemd-sysv open-iscsi nbd-client)
+packages=(linux-image-amd64 initramfs-tools zstd udev systemd-sysv open-iscsi nbd-client fio)
 mirror=http://deb.debian.org/debian
 # The initramfs logs in as the firmware's iBFT says (iscsi_auto); the network it makes then stays as it is.
 arguments="root=LABEL=debian-root rw ip=dhcp iscsi_auto console=tty0 console=ttyS0,115200 quiet panic=10 mitigations=off"
