@@ -102,7 +102,7 @@ def data_disks_are_there(lab):
     start(lab, writer, reader)
 
     def says(pc, device):
-        return pc.run(f"dd if=/dev/{device} bs=512 count=1 iflag=direct 2>/dev/null | head -c 15")
+        return pc.run(f"dd if=/dev/{device} bs=512 count=1 iflag=direct 2>/dev/null | head -c 15; echo")
 
     for pc in (writer, reader):
         for device, (name, size) in zip(("sdb", "sdc"), sizes.items()):
