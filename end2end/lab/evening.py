@@ -101,19 +101,24 @@ def data_disks_are_there(lab):
     writer, reader = [lab.machine(f"pc-{n}", MAC % n) for n in (1, 2)]
     start(lab, writer, reader)
 
-    def says(pc, device):
-        return pc.run(f"dd if=/dev/{device} bs=512 count=1 iflag=direct 2>/dev/null | head -c 15; echo")
+    def device(pc, lun):
+        """What the kernel calls that unit: letters go by who is found first."""
+        return pc.run(f"ls /sys/class/scsi_device/*:0:0:{lun}/device/block").strip()
+
+    def says(pc, lun):
+        return pc.run(f"dd if=/dev/{device(pc, lun)} bs=512 count=1 iflag=direct 2>/dev/null | head -c 15; echo")
 
     for pc in (writer, reader):
-        for device, (name, size) in zip(("sdb", "sdc"), sizes.items()):
-            sectors = int(pc.run(f"cat /sys/block/{device}/size"))
-            check(sectors * 512 == size, f"{device} of {pc.name} has {sectors} sectors, not {name}'s")
-            check(says(pc, device) == f"these are {name}", f"{device} of {pc.name} is not {name}: {says(pc, device)!r}")
-    writer.run("printf 'changed by me!!' | dd of=/dev/sdb conv=notrunc,fsync 2>/dev/null")
-    check(says(writer, "sdb") == "changed by me!!", "what was written is not there")
-    check(says(reader, "sdb") == "these are games", "what one computer wrote is on the other's disk")
+        for lun, (name, size) in enumerate(sizes.items(), 1):
+            sectors = int(pc.run(f"cat /sys/block/{device(pc, lun)}/size"))
+            check(sectors * 512 == size, f"unit {lun} of {pc.name} has {sectors} sectors, not {name}'s")
+            check(says(pc, lun) == f"these are {name}", f"unit {lun} of {pc.name} is not {name}: {says(pc, lun)!r}")
+    writer.run(f"printf 'changed by me!!' | dd of=/dev/{device(writer, 1)} conv=notrunc,fsync 2>/dev/null")
+    check(says(writer, 1) == "changed by me!!", "what was written is not there")
+    check(says(reader, 1) == "these are games", "what one computer wrote is on the other's disk")
     start(lab, writer)
-    check(says(writer, "sdb") == "these are games", "a data disk was not begun anew at a boot")
+    said = says(writer, 1)
+    check(said == "these are games", f"a data disk was not begun anew at a boot: {said!r}")
 
 
 TESTS = [an_evening, data_disks_are_there]

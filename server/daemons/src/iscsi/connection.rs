@@ -260,6 +260,9 @@ fn feature_phase(
     out: &mut Out<'_>,
 ) -> io::Result<()> {
     stream.set_read_timeout(Some(server.limits.silence))?;
+    if info.is_some() {
+        session.pulse = Some(server.pulse(stream, out.digests.header)?);
+    }
     let mut told_read = false;
     loop {
         while let Some(frame) = inbox.next().map_err(io::Error::other)? {

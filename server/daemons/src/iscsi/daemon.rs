@@ -1,17 +1,24 @@
 //! What the connections of one listener share; listening and threads are `threads`.
 
-use super::{connection, login::Directory, scsi::Unit};
-use crate::threads::{Connections, Serve};
+use super::{
+    connection,
+    login::Directory,
+    pulse::{Pulse, Pulses},
+    scsi::Unit,
+};
+use crate::threads::{self, Connections, Serve};
 use engine::export::{Export, Exports, Refusal, SessionObserver};
 use std::{
     collections::HashMap,
-    net::{SocketAddr, TcpStream},
+    io,
+    net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU16, Ordering},
     },
     time::Duration,
 };
+use tokio_util::sync::CancellationToken;
 
 /// Bounds on what initiators may cost.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +36,9 @@ pub struct Limits {
     pub send: Duration,
     /// How long a new session waits for the old one of the same initiator to finish its last request.
     pub reinstatement: Duration,
+    /// How often a session that waits for its disk says that it is there. Linux gives a target up that was
+    /// silent for ten seconds.
+    pub pulse: Duration,
 }
 
 impl Default for Limits {
@@ -40,6 +50,7 @@ impl Default for Limits {
             silence: Duration::from_secs(12),
             send: Duration::from_secs(20),
             reinstatement: Duration::from_secs(10),
+            pulse: Duration::from_secs(3),
         }
     }
 }
@@ -53,6 +64,7 @@ pub struct IscsiServer {
     units: Mutex<HashMap<(String, u16), Weak<Unit>>>,
     next_tsih: AtomicU16,
     connections: Connections,
+    pulses: Pulses,
 }
 
 impl IscsiServer {
@@ -64,7 +76,15 @@ impl IscsiServer {
             units: Mutex::default(),
             next_tsih: AtomicU16::new(1),
             connections: Connections::new(limits.connections, limits.logins),
+            pulses: Pulses::default(),
         }
+    }
+
+    /// Who speaks for a session on that stream while it waits for a disk.
+    pub(super) fn pulse(&self, stream: &TcpStream, header_digest: bool) -> io::Result<Arc<Pulse>> {
+        let pulse = Arc::new(Pulse::new(stream.try_clone()?, header_digest));
+        self.pulses.add(&pulse);
+        Ok(pulse)
     }
 
     /// A session identifying handle: any number but zero.
@@ -82,6 +102,22 @@ impl IscsiServer {
             units.insert(key(unit.lun()), Arc::downgrade(unit));
         }
         all
+    }
+}
+
+/// Serves a listening socket until `stop`; returns once every session has ended. The socket may come
+/// from another network namespace.
+///
+/// # Errors
+/// When the socket can't be used.
+pub async fn serve(
+    listener: TcpListener,
+    server: Arc<IscsiServer>,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    tokio::select! {
+        served = threads::serve(listener, server.clone(), stop) => served,
+        never = server.pulses.watch(server.limits.pulse) => match never {},
     }
 }
 

@@ -4,7 +4,7 @@
 use super::{
     frame::Outbox,
     reply::{Reply, Residual},
-    scsi::{Ending, Sense, Transfer},
+    scsi::{Ending, Nexus, Sense, Transfer},
     session::Session,
     wire::NO_TAG,
 };
@@ -107,7 +107,7 @@ impl Session {
             r2t_sn: 0,
             failed: None,
         };
-        self.take(&mut task, data);
+        self.take(&mut task, data, out);
         if task.received >= task.want && task.phase == Phase::Waiting {
             return self.finish(task, out);
         }
@@ -160,7 +160,7 @@ impl Session {
             )?;
             return self.solicit(out);
         }
-        self.take(&mut task, data);
+        self.take(&mut task, data, out);
         task.data_sn = task.data_sn.wrapping_add(1);
         if last {
             if task.received >= task.want {
@@ -175,7 +175,7 @@ impl Session {
     }
 
     /// Gives data to the disk as far as it makes whole blocks, and keeps the rest.
-    fn take(&mut self, task: &mut Task, data: &[u8]) {
+    fn take<W: Write>(&mut self, task: &mut Task, data: &[u8], out: &Outbox<W>) {
         let room = task.want.saturating_sub(task.received);
         let data_used = &data[..data.len().min(room as usize)];
         task.received += data.len() as u64;
@@ -183,12 +183,13 @@ impl Session {
             task.held.extend_from_slice(data_used);
             return;
         }
-        let nexus = &self.units[task.unit];
+        let now = self.numbers_now(out);
         let whole = |n: usize| n - n % BLOCK as usize;
         let give = |task: &mut Task, bytes: &[u8]| {
             if task.failed.is_none() && !bytes.is_empty() {
-                let done = nexus.piece(&task.transfer, task.taken, bytes);
-                task.failed = done.err();
+                let work =
+                    |units: &[Nexus]| units[task.unit].piece(&task.transfer, task.taken, bytes);
+                task.failed = self.at_disk(now, work).err();
             }
             task.taken += bytes.len() as u64;
         };
@@ -208,9 +209,11 @@ impl Session {
     }
 
     fn finish<W: Write>(&mut self, task: Task, out: &mut Outbox<W>) -> io::Result<()> {
+        let now = self.numbers_now(out);
+        let finish = |units: &[Nexus]| units[task.unit].finish(&task.transfer, &task.held);
         let ending = match task.failed {
             Some(sense) => Ending::Check(sense),
-            None => self.units[task.unit].finish(&task.transfer, &task.held),
+            None => self.at_disk(now, finish),
         };
         let residual = Residual::between(task.expected, task.transfer.need);
         self.end(task.itt, ending, residual, task.r2t_sn, out)

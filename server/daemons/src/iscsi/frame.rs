@@ -175,6 +175,11 @@ impl<W: Write> Outbox<W> {
         self.len = end + padded;
     }
 
+    /// Whether all that was collected is sent.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Sends all that was collected.
     pub fn flush(&mut self) -> io::Result<()> {
         let len = std::mem::take(&mut self.len);

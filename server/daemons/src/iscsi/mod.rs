@@ -1,18 +1,20 @@
 //! The iSCSI target in the process (RFC 7143): login, discovery, sessions, and the SCSI disk behind.
 //!
 //! `wire`, `reply`, `text`, `params`, `chap` and `login` turn bytes into decisions without a socket or a clock;
-//! `session` (with `data` and `discovery`) is the full feature phase; `scsi` is the disk; `frame` cuts
-//! the byte stream; `connection` and `daemon` own threads and sockets.
+//! `session` (with `data`, `cutter` and `discovery`) is the full feature phase; `scsi` is the disk; `frame` cuts
+//! the byte stream; `pulse` speaks for a session that waits for its disk; `connection` and `daemon` own threads and sockets.
 
 mod bytes;
 mod chap;
 mod connection;
+mod cutter;
 mod daemon;
 mod data;
 mod discovery;
 mod frame;
 mod login;
 mod params;
+mod pulse;
 mod reply;
 mod scsi;
 mod session;
@@ -21,5 +23,4 @@ mod testing;
 mod text;
 pub mod wire;
 
-pub use crate::threads::serve;
-pub use daemon::{IscsiServer, Limits};
+pub use daemon::{IscsiServer, Limits, serve};

@@ -2,15 +2,20 @@
 //! into the outbox. No socket and no clock; the disk is reached through the nexus.
 
 use super::{
+    cutter::{BLOCK, Cutter, Piece},
     data::{MAX_TASKS, Origin, Task},
     discovery::{Pending, Targets},
     frame::{MAX_SEGMENT_OUT, Outbox},
     params::Params,
+    pulse::Pulse,
     reply::{Numbers, Reply, Residual},
     scsi::{self, Cdb, Ending, Nexus, Plan, SENSE_LEN, status},
     wire::{NO_TAG, Pdu, Request, TaskFunction},
 };
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
 
 /// What the connection does after a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,9 +27,6 @@ pub enum Flow {
     CloseTarget,
 }
 
-/// Block length that reads are aligned to, in bytes.
-const BLOCK: u64 = 512;
-
 /// Silences after which an initiator that never spoke NOP is given up: five minutes in front of a
 /// boot menu, with the usual limit.
 const MUTE_SILENCES: u32 = 25;
@@ -35,6 +37,8 @@ pub struct Session {
     /// Its place on each unit of the target, by their numbers; none in a discovery session.
     pub(super) units: Vec<Nexus>,
     pub(super) stat_sn: u32,
+    /// Replies with a status that the outbox still holds, unless it is empty.
+    unsent: u32,
     exp_cmd_sn: u32,
     max_cmd_sn: u32,
     pub(super) tasks: Vec<Task>,
@@ -49,6 +53,8 @@ pub struct Session {
     pub(super) pending_text: Option<Pending>,
     /// Whether a block was read in this session.
     pub has_read: bool,
+    /// Speaks for it while it waits for a disk; there is none without a socket.
+    pub pulse: Option<Arc<Pulse>>,
 }
 
 impl Session {
@@ -64,6 +70,7 @@ impl Session {
             params,
             units,
             stat_sn,
+            unsent: 0,
             exp_cmd_sn,
             max_cmd_sn: exp_cmd_sn.wrapping_add(MAX_TASKS - 1),
             tasks: Vec::new(),
@@ -74,6 +81,7 @@ impl Session {
             targets,
             pending_text: None,
             has_read: false,
+            pulse: None,
         }
     }
 
@@ -213,9 +221,38 @@ impl Session {
         data: &[u8],
         out: &mut Outbox<W>,
     ) -> io::Result<()> {
+        out.slot(data.len())?;
         let header = reply.encode(self.numbers(), data.len());
-        self.stat_sn = self.stat_sn.wrapping_add(1);
+        self.count_status(out);
         out.send(&header, data)
+    }
+
+    /// One more status goes into the outbox, which has room for it: what that has sent does not count.
+    fn count_status<W: Write>(&mut self, out: &Outbox<W>) {
+        self.unsent = self.unsent_in(out).wrapping_add(1);
+        self.stat_sn = self.stat_sn.wrapping_add(1);
+    }
+
+    fn unsent_in<W: Write>(&self, out: &Outbox<W>) -> u32 {
+        if out.is_empty() { 0 } else { self.unsent }
+    }
+
+    /// The numbers of a reply that overtakes what the outbox holds.
+    pub(super) fn numbers_now<W: Write>(&mut self, out: &Outbox<W>) -> Numbers {
+        let unsent = self.unsent_in(out);
+        let numbers = self.numbers();
+        Numbers {
+            stat_sn: numbers.stat_sn.wrapping_sub(unsent),
+            ..numbers
+        }
+    }
+
+    /// Work on the disk, which may have to wait for it: meanwhile the initiator hears from us.
+    pub(super) fn at_disk<T>(&self, now: Numbers, work: impl FnOnce(&[Nexus]) -> T) -> T {
+        match &self.pulse {
+            Some(pulse) => pulse.during(now, || work(&self.units)),
+            None => work(&self.units),
+        }
     }
 
     fn scsi<W: Write>(
@@ -231,8 +268,9 @@ impl Session {
             let header = pdu.encode(data.len());
             return self.reply(Reply::Reject { reason: 0x04 }, &header, out);
         }
+        let now = self.numbers_now(out);
         let (unit, plan) = match self.place(pdu.lun) {
-            Some(unit) => (unit, self.units[unit].begin(cdb)),
+            Some(unit) => (unit, self.at_disk(now, |units| units[unit].begin(cdb))),
             // No plan for an absent one touches a unit.
             None => (0, scsi::absent(cdb)),
         };
@@ -304,7 +342,8 @@ impl Session {
         }
         let mut cutter = Cutter::new(&self.params, bytes.len() as u64);
         while let Some(piece) = cutter.next() {
-            let header = self.data_in_header(itt, &piece, residual);
+            out.slot(piece.len)?;
+            let header = self.data_in_header(itt, &piece, residual, out);
             let at = piece.offset as usize;
             out.send(&header, &bytes[at..at + piece.len])?;
         }
@@ -330,19 +369,27 @@ impl Session {
         while let Some(piece) = cutter.next() {
             // The disk gives whole blocks; of the last one only a part may be wanted.
             let whole = piece.len.next_multiple_of(BLOCK as usize);
+            out.slot(whole)?;
+            let (now, at) = (self.numbers_now(out), offset + u64::from(piece.offset));
             let slot = out.slot(whole)?;
-            let read = self.units[unit].read(offset + u64::from(piece.offset), slot);
+            let read = self.at_disk(now, |units| units[unit].read(at, slot));
             if let Err(sense) = read {
                 let residual = Residual::between(expected, piece.offset.into());
                 return self.end(itt, Ending::Check(sense), residual, piece.sn, out);
             }
-            let header = self.data_in_header(itt, &piece, residual);
+            let header = self.data_in_header(itt, &piece, residual, out);
             out.commit(&header, piece.len);
         }
         Ok(())
     }
 
-    fn data_in_header(&mut self, itt: u32, piece: &Piece, residual: Residual) -> [u8; 48] {
+    fn data_in_header<W: Write>(
+        &mut self,
+        itt: u32,
+        piece: &Piece,
+        residual: Residual,
+        out: &Outbox<W>,
+    ) -> [u8; 48] {
         let reply = Reply::DataIn {
             last: piece.burst_end,
             status: piece.end.then_some(residual),
@@ -352,7 +399,7 @@ impl Session {
         };
         let header = reply.encode(self.numbers(), piece.len);
         if piece.end {
-            self.stat_sn = self.stat_sn.wrapping_add(1);
+            self.count_status(out);
         }
         header
     }
@@ -446,62 +493,6 @@ fn lun_of(lun: u64) -> Option<u16> {
     let single = lun & 0xffff_ffff_ffff == 0 && matches!(first >> 14, 0 | 1);
     let bus_zero = first >> 14 == 1 || first < 0x100;
     (single && bus_zero).then_some(first & 0x3fff)
-}
-
-/// One Data-In PDU of a sequence.
-struct Piece {
-    offset: u32,
-    len: usize,
-    sn: u32,
-    burst_end: bool,
-    end: bool,
-}
-
-/// Cuts data into PDUs that respect the segment and burst limits, at block boundaries.
-struct Cutter {
-    total: u64,
-    at: u64,
-    in_burst: u64,
-    segment: u64,
-    burst: u64,
-    sn: u32,
-}
-
-impl Cutter {
-    fn new(params: &Params, total: u64) -> Self {
-        let blocks = |n: u32| (u64::from(n) / BLOCK * BLOCK).max(BLOCK);
-        Cutter {
-            total,
-            at: 0,
-            in_burst: 0,
-            segment: blocks(params.their_segment).min(MAX_SEGMENT_OUT as u64),
-            burst: blocks(params.max_burst),
-            sn: 0,
-        }
-    }
-
-    fn next(&mut self) -> Option<Piece> {
-        let left = self.total - self.at;
-        if left == 0 {
-            return None;
-        }
-        let len = left.min(self.segment).min(self.burst - self.in_burst);
-        let piece = Piece {
-            offset: self.at as u32,
-            len: len as usize,
-            sn: self.sn,
-            burst_end: len == left || self.in_burst + len == self.burst,
-            end: len == left,
-        };
-        self.at += len;
-        self.in_burst = if piece.burst_end {
-            0
-        } else {
-            self.in_burst + len
-        };
-        self.sn = self.sn.wrapping_add(1);
-        Some(piece)
-    }
 }
 
 #[cfg(test)]
