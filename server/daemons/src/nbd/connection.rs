@@ -52,7 +52,7 @@ fn serve(server: &Arc<NbdServer>, stream: &TcpStream, peer: SocketAddr) -> io::R
     let device = session.entry.found.export.device.clone();
     let is_ending = || session.closed.load(Ordering::Relaxed) || server.connections().is_stopping();
     let result = Transmission::new(
-        line,
+        (line, &server.large),
         device.as_ref(),
         session.entry.terms,
         &info,

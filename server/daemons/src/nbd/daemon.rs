@@ -3,6 +3,7 @@
 use super::{
     connection,
     handshake::{Found, Names},
+    large::LargeBuffers,
 };
 use crate::threads::{Connections, Serve};
 use engine::export::{Export, Exports, Refusal, SessionObserver};
@@ -66,6 +67,7 @@ pub struct NbdServer {
     pub(super) exports: Exports,
     pub(super) observer: Arc<dyn SessionObserver>,
     pub(super) limits: Limits,
+    pub(super) large: LargeBuffers,
     door: Arc<dyn Doorkeeper>,
     connections: Connections,
 }
@@ -81,6 +83,7 @@ impl NbdServer {
             exports,
             observer,
             limits,
+            large: LargeBuffers::default(),
             door,
             connections: Connections::new(limits.connections, limits.logins),
         }

@@ -11,6 +11,7 @@ mod buffer;
 mod connection;
 mod daemon;
 pub mod handshake;
+mod large;
 pub mod session;
 #[cfg(test)]
 mod testing;

@@ -3,6 +3,7 @@
 use super::{
     buffer::{Line, PIECE},
     handshake::ALLOCATION_ID,
+    large::{LARGE, LargeBuffers},
     session::{BLOCK, Terms, Work},
     wire::{self, CHUNK_LEN, ChunkKind, NbdError, Request},
 };
@@ -21,6 +22,7 @@ const HOLE_AND_ZERO: u32 = 3;
 /// The transmission phase of one connection.
 pub(super) struct Transmission<'a> {
     line: Line<'a>,
+    large: &'a LargeBuffers,
     device: &'a dyn BlockDevice,
     terms: Terms,
     info: &'a SessionInfo,
@@ -34,7 +36,7 @@ type Done = Result<(), NbdError>;
 
 impl<'a> Transmission<'a> {
     pub fn new(
-        line: Line<'a>,
+        (line, large): (Line<'a>, &'a LargeBuffers),
         device: &'a dyn BlockDevice,
         terms: Terms,
         info: &'a SessionInfo,
@@ -42,6 +44,7 @@ impl<'a> Transmission<'a> {
     ) -> Self {
         Transmission {
             line,
+            large,
             device,
             terms,
             info,
@@ -197,10 +200,13 @@ impl<'a> Transmission<'a> {
     /// have to look through the rest of its file (on tmpfs page by page), and took five times as long as the read.
     fn read_chunks(&mut self, cookie: u64, offset: u64, len: u32) -> io::Result<()> {
         let end = offset + u64::from(len);
+        let buffers = self.large;
+        let mut large = (len as usize > PIECE).then(|| buffers.take()).flatten();
+        let most = if large.is_some() { LARGE } else { PIECE };
         let mut at = offset;
         while at < end {
-            let n = (end - at).min(PIECE as u64) as usize;
-            if !self.data_chunk(cookie, at, n, end)? {
+            let n = (end - at).min(most as u64) as usize;
+            if !self.data_chunk(cookie, (at, n), end, large.as_deref_mut())? {
                 return Ok(());
             }
             at += n as u64;
@@ -208,27 +214,52 @@ impl<'a> Transmission<'a> {
         Ok(())
     }
 
-    /// One chunk of data, or of a hole when it is all zeros; false when an error ended the reply.
-    fn data_chunk(&mut self, cookie: u64, at: u64, n: usize, end: u64) -> io::Result<bool> {
+    /// One chunk of data, or of a hole when it is all zeros; false when an error ended the reply. A large one goes
+    /// through a buffer of its own.
+    fn data_chunk(
+        &mut self,
+        cookie: u64,
+        (at, n): (u64, usize),
+        end: u64,
+        large: Option<&mut [u8]>,
+    ) -> io::Result<bool> {
         const HEAD: usize = CHUNK_LEN + 8;
         let is_last = at + n as u64 == end;
-        let room = self.line.out.room(HEAD + n)?;
-        let (head, data) = room.split_at_mut(HEAD);
-        if let Err(error) = self.device.read_at(at, data) {
-            let told = self.failed("read", at, n as u64, &error);
-            return self.error_chunk(cookie, told, Some(at)).map(|()| false);
-        }
-        if is_zero(data) {
-            return self
-                .hole_chunk(cookie, at, n as u32, is_last)
-                .map(|()| true);
-        }
-        let (chunk, place) = head.split_at_mut(CHUNK_LEN);
+        let mut head = [0; HEAD];
         let kind = ChunkKind::OffsetData;
-        chunk.copy_from_slice(&wire::chunk(kind, is_last, cookie, 8 + n as u32));
-        place.copy_from_slice(&at.to_be_bytes());
-        self.line.out.commit(HEAD + n);
-        Ok(true)
+        head[..CHUNK_LEN].copy_from_slice(&wire::chunk(kind, is_last, cookie, 8 + n as u32));
+        head[CHUNK_LEN..].copy_from_slice(&at.to_be_bytes());
+        let device = self.device;
+        let has_data = |data: &mut [u8]| device.read_at(at, data).map(|()| !is_zero(data));
+        let read = match large {
+            Some(buffer) => {
+                let data = &mut buffer[..n];
+                let read = has_data(data);
+                if let Ok(true) = read {
+                    self.line.send_large(&head, data)?;
+                }
+                read
+            }
+            None => {
+                let (before, data) = self.line.out.room(HEAD + n)?.split_at_mut(HEAD);
+                let read = has_data(data);
+                if let Ok(true) = read {
+                    before.copy_from_slice(&head);
+                    self.line.out.commit(HEAD + n);
+                }
+                read
+            }
+        };
+        match read {
+            Ok(true) => Ok(true),
+            Ok(false) => self
+                .hole_chunk(cookie, at, n as u32, is_last)
+                .map(|()| true),
+            Err(error) => {
+                let told = self.failed("read", at, n as u64, &error);
+                self.error_chunk(cookie, told, Some(at)).map(|()| false)
+            }
+        }
     }
 
     fn hole_chunk(&mut self, cookie: u64, at: u64, len: u32, is_last: bool) -> io::Result<()> {
