@@ -24,7 +24,7 @@ def sessions(stage, seconds):
     steps = []
     for n in SESSIONS:
         # A new server for each: what sessions that went have left behind must not count.
-        process, _, _ = stage.disks(base, n, 0)
+        process, _, _ = stage.disks(base, n, 0, disks.on(disks.SERVER_CORE))
         steps.append({"sessions": n, **disks.load(process, 3261, 0, "overlay-#", n, seconds)})
         stage.end(process)
     return steps
@@ -37,8 +37,9 @@ def versions(stage, seconds):
     steps = []
     for n in VERSIONS:
         process, _, _ = stage.disks(base, 1, n)
-        steps.append({"versions": n, "random_4k": disks.iscsi(3261, 0, "deep", seconds, *"-b 8 -r -m 32".split()),
-                      "sequential_64k": disks.iscsi(3261, 0, "deep", seconds, *"-b 128 -m 8".split())})
+        # Single blocks changed in each: how often a read has to go elsewhere grows with the versions.
+        steps.append({"versions": n, "random_4k": disks.iscsi(3261, 0, "scattered", seconds, *"-b 8 -r -m 32".split()),
+                      "sequential_64k": disks.iscsi(3261, 0, "scattered", seconds, *"-b 128 -m 8".split())})
         stage.end(process)
     return steps
 

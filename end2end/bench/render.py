@@ -48,7 +48,7 @@ if data := load("disks"):
     mid = lambda side, key: statistics.median(r[key] for r in many[side])
     print(f"## Disks of a floor: overlays on one image\n\n`make bench` (`end2end/bench/disks.py`), median of {len(many['ours'])} rounds in turn. "
           f"{many['sessions']} sessions at once, a thread each, read 4 KiB at random, one request after the other; ours from overlays on one image, "
-          "tgt from a raw file for each.\n")
+          "tgt from a raw file for each. The load has one core and the server another.\n")
     rows = [(name, *(f"{mid(side, key):,.0f}" for side in ("ours", "peer")), bar) for name, key, bar in (
         ("requests a second, all", "per_second", "≥ 1.3 times tgt's"), ("the slowest session", "slowest", ""), ("the fastest session", "fastest", ""),
         ("half of all requests within, µs", "p50_us", ""), ("99 % of all within, µs", "p99_us", "")) ]
@@ -63,6 +63,7 @@ if data := load("disks"):
     table(["work", "NSBoot", "beside", "its", "ratio", "bar"],
           [(c["case"], f"{c['ours_median']:,.0f}", c["beside"], f"{c['peer_median']:,.0f}", f"**{c['ratio']}**", c["bar"]) for c in data["overlay"]]
           + [(f"{c['case']}, {data['deep']['versions']} versions deep", f"{c['ours_median']:,.0f}", "one version", f"{c['peer_median']:,.0f}", f"**{c['ratio']}**", c["bar"]) for c in data["deep"]["cases"]])
+    print("Each of the versions changed runs of 64 KiB all over the disk, where no other is said.\n")
     print(f"An overlay of an image of {clones['bytes'] / 2**30:.0f} GiB is made in {statistics.median(clones['milliseconds']):.1f} ms, at worst of "
           f"{len(clones['milliseconds'])} in {max(clones['milliseconds']):.1f} ms; the bar is 50.\n\nWhat the protocol alone allows: an overlay in memory beside a disk that holds nothing.\n")
     table(["work", "an overlay", "nothing behind it", "ratio"],

@@ -4,8 +4,8 @@
 //! `disks ADDRESS FOLDER BASE COMPUTERS VERSIONS`
 //!
 //! BASE is linked into FOLDER. By iSCSI on port 3261: `overlay-1` and so on, one for each computer, `raw`, the image
-//! itself, `null`, which holds nothing, `first`, a computer on the image, and `deep`, one on the last of so many
-//! versions above it. By NBD: `overlay-1` on 10811, `raw` on 10812.
+//! itself, `null`, which holds nothing, `first`, a computer on the image, and two on the last of so many versions above
+//! it: `deep`, where each changed runs of 64 KiB, and `scattered`, where each changed single blocks. By NBD: `overlay-1` on 10811, `raw` on 10812.
 
 #[path = "support/everybody.rs"]
 mod everybody;
@@ -86,22 +86,27 @@ fn overlay(storage: &EmbeddedStorage, n: u128, on: VersionId) -> Outcome<Arc<dyn
     Ok(storage.open_overlay(client(n))?)
 }
 
-/// Makes versions above the image, each with every so many-th block of it, so that each layer is met.
-fn pile_up(storage: &EmbeddedStorage, versions: u128) -> Outcome<()> {
+/// Makes versions above the image, each with every so many-th run of blocks of it, so that each layer is met. The last.
+fn pile_up(storage: &EmbeddedStorage, versions: u128, run: u64) -> Outcome<VersionId> {
     let superclient = u128::MAX;
     let step = versions as usize + 1;
+    let mut last = version(0);
     for n in 1..=versions {
-        let device = overlay(storage, superclient, version(n - 1))?;
-        for block in (n as u64..device.size_bytes() / BLOCK).step_by(step) {
-            let number = [block.to_le_bytes(), (n as u64).to_le_bytes()].concat();
-            device.write_at(block * BLOCK, &number.repeat(BLOCK as usize / 16))?;
+        let device = overlay(storage, superclient, last)?;
+        let runs = device.size_bytes() / BLOCK / run;
+        for at in (n as u64..runs).step_by(step) {
+            let number = [at.to_le_bytes(), (n as u64).to_le_bytes()].concat();
+            let blocks = number.repeat((run * BLOCK) as usize / 16);
+            device.write_at(at * run * BLOCK, &blocks)?;
         }
         device.flush()?;
-        let made = storage.promote(client(superclient), version(n), &mut |_, _| true)?;
+        let next = version(u128::from(run) << 32 | n);
+        let made = storage.promote(client(superclient), next, &mut |_, _| true)?;
         made.ok_or("a version was broken off")?;
+        last = next;
     }
     storage.remove_overlay(client(superclient))?;
-    Ok(())
+    Ok(last)
 }
 
 fn main() -> Outcome<()> {
@@ -126,10 +131,15 @@ fn main() -> Outcome<()> {
     }
     println!("[{}]", took.join(", "));
     if versions > 0 {
-        pile_up(&storage, versions)?;
         offer(&exports, "first", overlay(&storage, 1 << 32, version(0))?);
-        let deep = overlay(&storage, 1 << 33, version(versions))?;
-        offer(&exports, "deep", deep);
+        for (name, run) in [("deep", 16), ("scattered", 1)] {
+            let last = pile_up(&storage, versions, run)?;
+            offer(
+                &exports,
+                name,
+                overlay(&storage, 1 << 33 | u128::from(run), last)?,
+            );
+        }
     }
     offer(
         &exports,
