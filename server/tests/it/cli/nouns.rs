@@ -244,7 +244,15 @@ fn one_computer_is_adopted_looked_at_and_removed() {
     assert!(ok(&server.run(&["boot", "ls"])).contains("none"));
     failed(&server.run(&["boot", "show", "nonsense"]), 4, "NSB-");
     assert!(ok(&server.run(&["network", "ls"])).contains("none"));
-    ok(&server.run(&["client", "rm", "b03", "-q"]));
+    // Somebody has to say yes to what is lost with it.
+    let asked = server.run(&["client", "rm", "b03"]);
+    failed(&asked, 2, "NSB-CLI-007");
+    assert!(
+        text(&asked.stderr).contains("Remove the computer b03? It has written nothing."),
+        "{asked:?}"
+    );
+    failed(&server.run(&["client", "rm", "gone"]), 4, "NSB-CLIENT-004");
+    ok(&server.run(&["client", "rm", "b03", "-q", "--yes"]));
     failed(&server.run(&["lab", "down", "--name", "b03"]), 4, "NSB-");
 }
 
