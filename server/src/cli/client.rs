@@ -214,7 +214,8 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
         }
         ClientCommand::Show { client } => {
             let client: ClientView = console.server.get(&at("clients", &client))?;
-            console.print(&client, || render::client(&client))
+            let choice = choice(&client, console)?;
+            console.print(&client, || render::client(&client, &choice))
         }
         ClientCommand::Set {
             which,
@@ -270,8 +271,7 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
         ClientCommand::Why { client } => {
             let client: ClientView = console.server.get(&at("clients", &client))?;
             let networks: Vec<BootNetworkView> = console.all("/api/v1/networks")?;
-            let path = format!("{}/boot-choice", at("clients", &client.id.to_string()));
-            let choice: BootChoiceView = console.server.get(&path)?;
+            let choice = choice(&client, console)?;
             console.print(&client, || render::why(&client, &networks, &choice))
         }
         ClientCommand::Discard { client } => {
@@ -294,6 +294,12 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
             Ok(())
         }
     }
+}
+
+/// What a computer boots next.
+fn choice(client: &ClientView, console: &Console) -> Result<BootChoiceView, CliError> {
+    let path = format!("{}/boot-choice", at("clients", &client.id.to_string()));
+    console.server.get(&path)
 }
 
 fn change(

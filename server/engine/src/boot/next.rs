@@ -6,7 +6,7 @@ use super::{
     rules::{self, Choice, Global},
     script::{self, Plane, is_by_nbd},
 };
-use crate::{BootEntries, Error, Loaders, Result, export::Export};
+use crate::{BootEntries, Error, Loaders, Result, blocking::blocking, export::Export};
 use std::{
     collections::HashMap,
     net::Ipv4Addr,
@@ -212,11 +212,13 @@ impl Boots {
     ///
     /// # Errors
     /// [`Error::Internal`] only.
-    pub fn explain(&self, client: &ClientRecord) -> Result<BootChoiceView> {
+    pub async fn explain(&self, client: &Arc<ClientRecord>) -> Result<BootChoiceView> {
         let choice = self.choice(client)?;
         let image_name = self.inner.needs.clients.view(client).image_name;
-        let disk = self.inner.disks.in_words(client);
-        let usual = outcome(client, &choice.entry, disk.as_deref());
+        let (disks, of) = (self.inner.disks.clone(), client.clone());
+        let disk = blocking(move || Ok(disks.next_disk(&of))).await?;
+        let words = disk.as_ref().map(|disk| disk.sentence.as_str());
+        let usual = outcome(client, &choice.entry, words);
         let kind = choice.loader.unwrap_or(LoaderKind::Snponly);
         let loaders = &self.inner.needs.loaders;
         let grub = loaders.grub_of(choice.loader_set.as_deref(), kind);
@@ -233,6 +235,8 @@ impl Boots {
             kind: choice.entry.kind,
             entry: choice.entry_why,
             image_name,
+            channel: disk.as_ref().map(|disk| disk.channel),
+            version: disk.and_then(|disk| disk.version),
             loader_set: choice.loader_set_why,
             loader: choice.loader_why,
         })

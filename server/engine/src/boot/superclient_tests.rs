@@ -164,6 +164,29 @@ async fn what_was_written_before_is_no_version_and_changes_are_not_lost_unasked(
         .await
         .unwrap();
     assert_eq!((e.finds("pc-1").await, e.finds("pc-3").await), (4, 7));
+    for (name, channel, version, says) in [
+        ("pc-1", Channel::Production, 2, "version 2 (production)"),
+        (
+            "pc-2",
+            Channel::Maintenance,
+            2,
+            "version 2 and what its superclient",
+        ),
+        (
+            "pc-3",
+            Channel::Production,
+            1,
+            "version 1 and what this computer",
+        ),
+    ] {
+        let choice = e.me.boot_choice(name).await.unwrap();
+        assert_eq!(
+            (choice.channel, choice.version),
+            (Some(channel), Some(version)),
+            "{name}"
+        );
+        assert!(choice.outcome.contains(says), "{}", choice.outcome);
+    }
     e.me.discard_changes("pc-3").await.unwrap();
     assert_eq!(e.finds("pc-3").await, 4);
 

@@ -44,7 +44,7 @@ impl Viewer {
         // Which sets there are is part of the answer, and a folder comes and goes by hand, too.
         self.engine.loaders().look().await?;
         let client = self.engine.clients().require(client)?;
-        self.engine.boots().explain(&client)
+        self.engine.boots().explain(&client).await
     }
 }
 

@@ -27,8 +27,8 @@ impl Row for ClientView {
     }
 }
 
-/// One computer.
-pub fn client(c: &ClientView) -> String {
+/// One computer; `choice` is what it boots next.
+pub fn client(c: &ClientView, choice: &BootChoiceView) -> String {
     fields(&[
         ("name", c.name.clone()),
         ("id", c.id.to_string()),
@@ -36,6 +36,8 @@ pub fn client(c: &ClientView) -> String {
         ("state", state(c)),
         ("address", or_dash(c.address)),
         ("image", or_dash(c.image_name.as_deref())),
+        ("version", or_dash(choice.version)),
+        ("channel", or_dash(choice.channel)),
         ("mode", mode(c.mode).into()),
         ("group", or_dash(c.group_name.as_deref())),
         ("boot entry", or_dash(c.boot_entry_name.as_deref())),
@@ -55,7 +57,7 @@ pub fn client(c: &ClientView) -> String {
 
 /// The question before a computer is removed: what is lost with it.
 pub fn removal(c: &ClientView, snapshots: usize) -> String {
-    let written = c.overlay_bytes + c.data_disks.iter().map(|d| d.overlay_bytes).sum::<u64>();
+    let written = c.held_bytes();
     let mut lost = Vec::new();
     if written > 0 {
         lost.push(format!("the {} that it wrote", bytes(written)));

@@ -102,7 +102,11 @@ pub fn choice(c: &BootChoiceView) -> String {
     };
     format!("{}{state}: {}\n", c.client_name, c.outcome)
         + &chain("boot entry", &c.entry)
-        + &fields(&[("image", or_dash(c.image_name.as_deref()))])
+        + &fields(&[
+            ("image", or_dash(c.image_name.as_deref())),
+            ("version", or_dash(c.version)),
+            ("channel", or_dash(c.channel)),
+        ])
         + &chain("loader set", &c.loader_set)
         + &chain("loader", &c.loader)
 }

@@ -163,7 +163,15 @@ fn several_computers_are_changed_as_a_job() {
     assert_eq!(names(&job["items"]), ["a01", "a02"]);
     let shown = json(&server.run(&["client", "show", "a02", "-o", "json"]));
     assert_eq!(shown["image_name"], "debian");
-    assert!(ok(&server.run(&["client", "show", "a02"])).contains("debian"));
+    let shown = ok(&server.run(&["client", "show", "a02"]));
+    let says = |fact: &str, value: &str| {
+        let words = |line: &str| line.split_whitespace().eq([fact, value]);
+        shown.lines().any(words)
+    };
+    assert!(
+        says("image", "debian") && says("version", "1") && says("channel", "production"),
+        "{shown}"
+    );
 
     // The same computer twice is fewer than are named.
     let twice = [
