@@ -40,6 +40,9 @@ pub struct BootEntryView {
     pub kernel: String,
     /// Its initial RAM disks, in their order; as `kernel`.
     pub initrds: Vec<String>,
+    /// Those of its files that were not in the folder `loaders` when it was looked last, which is every ten seconds.
+    #[serde(default)]
+    pub missing: Vec<String>,
     /// The kernel's command line; iPXE fills in `${net0/mac:hexhyp}` and the like.
     pub command_line: String,
     /// Whether the client's network disk is attached, so that the kernel finds it in the iBFT.
