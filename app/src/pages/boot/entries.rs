@@ -91,7 +91,7 @@ fn Missing(id: BootEntryId) -> impl IntoView {
         (!files.is_empty()).then(|| {
             view! {
                 <span class="st" data-s="warn">
-                    <StateShape shape=Shape::Warn/>
+                    <StateShape shape=Signal::stored(Shape::Warn)/>
                     {tu_string!(i18n, bootpage.missing, files = files).to_string()}
                 </span>
             }
