@@ -152,7 +152,8 @@ fn StoppedNetworks() -> impl IntoView {
     let live = expect_context::<Live>();
     let stopped = Memo::new(move |_| {
         live.networks.with(|all| {
-            let stopped = |n: &types::BootNetworkView| Some((n.interface.clone(), n.error.clone()?));
+            let stopped =
+                |n: &types::BootNetworkView| Some((n.interface.clone(), n.error.clone()?));
             all.iter().filter_map(stopped).collect::<Vec<_>>()
         })
     });
