@@ -135,6 +135,7 @@ async fn run(
 
     let tasks = Tasks::new(stopping.clone());
     fold_boots(&tasks, &engine);
+    watch_files(&tasks, &engine);
     watch_overlays(&tasks, &engine);
     watch_storage(&tasks, &engine);
     let planes = Planes::new(engine.clone(), tasks.clone());
@@ -239,6 +240,18 @@ fn watch_storage(tasks: &Tasks, engine: &Engine) {
                 boots.tell_exports(stop.cancelled()),
                 boots.mend_exports(stop.cancelled()),
             );
+            Ok::<(), Infallible>(())
+        }
+    });
+}
+
+/// Whether the files of boot entries are there.
+fn watch_files(tasks: &Tasks, engine: &Engine) {
+    let (entries, loaders) = (engine.entries().clone(), engine.loaders().clone());
+    tasks.spawn("boot-files", move |stop| {
+        let (entries, loaders) = (entries.clone(), loaders.clone());
+        async move {
+            entries.watch_files(&loaders, stop.cancelled()).await;
             Ok::<(), Infallible>(())
         }
     });

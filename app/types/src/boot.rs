@@ -145,6 +145,11 @@ pub struct BootView {
 }
 
 impl BootView {
+    /// Whether it is of that client, and not of one that had its MAC address before.
+    pub fn is_of(&self, client: ClientId) -> bool {
+        self.client_id.is_none_or(|id| id == client)
+    }
+
     /// The hop that is running, or that the boot ended at.
     pub fn current(&self) -> Option<&HopView> {
         self.hops

@@ -124,9 +124,11 @@ impl ClientView {
         data.sum::<u64>() + self.overlay_bytes
     }
 
-    /// Takes in how one of its boots is now; false when that is an older one than it has.
+    /// Takes in how one of its boots is now; false when that is an older one than it has, or of a client that had its
+    /// address before.
     pub fn take_boot(&mut self, boot: BootView) -> bool {
         let newer = match &self.last_boot {
+            _ if !boot.is_of(self.id) => false,
             Some(old) => old.id == boot.id || old.started_at <= boot.started_at,
             None => true,
         };

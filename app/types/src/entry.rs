@@ -1,6 +1,6 @@
 //! Boot entries: what a client may boot, and why it boots what it boots.
 
-use crate::{BootEntryId, ClientId, ClientState, Timestamp};
+use crate::{BootEntryId, Channel, ClientId, ClientState, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use uuid::Uuid;
@@ -40,6 +40,9 @@ pub struct BootEntryView {
     pub kernel: String,
     /// Its initial RAM disks, in their order; as `kernel`.
     pub initrds: Vec<String>,
+    /// Those of its files that were not in the folder `loaders` when it was looked last, which is every ten seconds.
+    #[serde(default)]
+    pub missing: Vec<String>,
     /// The kernel's command line; iPXE fills in `${net0/mac:hexhyp}` and the like.
     pub command_line: String,
     /// Whether the client's network disk is attached, so that the kernel finds it in the iBFT.
@@ -189,6 +192,13 @@ pub struct BootChoiceView {
     pub entry: Explanation,
     /// The image of its network disk.
     pub image_name: Option<String>,
+    /// The channel of that image that it follows: maintenance for a superclient. None without an image.
+    #[serde(default)]
+    pub channel: Option<Channel>,
+    /// The number of the version that its next boot finds below its network disk. Another than its channel is at where it
+    /// keeps what it wrote on that one; None when that can't be read.
+    #[serde(default)]
+    pub version: Option<u32>,
     /// The loader set; empty for the built-in one.
     pub loader_set: Explanation,
     /// The iPXE build of that set; empty for the usual one, snponly.

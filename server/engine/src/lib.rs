@@ -195,6 +195,7 @@ impl Engine {
             clients.clone(),
         )?;
         let loaders = Loaders::open(&config.data_dir, settings.clone())?;
+        entries.look_at_files(&loaders);
         let firmware = Firmwares::open(
             store.clone(),
             events.clone(),

@@ -172,3 +172,42 @@ async fn what_was_seen_waits_until_it_is_folded() {
     let counted = engine.counters().boots.ended(BootResult::Stopped, hop);
     assert_eq!(counted.get(), 1);
 }
+
+#[tokio::test]
+async fn a_computer_that_was_removed_and_is_added_again_begins_without_a_boot() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::open(config(dir.path())).unwrap();
+    let me = engine.as_itself("test");
+    let boots = engine.boots();
+    let discover = async || {
+        let firmware = Firmware::BiosPxe;
+        boots.signal(Who::Mac(MAC), engine::now(), Signal::Discover { firmware });
+        boots.fold(std::future::ready(())).await;
+    };
+    let add = || me.create_client(CreateClientParams::new("pc-1", MAC));
+    let first = add().await.unwrap().id;
+    discover().await;
+    let before = me.client("pc-1").unwrap().last_boot.unwrap();
+    assert_eq!(before.client_id, Some(first));
+    let cause = Cause {
+        code: "no_image".into(),
+        title: "It has no image".into(),
+        hint: "Give it one".into(),
+    };
+    let hop = Hop::Disk;
+    boots.signal(Who::Mac(MAC), engine::now(), Signal::Refused { hop, cause });
+    boots.fold(std::future::ready(())).await;
+
+    me.remove_client("pc-1", None).await.unwrap();
+    add().await.unwrap();
+    assert_eq!(me.client("pc-1").unwrap().last_boot, None);
+    assert!(me.client_boots("pc-1").await.unwrap().is_empty());
+    let all = me.boots().await.unwrap();
+    assert_eq!(all[0].id, before.id, "it stays in the history of all");
+
+    discover().await;
+    let now = me.client("pc-1").unwrap().last_boot.unwrap();
+    assert_ne!((now.id, now.client_id), (before.id, before.client_id));
+    let own = me.client_boots("pc-1").await.unwrap();
+    assert_eq!(own.iter().map(|b| b.id).collect::<Vec<_>>(), [now.id]);
+}

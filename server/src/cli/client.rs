@@ -6,7 +6,7 @@ use super::{
 use clap::{Args, Subcommand, ValueEnum};
 use types::{
     BootChoiceView, BootNetworkView, ClientView, CreateClientParams, MacAddr, OverlayMode,
-    RemoveClientsParams, UpdateClientParams, UpdateClientsParams,
+    RemoveClientsParams, SnapshotView, UpdateClientParams, UpdateClientsParams,
 };
 
 #[derive(Subcommand)]
@@ -124,7 +124,7 @@ pub enum ClientCommand {
         #[arg(long, value_enum)]
         mode: Option<ModeArg>,
     },
-    /// Remove a computer and its changes, or several as a job
+    /// Remove a computer with what it wrote and its snapshots, or several as a job
     Rm {
         #[command(flatten)]
         which: Which,
@@ -214,7 +214,8 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
         }
         ClientCommand::Show { client } => {
             let client: ClientView = console.server.get(&at("clients", &client))?;
-            console.print(&client, || render::client(&client))
+            let choice = choice(&client, console)?;
+            console.print(&client, || render::client(&client, &choice))
         }
         ClientCommand::Set {
             which,
@@ -270,8 +271,7 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
         ClientCommand::Why { client } => {
             let client: ClientView = console.server.get(&at("clients", &client))?;
             let networks: Vec<BootNetworkView> = console.all("/api/v1/networks")?;
-            let path = format!("{}/boot-choice", at("clients", &client.id.to_string()));
-            let choice: BootChoiceView = console.server.get(&path)?;
+            let choice = choice(&client, console)?;
             console.print(&client, || render::why(&client, &networks, &choice))
         }
         ClientCommand::Discard { client } => {
@@ -294,6 +294,12 @@ pub fn run(command: ClientCommand, console: &Console) -> Result<(), CliError> {
             Ok(())
         }
     }
+}
+
+/// What a computer boots next.
+fn choice(client: &ClientView, console: &Console) -> Result<BootChoiceView, CliError> {
+    let path = format!("{}/boot-choice", at("clients", &client.id.to_string()));
+    console.server.get(&path)
 }
 
 fn change(
@@ -347,16 +353,19 @@ fn update(which: Which, change: UpdateClientParams, console: &Console) -> Result
 
 fn remove(which: Which, console: &Console) -> Result<(), CliError> {
     if let [client] = which.clients.as_slice() {
+        console.confirm_after(|| what_goes(client, console))?;
         let one = Change::new("DELETE", at("clients", client)).if_match(which.if_match);
         if console.act(one)? {
-            console.say(&format!("Removed the computer {client} and its changes."));
+            console.say(&format!(
+                "Removed the computer {client}, what it wrote and its snapshots."
+            ));
         }
         return Ok(());
     }
     one_revision_each(&which)?;
     let expected_count = count(&which.clients);
     console.confirm(&format!(
-        "Remove {expected_count} computers and their changes?"
+        "Remove {expected_count} computers, what they wrote and their snapshots?"
     ))?;
     let params = RemoveClientsParams {
         ids: which.clients,
@@ -366,6 +375,14 @@ fn remove(which: Which, console: &Console) -> Result<(), CliError> {
         Change::new("POST", "/api/v1/clients/actions/remove").body(&params)?,
         console,
     )
+}
+
+/// The question before a computer is removed: what is lost with it.
+fn what_goes(client: &str, console: &Console) -> Result<String, CliError> {
+    let client: ClientView = console.server.get(&at("clients", client))?;
+    let snapshots: Vec<SnapshotView> = console.all("/api/v1/snapshots")?;
+    let its = snapshots.iter().filter(|s| s.client_id == client.id);
+    Ok(render::removal(&client, its.count()))
 }
 
 /// A computer named twice, by name and by address, makes the server refuse: then the user means

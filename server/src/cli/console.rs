@@ -209,9 +209,21 @@ impl Console {
     /// # Errors
     /// When the answer is no, or nobody is there to ask.
     pub fn confirm(&self, what: &str) -> Result<(), CliError> {
+        self.confirm_after(|| Ok(what.to_string()))
+    }
+
+    /// As [`Console::confirm`], with a question for which the server is asked first.
+    ///
+    /// # Errors
+    /// Those too that the question met.
+    pub fn confirm_after(
+        &self,
+        what: impl FnOnce() -> Result<String, CliError>,
+    ) -> Result<(), CliError> {
         if self.manner.yes || self.manner.dry_run {
             return Ok(());
         }
+        let what = render::harmless(&what()?);
         if !question::can_ask() {
             return Err(CliError::Usage {
                 what: format!("{what} Nobody can be asked, as stdin is no terminal"),

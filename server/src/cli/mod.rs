@@ -90,7 +90,7 @@ pub struct Manner {
     /// How to print what is found
     #[arg(short, long, global = true, value_enum, default_value = "table")]
     pub output: Output,
-    /// Ask nothing; needed to remove several things when stdin is no terminal
+    /// Ask nothing; needed to remove a computer or several things when stdin is no terminal
     #[arg(short, long, global = true)]
     pub yes: bool,
     /// Say what a change would send, and send nothing

@@ -24,6 +24,7 @@ fn tasks_are_listed_by_name_with_their_state() {
     assert_eq!(
         names,
         [
+            "boot-files",
             "boot-timelines",
             "disk-exports",
             "http",

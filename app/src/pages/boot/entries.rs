@@ -5,10 +5,10 @@ use crate::{
     i18n::*,
     live::Live,
     start::may,
-    ui::{Field, Problems, Select, TextArea, times},
+    ui::{Field, Problems, Select, Shape, StateShape, TextArea, times},
 };
 use leptos::{form::ActionForm, prelude::*};
-use types::{BootEntryView, EntryKind, Role};
+use types::{BootEntryId, BootEntryView, EntryKind, Role};
 
 /// Every entry; one that did not change is not drawn anew, so that what is typed in it stays.
 #[component]
@@ -52,6 +52,7 @@ fn Line(entry: BootEntryView) -> impl IntoView {
         <span class="what">
             <span class="font-semibold">{name}</span>
             <span class="meta">{what}</span>
+            <Missing id=entry.id/>
         </span>
     };
     if entry.built_in || !may(Role::Operator) {
@@ -72,6 +73,30 @@ fn Line(entry: BootEntryView) -> impl IntoView {
         </li>
     }
     .into_any()
+}
+
+/// Which of its files are not there. They come and go without a change of the entry, which is not drawn anew for it.
+#[component]
+fn Missing(id: BootEntryId) -> impl IntoView {
+    let i18n = use_i18n();
+    let live = expect_context::<Live>();
+    let files = Memo::new(move |_| {
+        live.entries.with(|all| {
+            let entry = all.iter().find(|e| e.id == id);
+            entry.map(|e| e.missing.join(", ")).unwrap_or_default()
+        })
+    });
+    move || {
+        let files = files.get();
+        (!files.is_empty()).then(|| {
+            view! {
+                <span class="st" data-s="warn">
+                    <StateShape shape=Signal::stored(Shape::Warn)/>
+                    {tu_string!(i18n, bootpage.missing, files = files).to_string()}
+                </span>
+            }
+        })
+    }
 }
 
 #[component]

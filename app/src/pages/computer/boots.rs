@@ -20,7 +20,8 @@ pub fn Boots(id: ClientId, last: Memo<Option<BootView>>) -> impl IntoView {
     let all = RwSignal::new(Vec::<BootView>::new());
     let mac = live.client(id).map(|c| c.with_untracked(|c| c.mac));
     Effect::new(move || {
-        let Some(boot) = live.boot.get().filter(|b| Some(b.mac) == mac) else {
+        let is_its = |b: &BootView| Some(b.mac) == mac && b.is_of(id);
+        let Some(boot) = live.boot.get().filter(is_its) else {
             return;
         };
         all.update(|all| lay_over(all, boot));

@@ -11,7 +11,7 @@ use crate::{
 use leptos::{form::ActionForm, prelude::*};
 use types::{BootChoiceView, ClientState, ClientView, Explanation, Role, RuleLevel};
 
-/// The choice and its rules; read again when the computer, a group or an entry changes.
+/// The choice and its rules; read again when the computer, a group, an entry or its image changes.
 #[component]
 pub fn Choice(client: Signal<ClientView>) -> impl IntoView {
     let i18n = use_i18n();
@@ -24,8 +24,15 @@ pub fn Choice(client: Signal<ClientView>) -> impl IntoView {
         let entries = live
             .entries
             .with(|all| all.iter().map(|e| e.revision).sum::<u64>());
+        let image = client.with(|c| c.image_id);
+        let image = live.images.with(|all| {
+            let row = all.iter().find(|row| Some(row.id) == image)?;
+            Some(row.view.with(|i| i.revision))
+        });
         (
-            client.with(|c| c.revision),
+            // One that keeps its changes stays on its version as soon as it has some.
+            client.with(|c| (c.revision, c.overlay_bytes > 0)),
+            image,
             revisions,
             entries,
             live.settings.get(),

@@ -127,7 +127,7 @@ impl Boots {
         states.filter(|s| *s == BootState::Booting).count()
     }
 
-    /// The kept boots of one computer, newest first.
+    /// The kept boots of the computer with that address, newest first.
     ///
     /// # Errors
     /// Of the store.

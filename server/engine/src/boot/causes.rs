@@ -42,6 +42,15 @@ pub fn needs_ipxe(entry: &str) -> Cause {
     )
 }
 
+/// A file that its boot entry names is not there.
+pub fn file_missing(entry: &str, file: &str) -> Cause {
+    cause(
+        "file_missing",
+        format!("The boot entry {entry} needs the file {file}, which is not in the folder loaders"),
+        "Put it into the folder `loaders` of the data directory, or correct the boot entry; it tries again by itself.",
+    )
+}
+
 /// No loader here runs on this machine.
 pub fn no_loader(arch: Option<u16>) -> Cause {
     let name = match arch.unwrap_or(0) {

@@ -12,9 +12,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use store::{ClientRecord, ImageRecord};
+use store::ClientRecord;
 use tokio::sync::OwnedMutexGuard;
-use types::{ClientId, ClientState, DiskId, OverlayMode};
+use types::{ClientId, ClientState, DiskId};
 
 /// Held while the disks of a client are made ready.
 type Turns = Mutex<HashMap<ClientId, Arc<tokio::sync::Mutex<()>>>>;
@@ -91,66 +91,6 @@ impl Disks {
                 format!("the disk of {:?} is being worked on", client.name),
                 "Wait until the job is over, or its boot has begun.",
             )
-        })
-    }
-
-    /// The image of a disk of a client.
-    pub(super) fn image_of(&self, client: &ClientRecord, disk: DiskId) -> Option<Arc<ImageRecord>> {
-        self.images.get(disk.data.or(client.image_id)?)
-    }
-
-    /// Puts a disk of a client on the version that it is to start from. What is to be kept stays on the
-    /// version that it was written on.
-    fn put_on_version(&self, client: &ClientRecord, disk: DiskId) -> Result<()> {
-        let image = self.image_of(client, disk);
-        let image = image.ok_or_else(|| Error::not_found(Area::Image, client.name.clone()))?;
-        let channel = self.clients.channel_of(client);
-        let (version, is_superclient) = self.images.start_of(&image, client.id, channel);
-        if !self.keeps(client, disk) && !is_superclient {
-            return self.storage.reset_overlay(disk, version);
-        }
-        let on = self.storage.overlay_version(disk)?;
-        let on = on.and_then(|on| image.versions.iter().find(|v| v.id == on));
-        // What holds nothing has nothing to keep, and goes along with the channel: unless it was put where it is.
-        let stays = on.is_some_and(|on| on.snapshot_of == Some(client.id));
-        match stays || on.is_some() && !self.storage.is_untouched(disk)? {
-            true => Ok(()),
-            false => self.storage.ensure_overlay(disk, version),
-        }
-    }
-
-    /// Whether a client keeps what it writes there: because that was said, or the image is its own.
-    pub(super) fn keeps(&self, client: &ClientRecord, disk: DiskId) -> bool {
-        let image = self.image_of(client, disk);
-        client.mode == OverlayMode::Keep || image.is_some_and(|image| image.is_private)
-    }
-
-    /// What the next boot of a client finds on its disk; None when it has no image.
-    pub fn in_words(&self, client: &ClientRecord) -> Option<String> {
-        let image = self.images.get(client.image_id?)?;
-        let channel = self.clients.channel_of(client);
-        let (version, is_superclient) = self.images.start_of(&image, client.id, channel);
-        let number = image.versions.iter().find(|v| v.id == version)?.number;
-        let name = &image.name;
-        let words = match (is_superclient, self.keeps(client, client.id.into())) {
-            (true, _) => {
-                format!("the image {name}, version {number} and what its superclient has changed")
-            }
-            (false, true) => {
-                format!("the image {name} and what this computer has changed")
-            }
-            (false, false) => {
-                format!("the image {name}, version {number} ({channel}), fresh at each boot")
-            }
-        };
-        let data = client
-            .data_disks
-            .iter()
-            .filter_map(|id| self.images.get(*id));
-        let data: Vec<_> = data.map(|image| image.name.clone()).collect();
-        Some(match data.is_empty() {
-            true => words,
-            false => format!("{words}; beside it, as data disks: {}", data.join(", ")),
         })
     }
 

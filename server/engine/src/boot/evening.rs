@@ -7,7 +7,7 @@ use crate::{
     export::{BlockDevice, Export},
 };
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 use types::{
     Channel, ClientId, CreateClientParams, CreateGroupParams, ImageView, JobView, MacAddr, Topics,
 };
@@ -19,21 +19,15 @@ pub struct Evening {
 }
 
 pub async fn evening() -> Evening {
-    let dir = tempfile::tempdir().unwrap();
-    let engine = Engine::open(EngineConfig {
-        data_dir: dir.path().into(),
-        ..EngineConfig::default()
-    });
-    let engine = engine.unwrap();
-    let me = engine.as_itself("test");
-    import(&me, "game", vec![1; 64 * 1024]).await;
+    let evening = start(tempfile::tempdir().unwrap());
+    let me = &evening.me;
+    import(me, "game", vec![1; 64 * 1024]).await;
     let row = CreateGroupParams {
         name: "row-1".into(),
         channel: Channel::Test,
         ..CreateGroupParams::default()
     };
     me.create_group(row).await.unwrap();
-    let evening = Evening { engine, me, dir };
     for (name, n, group) in [
         ("pc-1", 1, None),
         ("pc-2", 2, Some("row-1")),
@@ -44,9 +38,19 @@ pub async fn evening() -> Evening {
             group: group.map(String::from),
             ..CreateClientParams::new(name, MacAddr([2, 0, 0, 0, 0, n]))
         };
-        evening.me.create_client(new).await.unwrap();
+        me.create_client(new).await.unwrap();
     }
     evening
+}
+
+fn start(dir: tempfile::TempDir) -> Evening {
+    let engine = Engine::open(EngineConfig {
+        data_dir: dir.path().into(),
+        ..EngineConfig::default()
+    });
+    let engine = engine.unwrap();
+    let me = engine.as_itself("test");
+    Evening { engine, me, dir }
 }
 
 /// An image that holds these bytes.
@@ -58,6 +62,14 @@ pub async fn import(me: &Admin, name: &str, disk: Vec<u8>) {
 }
 
 impl Evening {
+    /// The server after another start, before which this was done to its data folder.
+    pub fn restart(self, meanwhile: impl FnOnce(&Path)) -> Evening {
+        let Evening { engine, me, dir } = self;
+        drop((engine, me));
+        meanwhile(dir.path());
+        start(dir)
+    }
+
     /// All disks that a boot gives this computer.
     pub async fn boot_with_all(&self, name: &str) -> Export {
         let client = self.engine.clients().require(name).unwrap();

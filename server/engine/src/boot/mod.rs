@@ -24,6 +24,7 @@ mod recognise;
 mod rules;
 pub mod script;
 mod snapshots;
+mod starts;
 mod superclient;
 #[cfg(test)]
 mod superclient_tests;

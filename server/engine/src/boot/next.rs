@@ -6,7 +6,7 @@ use super::{
     rules::{self, Choice, Global},
     script::{self, Plane, is_by_nbd},
 };
-use crate::{BootEntries, Error, Loaders, Result, export::Export};
+use crate::{BootEntries, Error, Loaders, Result, blocking::blocking, entries, export::Export};
 use std::{
     collections::HashMap,
     net::Ipv4Addr,
@@ -164,6 +164,9 @@ impl Boots {
         if loader == Loader::Grub && !grub::can_start(&entry) {
             return refuse(Hop::Ipxe, causes::needs_ipxe(&entry.name));
         }
+        if let Some(file) = self.missing_files(&entry).await?.first() {
+            return refuse(Hop::Ipxe, causes::file_missing(&entry.name, file));
+        }
         let uses_disk = entry.kind == EntryKind::Image || entry.attach_disk || is_by_nbd(&entry);
         if uses_disk && is_by_nbd(&entry) && !self.inner.needs.settings.with(|v| v.nbd) {
             return refuse(Hop::Disk, causes::nbd_is_off(&entry.name));
@@ -200,6 +203,15 @@ impl Boots {
         }))
     }
 
+    /// The files of an entry that are not in the folder `loaders`.
+    async fn missing_files(&self, entry: &Arc<BootEntryRecord>) -> Result<Vec<String>> {
+        if entry.kind != EntryKind::Kernel {
+            return Ok(Vec::new());
+        }
+        let (entry, loaders) = (entry.clone(), self.inner.needs.loaders.clone());
+        blocking(move || Ok(entries::missing(&entry, &loaders))).await
+    }
+
     /// What a client boots next, and why.
     ///
     /// # Errors
@@ -212,11 +224,14 @@ impl Boots {
     ///
     /// # Errors
     /// [`Error::Internal`] only.
-    pub fn explain(&self, client: &ClientRecord) -> Result<BootChoiceView> {
+    pub async fn explain(&self, client: &Arc<ClientRecord>) -> Result<BootChoiceView> {
         let choice = self.choice(client)?;
         let image_name = self.inner.needs.clients.view(client).image_name;
-        let disk = self.inner.disks.in_words(client);
-        let usual = outcome(client, &choice.entry, disk.as_deref());
+        let (disks, of) = (self.inner.disks.clone(), client.clone());
+        let disk = blocking(move || Ok(disks.next_disk(&of))).await?;
+        let words = disk.as_ref().map(|disk| disk.sentence.as_str());
+        let missing = self.missing_files(&choice.entry).await?;
+        let usual = outcome(client, &choice.entry, (words, &missing));
         let kind = choice.loader.unwrap_or(LoaderKind::Snponly);
         let loaders = &self.inner.needs.loaders;
         let grub = loaders.grub_of(choice.loader_set.as_deref(), kind);
@@ -233,6 +248,8 @@ impl Boots {
             kind: choice.entry.kind,
             entry: choice.entry_why,
             image_name,
+            channel: disk.as_ref().map(|disk| disk.channel),
+            version: disk.and_then(|disk| disk.version),
             loader_set: choice.loader_set_why,
             loader: choice.loader_why,
         })
@@ -305,8 +322,13 @@ fn goes_on(entry: &BootEntryRecord) -> String {
     }
 }
 
-/// What comes of an entry; `disk` says what the computer's network disk is, None when it has no image.
-fn outcome(client: &ClientRecord, entry: &BootEntryRecord, disk: Option<&str>) -> String {
+/// What comes of an entry; `disk` says what the computer's network disk is, None when it has no image, and
+/// `missing` which files of the entry are not there.
+fn outcome(
+    client: &ClientRecord,
+    entry: &BootEntryRecord,
+    (disk, missing): (Option<&str>, &[String]),
+) -> String {
     match (client.state, entry.kind, disk) {
         (ClientState::Discovered, ..) => "Nothing: it is not adopted yet.".into(),
         (ClientState::Retired, ..) => "Nothing: it is retired.".into(),
@@ -315,6 +337,11 @@ fn outcome(client: &ClientRecord, entry: &BootEntryRecord, disk: Option<&str>) -
             format!("It starts from its network disk: {disk}.")
         }
         (_, EntryKind::Local, _) => "It starts from the disk in the computer.".into(),
+        (_, EntryKind::Kernel, _) if !missing.is_empty() => format!(
+            "Nothing: {} needs files that are not in the folder loaders: {}.",
+            entry.name,
+            missing.join(", ")
+        ),
         (_, EntryKind::Kernel, None) if entry.attach_disk => {
             format!(
                 "Nothing: {} attaches its network disk, and it has no image.",

@@ -24,6 +24,13 @@ fn open(dir: &tempfile::TempDir) -> Engine {
     .unwrap()
 }
 
+/// A file of the folder loaders.
+fn put(dir: &tempfile::TempDir, name: &str) {
+    let file = dir.path().join("loaders").join(name);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, "a kernel").unwrap();
+}
+
 /// A client that boots from its local disk, with a script for the next boot.
 async fn stage(dir: &tempfile::TempDir) -> Engine {
     let engine = open(dir);
@@ -39,6 +46,7 @@ async fn stage(dir: &tempfile::TempDir) -> Engine {
     };
     let own = entry("once", EntryKind::Script, "", "echo ONCE");
     itself.create_boot_entry(own).await.unwrap();
+    put(dir, "tool/linux");
     let own = entry("tool", EntryKind::Kernel, "tool/linux", "");
     itself.create_boot_entry(own).await.unwrap();
     let new = CreateClientParams::new("pc-1", MAC);
@@ -194,8 +202,26 @@ async fn a_script_that_is_refused_uses_nothing_up() {
     let stranger = boots.script(MAC, PEER, &own, crate::now()).await;
     assert!(matches!(stranger, Err(Error::Forbidden(_))));
     assert_eq!(waiting(&engine).as_deref(), Some("once"));
-    // What it can start, it uses up.
+    // A file that is not there is said before anything is done for the boot.
     set(&engine, None, Some("tool")).await;
+    let kernel = dir.path().join("loaders/tool/linux");
+    std::fs::remove_file(&kernel).unwrap();
+    turn_on(&engine).await;
+    let missing = "needs the file tool/linux, which is not in the folder loaders";
+    let config = grub(&engine, &name).await;
+    assert!(config.contains(missing), "{config}");
+    let script = ask(&engine, crate::now()).await;
+    assert!(script.contains(missing), "{script}");
+    assert_eq!(waiting(&engine).as_deref(), Some("tool"));
+    boots.fold(std::future::ready(())).await;
+    let itself = engine.as_itself("test");
+    let boot = itself.client("pc-1").unwrap().last_boot.unwrap();
+    assert_eq!(boot.cause.unwrap().code, "file_missing");
+    let choice = itself.boot_choice("pc-1").await.unwrap();
+    let says = "Nothing: tool needs files that are not in the folder loaders: tool/linux.";
+    assert_eq!(choice.outcome, says);
+    // What it can start, it uses up.
+    put(&dir, "tool/linux");
     let config = grub(&engine, &name).await;
     assert!(
         config.contains("linux (tftp,10.77.0.1)/tool/linux"),
@@ -334,6 +360,7 @@ async fn a_kernel_that_opens_its_disk_by_nbd_gets_it_ready_and_only_while_nbd_is
         .unwrap();
     import.write(vec![7u8; 1 << 20].into()).await.unwrap();
     import.finish().await.unwrap();
+    put(&dir, "debian/vmlinuz");
     let entry = CreateBootEntryParams {
         name: "by-nbd".into(),
         kind: EntryKind::Kernel,

@@ -11,13 +11,13 @@ use crate::{
     audit::Change,
     blocking::blocking,
     export::Exports,
-    images::{Made, comment},
+    images::{Made, comment, require_ready},
     jobs::JobHandle,
     storage::Progress,
 };
 use std::{sync::Arc, time::Duration};
 use store::{ClientRecord, ImageRecord};
-use types::{ClientId, ClientView, DiskId, ImageView, VersionId};
+use types::{ClientId, ClientView, DiskId, ImageState, ImageView, VersionId};
 use uuid::Uuid;
 
 /// How long a disk was not used before its computer counts as off. Tests of other things don't wait for it.
@@ -44,6 +44,7 @@ impl Boots {
             let (id, images) = (Some(client.id), &disks.images);
             return images.appoint(by, place, id, id).await;
         }
+        require_ready(image)?;
         let disk = client.disk_on(image.id).ok_or_else(|| {
             Error::conflict(
                 Area::Client,
@@ -90,13 +91,11 @@ impl Boots {
         };
         let _turn = disks.turn_now(&client)?;
         disks.require_off(&client)?;
-        if !disks.is_untouched(changed(&client, image)).await? {
-            return Err(Error::conflict(
-                Area::Client,
-                format!("{:?} has changes that are in no version", client.name),
-                "Apply or discard them first.",
-            ));
-        }
+        require_no_changes(
+            &client,
+            image,
+            disks.is_untouched(changed(&client, image)).await,
+        )?;
         disks.images.appoint(by, place, from, None).await
     }
 
@@ -123,7 +122,7 @@ impl Boots {
             };
             let (version, _) = disks.images.start_of(&image, client.id, channel);
             gone += disks.storage.overlay_bytes(disk);
-            disks.begin_anew(disk, version).await?;
+            disks.begin_anew_or_without(disk, version).await?;
         }
         let change = Change::act("client.discard", "client", client.id, &client.name)
             .facts(Some(serde_json::json!({ "bytes": gone })), None);
@@ -229,6 +228,18 @@ impl Disks {
         blocking(move || storage.reset_overlay(disk, version)).await
     }
 
+    /// As [`Disks::begin_anew`]. Where the files of that version are missing there is no disk until they are back: what
+    /// it held is worth nothing without them, and would keep the image from being removed.
+    async fn begin_anew_or_without(&self, disk: DiskId, version: VersionId) -> Result<()> {
+        let storage = self.storage.clone();
+        if blocking(move || Ok(storage.has_version(version))).await? {
+            return self.begin_anew(disk, version).await;
+        }
+        self.exports.withdraw(&identity::target(disk.client));
+        let storage = self.storage.clone();
+        blocking(move || storage.remove_overlay(disk)).await
+    }
+
     pub(super) async fn is_untouched(&self, disk: DiskId) -> Result<bool> {
         let storage = self.storage.clone();
         blocking(move || storage.is_untouched(disk)).await
@@ -257,6 +268,31 @@ pub(super) fn require_off(exports: &Exports, client: &ClientRecord) -> Result<()
 fn changed(client: &ClientRecord, image: &ImageRecord) -> DiskId {
     let disk = client.disk_on(image.id);
     disk.unwrap_or_else(|| client.id.into())
+}
+
+/// Nobody loses what its superclient wrote without having said so. An image whose files are missing can't be read, nor
+/// can a disk above it; what is on that is then taken for changes.
+fn require_no_changes(
+    client: &ClientRecord,
+    image: &ImageRecord,
+    is_untouched: Result<bool>,
+) -> Result<()> {
+    let (why, hint) = match is_untouched {
+        Ok(true) => return Ok(()),
+        Ok(false) => (
+            format!("{:?} has changes that are in no version", client.name),
+            "Apply or discard them first.",
+        ),
+        Err(_) if image.state != ImageState::Ready => (
+            format!(
+                "whether {:?} has changes can't be seen without the files of {:?}",
+                client.name, image.name
+            ),
+            "Bring the files back and start NSBoot again, or discard its changes first.",
+        ),
+        Err(why) => return Err(why),
+    };
+    Err(Error::conflict(Area::Client, why, hint))
 }
 
 /// What was to be applied is not there any more.

@@ -2,7 +2,7 @@
 
 use super::evening::{conflict, evening, move_to};
 use crate::boot::identity;
-use types::{Channel, JobState, OverlayMode, UpdateClientParams};
+use types::{Channel, ImageState, JobState, OverlayMode, UpdateClientParams};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_evening_from_maintenance_to_production_and_back() {
@@ -164,6 +164,29 @@ async fn what_was_written_before_is_no_version_and_changes_are_not_lost_unasked(
         .await
         .unwrap();
     assert_eq!((e.finds("pc-1").await, e.finds("pc-3").await), (4, 7));
+    for (name, channel, version, says) in [
+        ("pc-1", Channel::Production, 2, "version 2 (production)"),
+        (
+            "pc-2",
+            Channel::Maintenance,
+            2,
+            "version 2 and what its superclient",
+        ),
+        (
+            "pc-3",
+            Channel::Production,
+            1,
+            "version 1 and what this computer",
+        ),
+    ] {
+        let choice = e.me.boot_choice(name).await.unwrap();
+        assert_eq!(
+            (choice.channel, choice.version),
+            (Some(channel), Some(version)),
+            "{name}"
+        );
+        assert!(choice.outcome.contains(says), "{}", choice.outcome);
+    }
     e.me.discard_changes("pc-3").await.unwrap();
     assert_eq!(e.finds("pc-3").await, 4);
 
@@ -212,4 +235,54 @@ async fn a_computer_that_runs_is_not_touched() {
     );
     drop(session);
     assert_eq!(e.apply("").await.state, JobState::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_whose_files_are_gone_gives_up_its_superclient_and_can_be_removed() {
+    let e = evening().await;
+    e.me.appoint_superclient("game", None, "pc-1")
+        .await
+        .unwrap();
+    e.writes("pc-1", 2).await;
+    let files = |data: &std::path::Path, away: bool| {
+        let (here, there) = (data.join("images"), data.join("away"));
+        // The start made an empty folder where there was none.
+        let (from, to) = if away { (here, there) } else { (there, here) };
+        _ = std::fs::remove_dir(&to);
+        std::fs::rename(from, to).unwrap();
+    };
+    let e = e.restart(|data| files(data, true));
+    assert_eq!(e.image().state, ImageState::Failed);
+    conflict(e.me.remove_image("game", None).await, "has a superclient");
+    conflict(
+        e.me.dismiss_superclient("game", None).await,
+        "can't be seen without the files",
+    );
+    e.me.discard_changes("pc-1").await.unwrap();
+    let image = e.me.dismiss_superclient("game", None).await.unwrap();
+    assert_eq!(image.superclient_id, None);
+    assert_eq!(image.state, ImageState::Failed, "as long as they are gone");
+    conflict(
+        e.me.appoint_superclient("game", None, "pc-1").await,
+        "is not ready",
+    );
+
+    let e = e.restart(|data| files(data, false));
+    assert_eq!(e.image().state, ImageState::Ready);
+    assert_eq!(e.finds("pc-1").await, 1, "begun anew");
+
+    let e = e.restart(|data| files(data, true));
+    for name in ["pc-1", "pc-2", "pc-3"] {
+        let none = UpdateClientParams {
+            image: Some(String::new()),
+            ..UpdateClientParams::default()
+        };
+        e.me.update_client(name, None, none).await.unwrap();
+    }
+    conflict(
+        e.me.remove_image("game", None).await,
+        "the disk of \"pc-1\" still builds on",
+    );
+    e.me.remove_client("pc-1", None).await.unwrap();
+    e.me.remove_image("game", None).await.unwrap();
 }

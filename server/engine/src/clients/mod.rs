@@ -523,6 +523,8 @@ impl Inner {
 
     fn view(&self, r: &ClientRecord) -> ClientView {
         let last_boot = self.last_boot.get().and_then(|f| f(r.mac));
+        // A computer that was removed and added again begins anew; what it did before is in the list of all boots.
+        let last_boot = last_boot.filter(|boot| boot.is_of(r.id));
         let address = self.address.get().and_then(|f| f(r.mac));
         ClientView {
             id: r.id,

@@ -44,7 +44,7 @@ impl Viewer {
         // Which sets there are is part of the answer, and a folder comes and goes by hand, too.
         self.engine.loaders().look().await?;
         let client = self.engine.clients().require(client)?;
-        self.engine.boots().explain(&client)
+        self.engine.boots().explain(&client).await
     }
 }
 
@@ -56,7 +56,8 @@ impl Operator {
     pub async fn create_boot_entry(&self, params: CreateBootEntryParams) -> Result<BootEntryView> {
         let to = target("boot_entry", &params.name);
         let create = self.engine.entries().create(&self.by, params);
-        self.attempt("boot_entry.create", to, create).await
+        let made = self.attempt("boot_entry.create", to, create).await?;
+        self.with_files(made).await
     }
 
     /// Changes a boot entry, by name or id. `if_match` is the revision that was read.
@@ -79,7 +80,17 @@ impl Operator {
         let id = Some(changed.id);
         let names = |c: &store::ClientRecord| c.boot_entry_id == id || c.one_shot_id == id;
         self.engine.clients().touch_users(names);
-        Ok(changed)
+        self.with_files(changed).await
+    }
+
+    /// An entry that was just made or changed, with which of its files are missing.
+    async fn with_files(&self, entry: BootEntryView) -> Result<BootEntryView> {
+        let entries = self.engine.entries();
+        entries.look_for_files(self.engine.loaders()).await?;
+        // Removed by somebody else meanwhile: as it was made.
+        Ok(entries
+            .get(entry.id)
+            .map_or(entry, |record| entries.view(&record)))
     }
 
     /// Removes a boot entry that nothing names.

@@ -51,13 +51,15 @@ impl Viewer {
         Ok(clients.view(&*clients.require(text)?))
     }
 
-    /// The boots of a client.
+    /// The boots of a client: not those of one that had its address before and was removed.
     ///
     /// # Errors
     /// [`Error::NotFound`], or when the database can't be read.
     pub async fn client_boots(&self, text: &str) -> Result<Vec<BootView>> {
-        let mac = self.engine.clients().require(text)?.mac;
-        self.engine.boots().history(mac).await
+        let client = self.engine.clients().require(text)?;
+        let mut boots = self.engine.boots().history(client.mac).await?;
+        boots.retain(|boot| boot.is_of(client.id));
+        Ok(boots)
     }
 
     /// Every boot that is kept.

@@ -1,10 +1,12 @@
 //! Boot entries: what clients may boot. Two are built in and always there: a client's own image, and
 //! the disk in the computer.
 
+mod files;
 mod rules;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use files::missing;
 pub(crate) use rules::name as check_name;
 
 use crate::{Area, Audit, By, Error, EventBus, Result, Settings, audit::Change, now};
@@ -32,6 +34,7 @@ struct Inner {
     settings: Settings,
     /// The built-in ones among them; by their ids these come first.
     cache: RwLock<BTreeMap<BootEntryId, Arc<BootEntryRecord>>>,
+    missing: RwLock<files::Missing>,
 }
 
 /// The entries that are not in the database.
@@ -70,6 +73,7 @@ impl BootEntries {
                 audit,
                 settings,
                 cache: RwLock::new(all.map(|r| (r.id, Arc::new(r))).collect()),
+                missing: RwLock::default(),
             }),
         })
     }
@@ -110,12 +114,13 @@ impl BootEntries {
 
     /// Every entry as shown: the built-in ones, then in the order of creation.
     pub fn list(&self) -> Vec<BootEntryView> {
-        self.inner.cached(|c| c.values().map(|r| view(r)).collect())
+        self.inner
+            .cached(|c| c.values().map(|r| self.inner.view(r)).collect())
     }
 
     /// An entry as shown.
     pub fn view(&self, record: &BootEntryRecord) -> BootEntryView {
-        view(record)
+        self.inner.view(record)
     }
 
     /// Makes an entry.
@@ -148,7 +153,7 @@ impl BootEntries {
             inner.audit.record(tx, &by, change)?;
             Ok::<_, Error>(record)
         });
-        Ok(view(&write.await?))
+        Ok(self.inner.view(&write.await?))
     }
 
     /// Changes what `params` names.
@@ -181,7 +186,7 @@ impl BootEntries {
             }
             Ok::<_, Error>(record)
         });
-        Ok(view(&write.await?))
+        Ok(self.inner.view(&write.await?))
     }
 
     /// Removes an entry.
@@ -224,7 +229,7 @@ impl Inner {
         tx.put(record)?;
         let (inner, record) = (self.clone(), record.clone());
         tx.on_commit(move || {
-            let entry = view(&record);
+            let entry = inner.view(&record);
             let cache = inner.cache.write();
             cache
                 .unwrap_or_else(PoisonError::into_inner)
@@ -232,6 +237,24 @@ impl Inner {
             inner.events.publish(Event::BootEntryChanged { entry });
         });
         Ok(())
+    }
+
+    fn view(&self, r: &BootEntryRecord) -> BootEntryView {
+        let missing = self.missing.read().unwrap_or_else(PoisonError::into_inner);
+        BootEntryView {
+            id: r.id,
+            name: r.name.clone(),
+            kind: r.kind,
+            built_in: matches!(r.kind, EntryKind::Image | EntryKind::Local),
+            kernel: r.kernel.clone(),
+            initrds: r.initrds.clone(),
+            missing: missing.get(&r.id).cloned().unwrap_or_default(),
+            command_line: r.command_line.clone(),
+            attach_disk: r.attach_disk,
+            script: r.script.clone(),
+            created_at: r.created_at,
+            revision: r.revision,
+        }
     }
 
     /// The setting names an entry by its name.
@@ -339,20 +362,4 @@ fn sum(text: &str) -> Option<String> {
             crc32c::crc32c(text.as_bytes())
         )
     })
-}
-
-fn view(r: &BootEntryRecord) -> BootEntryView {
-    BootEntryView {
-        id: r.id,
-        name: r.name.clone(),
-        kind: r.kind,
-        built_in: matches!(r.kind, EntryKind::Image | EntryKind::Local),
-        kernel: r.kernel.clone(),
-        initrds: r.initrds.clone(),
-        command_line: r.command_line.clone(),
-        attach_disk: r.attach_disk,
-        script: r.script.clone(),
-        created_at: r.created_at,
-        revision: r.revision,
-    }
 }

@@ -291,3 +291,45 @@ async fn a_computer_is_retired_and_comes_back_by_being_adopted() {
         ("image", "Nothing: it has no image.")
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_of_an_entry_that_are_not_there_are_said_and_told_when_they_come_and_go() {
+    let place = House::new();
+    let engine = place.open();
+    let itself = engine.as_itself("test");
+    let both = ["debian/linux", "debian/initrd.gz"];
+    let made = itself.create_boot_entry(kernel("installer")).await.unwrap();
+    assert_eq!(made.missing, both);
+    // What comes from elsewhere is not looked for.
+    let far = CreateBootEntryParams {
+        kernel: "http://10.77.0.9/linux".into(),
+        initrds: Vec::new(),
+        ..kernel("far")
+    };
+    let far = itself.create_boot_entry(far).await.unwrap();
+    assert!(far.missing.is_empty());
+
+    let mut events = engine.events().subscribe(types::Topics::default());
+    let folder = place.dir.path().join("loaders/debian");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("linux"), "a kernel").unwrap();
+    let looked = engine.entries().look_for_files(engine.loaders());
+    looked.await.unwrap();
+    let crate::Next::Changes(changes) = events.next().await else {
+        panic!("few events are not too many");
+    };
+    let told: Vec<_> = changes
+        .iter()
+        .map(|change| match change.event() {
+            types::Event::BootEntryChanged { entry } => (entry.name.as_str(), &entry.missing[..]),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told, [("installer", &["debian/initrd.gz".to_string()][..])]);
+    assert_eq!(itself.boot_entry("installer").unwrap().revision, 1);
+    drop((engine, itself, events));
+
+    let engine = place.open();
+    let installer = engine.as_itself("test").boot_entry("installer").unwrap();
+    assert_eq!(installer.missing, ["debian/initrd.gz"], "from the start on");
+}

@@ -1,10 +1,10 @@
 //! Which version of an image computers boot, and which of them changes it.
 
-use super::Images;
+use super::{Images, rules};
 use crate::{Area, By, Error, Result, audit::Change};
 use serde_json::json;
 use store::{ImageRecord, StoredVersion, Tx};
-use types::{Channel, ClientId, ImageId, ImageState, ImageView, VersionId};
+use types::{Channel, ClientId, ImageId, ImageView, VersionId};
 
 impl Images {
     /// Moves a channel to a version. Computers follow at their next boot: none loses the disk that it
@@ -71,8 +71,8 @@ impl Images {
         .await
     }
 
-    /// After `from`, this computer changes the image from now on; None: nobody does. Its disk is the
-    /// caller's business.
+    /// After `from`, this computer changes the image from now on; None: nobody does, which can also be said of an image
+    /// that can't be used. Its disk is the caller's business.
     ///
     /// # Errors
     /// As [`Images::move_channel`]; [`Error::Conflict`] when another computer than `from` does.
@@ -83,7 +83,11 @@ impl Images {
         from: Option<ClientId>,
         to: Option<ClientId>,
     ) -> Result<ImageView> {
-        self.edit(by, id, if_match, move |image| {
+        let of = match to {
+            Some(_) => Of::Ready,
+            None => Of::Any,
+        };
+        self.edit_of(of, by, id, if_match, move |_, image| {
             if image.superclient != from {
                 return Err(another_is(image));
             }
@@ -128,17 +132,22 @@ impl Images {
         if_match: Option<u64>,
         edit: impl FnOnce(&Tx<'_>, &mut ImageRecord) -> Result<Edited> + Send + 'static,
     ) -> Result<ImageView> {
+        self.edit_of(Of::Ready, by, id, if_match, edit).await
+    }
+
+    async fn edit_of(
+        &self,
+        of: Of,
+        by: &By,
+        id: ImageId,
+        if_match: Option<u64>,
+        edit: impl FnOnce(&Tx<'_>, &mut ImageRecord) -> Result<Edited> + Send + 'static,
+    ) -> Result<ImageView> {
         let (inner, by) = (self.inner.clone(), by.clone());
         let write = self.inner.store.write(move |tx| {
             let mut record = inner.current(tx, id, if_match)?;
-            // One whose files are missing is known as such in memory alone.
-            let known = inner.cached(|all| all.get(&id).map(|image| image.state));
-            if record.state != ImageState::Ready || known != Some(ImageState::Ready) {
-                return Err(Error::conflict(
-                    Area::Image,
-                    format!("{:?} is not ready", record.name),
-                    "Wait until its import is done, or import it again.",
-                ));
+            if of == Of::Ready {
+                rules::require_ready(&inner.as_known(record.clone()))?;
             }
             let (action, (before, after)) = edit(tx, &mut record)?;
             record.revision += 1;
@@ -149,8 +158,16 @@ impl Images {
                 .record(tx, &by, change.facts(Some(before), Some(after)))?;
             Ok::<_, Error>(record)
         });
-        write.await.map(|record| self.inner.view(&record))
+        let record = self.inner.as_known(write.await?);
+        Ok(self.inner.view(&record))
     }
+}
+
+/// Which images a change may be made to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Ready,
+    Any,
 }
 
 /// The name of an action, and the facts before and after it.

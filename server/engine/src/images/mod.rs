@@ -19,6 +19,7 @@ mod views;
 pub use export::Export;
 pub use import::{ImportWriter, NewImport};
 pub use rules::parse_sha256;
+pub(crate) use rules::require_ready;
 pub(crate) use snapshots::ImageClone;
 pub(crate) use update::require_one_user;
 pub(crate) use versions::{Made, comment};
@@ -270,7 +271,7 @@ impl Inner {
             if record.state != ImageState::Importing {
                 inner.forget_progress(record.id);
             }
-            let record = Arc::new(record);
+            let record = Arc::new(inner.as_known(record));
             let mut cache = inner.cache.write().unwrap_or_else(PoisonError::into_inner);
             cache.insert(record.id, record.clone());
             drop(cache);
@@ -278,6 +279,19 @@ impl Inner {
             inner.events.publish(Event::ImageChanged { image });
         });
         Ok(())
+    }
+
+    /// A record as it is to be shown: one whose files are missing is known as such in memory alone, until a start that
+    /// finds them.
+    fn as_known(&self, record: ImageRecord) -> ImageRecord {
+        match self.cached(|all| all.get(&record.id).cloned()) {
+            Some(known) if known.state == ImageState::Failed => ImageRecord {
+                state: known.state,
+                error: known.error.clone(),
+                ..record
+            },
+            _ => record,
+        }
     }
 
     /// The record as it is now, for a change that was asked for on `if_match`.

@@ -3,7 +3,7 @@
 use super::formats::{MAX_DISK, bad, too_large};
 use crate::{Area, Error, Result, storage::SECTOR};
 use store::ImageRecord;
-use types::ImageId;
+use types::{ImageId, ImageState};
 
 /// `^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`: safe as a file name, in a URL and in a shell.
 pub(super) fn name(name: &str) -> Result<()> {
@@ -28,6 +28,21 @@ pub(super) fn taken(by: &ImageRecord) -> Error {
         format!("there is an image {:?} already", by.name),
         "Choose another name, or remove that image first.",
     )
+}
+
+/// An image that is whole and here.
+///
+/// # Errors
+/// [`Error::Conflict`] for another.
+pub(crate) fn require_ready(image: &ImageRecord) -> Result<()> {
+    match image.state {
+        ImageState::Ready => Ok(()),
+        ImageState::Importing | ImageState::Failed => Err(Error::conflict(
+            Area::Image,
+            format!("{:?} is not ready", image.name),
+            "Wait until its import is done, or import it again.",
+        )),
+    }
 }
 
 /// Of a file that is to come.

@@ -4,7 +4,7 @@ use super::{Images, channels::number_of, facts, import::ready_record, rules};
 use crate::{Area, By, Error, Result, audit::Change, jobs::JobHandle, storage::Progress};
 use std::sync::Arc;
 use store::{ImageRecord, Read, StoredVersion};
-use types::{ClientId, ImageId, ImageState, ImageView, SnapshotView, VersionId};
+use types::{ClientId, ImageId, ImageView, SnapshotView, VersionId};
 
 /// An image that is to be made of a version.
 pub(crate) struct ImageClone {
@@ -103,14 +103,7 @@ impl Images {
         if let Some(other) = self.find(name) {
             return Err(rules::taken(&other));
         }
-        match image.state {
-            ImageState::Ready => Ok(()),
-            _ => Err(Error::conflict(
-                Area::Image,
-                format!("{:?} is not ready", image.name),
-                "Wait until its import is done, or import it again.",
-            )),
-        }
+        rules::require_ready(image)
     }
 
     /// Makes an image of a version: all of it is copied. None when the job was cancelled meanwhile.

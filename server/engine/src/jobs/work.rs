@@ -1,13 +1,16 @@
 //! THE list of kinds of jobs: what each does, and whether it can go on after a restart.
 
 use super::{JobHandle, JobKind, NewJob, record::from_json};
-use crate::{Area, By, Engine, Error, Result, blocking::blocking, images::ImageClone};
+use crate::{
+    Area, By, Engine, Error, Result,
+    blocking::blocking,
+    images::{ImageClone, require_ready},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use types::{
-    Channel, ClientId, ImageId, ImageState, JobId, JobState, Role, UpdateClientParams, VersionId,
-    VersionView,
+    Channel, ClientId, ImageId, JobId, JobState, Role, UpdateClientParams, VersionId, VersionView,
 };
 
 /// What a job has to do; written down with it.
@@ -287,13 +290,7 @@ async fn verify_image(engine: &Engine, id: ImageId, job: &JobHandle) -> Result<O
         .images()
         .get(id)
         .ok_or_else(|| Error::not_found(Area::Image, id))?;
-    if image.state != ImageState::Ready {
-        return Err(Error::conflict(
-            Area::Image,
-            format!("{:?} is not ready", image.name),
-            "Wait until its import is done.",
-        ));
-    }
+    require_ready(&image)?;
     let Some(versions) = engine.images().verify(&image, job).await? else {
         return Ok(Outcome::Cancelled);
     };

@@ -50,6 +50,8 @@ struct Inner {
     shown: Mutex<HashMap<ClientId, NextSnapshotView>>,
     /// Until when one that failed is not tried again.
     failed: Mutex<HashMap<ClientId, Timestamp>>,
+    /// Old ones that could not go when a newer one was taken last.
+    staying: Mutex<HashMap<ClientId, plan::Staying>>,
 }
 
 /// What a look found: who is due since when, whether it is off, and when the next moment is.
@@ -65,6 +67,7 @@ impl SnapshotSchedule {
             clients,
             shown: Mutex::default(),
             failed: Mutex::default(),
+            staying: Mutex::default(),
         });
         let weak = Arc::downgrade(&inner);
         inner
@@ -240,13 +243,25 @@ impl SnapshotSchedule {
         match jobs::see_through(engine, &by, new).await? {
             JobState::Succeeded => {
                 settle(engine, id).await?;
-                thin(engine, &by, client).await;
+                let left = thin(engine, &by, client).await;
+                self.tell_of_staying(client, left);
             }
             // Somebody did not want it: it comes with the next moment.
             JobState::Cancelled => settle(engine, id).await?,
             _ => drop(lock(&self.inner.failed).insert(id, now.plus_seconds(AGAIN))),
         }
         Ok(())
+    }
+
+    /// Says once which old ones stay and why, not each night anew.
+    fn tell_of_staying(&self, client: &ClientRecord, now: plan::Staying) {
+        let before = lock(&self.inner.staying).insert(client.id, now.clone());
+        for (version, why) in plan::news(&before.unwrap_or_default(), &now) {
+            tracing::warn!(
+                client = %client.name, version, why,
+                "an old snapshot stays; it is looked at again whenever one is taken"
+            );
+        }
     }
 }
 
@@ -271,8 +286,8 @@ async fn settle(engine: &Engine, client: ClientId) -> Result<()> {
     engine.store().write(write).await
 }
 
-/// Removes the oldest that the schedule took, down to how many are kept. What something builds on stays.
-async fn thin(engine: &Engine, by: &By, client: &ClientRecord) {
+/// Removes the oldest that the schedule took, down to how many are kept; those that stay, as something builds on them.
+async fn thin(engine: &Engine, by: &By, client: &ClientRecord) -> plan::Staying {
     let mut taken = engine.images().snapshots_of(client.id);
     taken.retain(|v| v.is_scheduled);
     let keep = engine.settings().with(|v| v.snapshots_keep);
@@ -289,13 +304,10 @@ async fn thin(engine: &Engine, by: &By, client: &ClientRecord) {
         }
         // What was removed may have been all that needed one of those that are left.
         if left.is_empty() || left.len() == before {
-            for (version, error) in left {
-                tracing::warn!(
-                    client = %client.name, version = version.number, %error,
-                    "an old snapshot stays; it is looked at again when the next one is taken"
-                );
-            }
-            return;
+            let why = left
+                .into_iter()
+                .map(|(v, error)| (v.number, error.to_string()));
+            return why.collect();
         }
         surplus = left.into_iter().map(|(version, _)| version).collect();
     }

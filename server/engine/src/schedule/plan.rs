@@ -1,6 +1,7 @@
 //! Which computers' snapshots are due, which of them wait, and which old ones go. The clock comes in, what is
 //! due goes out; nothing else is known here.
 
+use std::collections::BTreeMap;
 use store::SnapshotsDueRecord;
 use types::{ClientId, Timestamp};
 
@@ -75,6 +76,18 @@ impl Schedule {
         self.last(now)
             .plus_seconds(i64::from(self.every_minutes) * 60)
     }
+}
+
+/// Old snapshots of a computer that stay though newer ones took their place, by their numbers: why.
+pub(super) type Staying = BTreeMap<u32, String>;
+
+/// What is new of these since `before`: one that stays for another reason than before is.
+pub(super) fn news<'a>(
+    before: &'a Staying,
+    now: &'a Staying,
+) -> impl Iterator<Item = (u32, &'a str)> {
+    let is_new = |(number, why): &(&u32, &String)| before.get(*number) != Some(*why);
+    now.iter().filter(is_new).map(|(n, why)| (*n, why.as_str()))
 }
 
 /// What is known of a disk that snapshots are taken of.

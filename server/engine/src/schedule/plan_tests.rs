@@ -174,3 +174,21 @@ fn the_newest_stay() {
     assert_eq!(surplus(&[1, 2, 3, 4, 5], 2), [1, 2, 3]);
     assert!(surplus(&[1, 2], 2).is_empty() && surplus(&[1], 7).is_empty());
 }
+
+#[test]
+fn one_that_stays_is_told_once_and_again_when_it_stays_for_another_reason() {
+    let staying = |all: &[(u32, &str)]| -> Staying {
+        all.iter().map(|(n, why)| (*n, (*why).to_owned())).collect()
+    };
+    let first = staying(&[(4, "its disk builds on it")]);
+    let told = |before: &Staying, now: &Staying| -> Vec<u32> {
+        news(before, now).map(|(number, _)| number).collect()
+    };
+    assert_eq!(told(&Staying::new(), &first), [4]);
+    assert_eq!(told(&first, &first), [0; 0], "the night after");
+    let more = staying(&[(4, "its disk builds on it"), (6, "7 is made on it")]);
+    assert_eq!(told(&first, &more), [6]);
+    let other = staying(&[(4, "6 is made on it")]);
+    assert_eq!(told(&more, &other), [4]);
+    assert_eq!(told(&other, &Staying::new()), [0; 0]);
+}

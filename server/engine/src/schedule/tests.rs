@@ -203,6 +203,9 @@ async fn the_oldest_that_it_took_go_and_nothing_that_is_needed_or_somebody_took(
     night(10).await;
     let numbers: Vec<_> = e.taken("pc-1").iter().map(|t| t.0).collect();
     assert_eq!(numbers, [3, 4, 6, 7], "6 and 7 are made on 4, and 5 went");
+    let staying = lock(&e.engine.schedule().inner.staying)[&e.id("pc-1")].clone();
+    let staying: Vec<_> = staying.into_keys().collect();
+    assert_eq!(staying, [4], "as the log says, and not again");
     assert_eq!(e.finds("pc-1").await, 10);
 }
 

@@ -1,10 +1,10 @@
-//! Computers, their boots, and what they boot from: tables, the boot rail, the diagnosis.
+//! Computers, their boots, and the networks that they boot on: tables, the boot rail, the diagnosis.
 
-use super::{Row, bytes, fields, or_dash, scope::listed};
+use super::{Row, bytes, fields, or_dash, scope::listed, yes_no};
 use types::{
-    BootChoiceView, BootNetworkView, BootState, BootView, Channel, ClientState, ClientView,
-    DataDiskView, DhcpMode, EntryKind, Fill, Hop, HopState, ImageState, ImageView, InterfaceView,
-    LabView, LeaseState, LeaseView, NextSnapshotView, OverlayMode, SystemInfoView, VersionView,
+    BootChoiceView, BootNetworkView, BootState, BootView, ClientState, ClientView, DataDiskView,
+    DhcpMode, EntryKind, Fill, Hop, HopState, InterfaceView, LabView, LeaseState, LeaseView,
+    NextSnapshotView, OverlayMode, SystemInfoView,
 };
 
 impl Row for ClientView {
@@ -27,8 +27,8 @@ impl Row for ClientView {
     }
 }
 
-/// One computer.
-pub fn client(c: &ClientView) -> String {
+/// One computer; `choice` is what it boots next.
+pub fn client(c: &ClientView, choice: &BootChoiceView) -> String {
     fields(&[
         ("name", c.name.clone()),
         ("id", c.id.to_string()),
@@ -36,6 +36,8 @@ pub fn client(c: &ClientView) -> String {
         ("state", state(c)),
         ("address", or_dash(c.address)),
         ("image", or_dash(c.image_name.as_deref())),
+        ("version", or_dash(choice.version)),
+        ("channel", or_dash(choice.channel)),
         ("mode", mode(c.mode).into()),
         ("group", or_dash(c.group_name.as_deref())),
         ("boot entry", or_dash(c.boot_entry_name.as_deref())),
@@ -51,6 +53,24 @@ pub fn client(c: &ClientView) -> String {
         ("revision", c.revision.to_string()),
         ("last boot", or_dash(c.last_boot.as_ref().map(|b| b.id))),
     ])
+}
+
+/// The question before a computer is removed: what is lost with it.
+pub fn removal(c: &ClientView, snapshots: usize) -> String {
+    let written = c.held_bytes();
+    let mut lost = Vec::new();
+    if written > 0 {
+        lost.push(format!("the {} that it wrote", bytes(written)));
+    }
+    match snapshots {
+        0 => {}
+        1 => lost.push("a snapshot of its disk".into()),
+        n => lost.push(format!("{n} snapshots of its disk")),
+    }
+    match lost.is_empty() {
+        true => format!("Remove the computer {}? It has written nothing.", c.name),
+        false => format!("Remove the computer {}, {}?", c.name, lost.join(" and ")),
+    }
 }
 
 /// What it wrote to the disk that it starts from, and the most that it may.
@@ -84,83 +104,6 @@ fn next_snapshot(next: NextSnapshotView) -> String {
     match next.waits {
         None => next.at.to_string(),
         Some(why) => format!("due since {}: {}", next.at, why.words()),
-    }
-}
-
-fn yes_no(yes: bool) -> String {
-    if yes { "yes" } else { "no" }.into()
-}
-
-impl Row for ImageView {
-    const HEAD: &'static [&'static str] = &["NAME", "SIZE", "ON DISK", "CLIENTS", "STATE"];
-
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.name.clone(),
-            bytes(self.size_bytes),
-            bytes(self.allocated_bytes),
-            self.client_count.to_string(),
-            image_state(self),
-        ]
-    }
-}
-
-/// One image.
-pub fn image(i: &ImageView) -> String {
-    fields(&[
-        ("name", i.name.clone()),
-        ("id", i.id.to_string()),
-        ("state", image_state(i)),
-        ("size", bytes(i.size_bytes)),
-        ("on disk", bytes(i.allocated_bytes)),
-        ("sha256", or_dash(i.sha256.as_deref())),
-        ("clients", i.client_count.to_string()),
-        ("as data disk", i.data_client_count.to_string()),
-        ("versions", i.versions.len().to_string()),
-        ("production", at_version(i, Channel::Production)),
-        ("test", at_version(i, Channel::Test)),
-        ("maintenance", at_version(i, Channel::Maintenance)),
-        ("superclient", or_dash(i.superclient_name.as_deref())),
-        ("private", yes_no(i.is_private)),
-        ("created", i.created_at.to_string()),
-        ("revision", i.revision.to_string()),
-    ])
-}
-
-fn at_version(i: &ImageView, channel: Channel) -> String {
-    let version = i.versions.iter().find(|v| v.channels.contains(&channel));
-    or_dash(version.map(|v| v.number))
-}
-
-impl Row for VersionView {
-    const HEAD: &'static [&'static str] = &[
-        "VERSION", "ON", "CHANNELS", "ON DISK", "BY", "MADE", "COMMENT",
-    ];
-
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.number.to_string(),
-            or_dash(self.parent),
-            match self.snapshot_of {
-                None => listed(&self.channels),
-                Some(id) => match &self.snapshot_of_name {
-                    Some(name) => format!("snapshot of {name}"),
-                    None => format!("snapshot of {id}"),
-                },
-            },
-            bytes(self.allocated_bytes),
-            self.author.clone(),
-            self.created_at.to_string(),
-            self.comment.clone(),
-        ]
-    }
-}
-
-fn image_state(i: &ImageView) -> String {
-    match i.state {
-        ImageState::Importing => format!("importing {}", bytes(i.received_bytes)),
-        ImageState::Ready => "ready".into(),
-        ImageState::Failed => format!("failed: {}", i.error.as_deref().unwrap_or("unknown")),
     }
 }
 
@@ -444,16 +387,46 @@ mod tests {
         assert_eq!(boot_state(&boot), "goes on with the kernel of rescue");
     }
 
-    #[test]
-    fn only_a_computer_that_starts_its_image_is_told_that_it_has_none() {
-        let client: ClientView = serde_json::from_value(json!({
+    fn computer(overlay_bytes: u64, data: &[u64]) -> ClientView {
+        let data: Vec<_> = data
+            .iter()
+            .map(|bytes| json!({"image_id": uuid::Uuid::nil(), "image_name": "pack", "overlay_bytes": bytes, "overlay_limit_bytes": null}))
+            .collect();
+        serde_json::from_value(json!({
             "id": uuid::Uuid::nil(), "name": "pc-07", "mac": "52:54:00:00:00:07", "state": "adopted",
             "image_id": null, "image_name": null, "mode": "reset", "group_id": null, "group_name": null,
             "boot_entry_id": null, "boot_entry_name": null, "one_shot_id": null, "one_shot_name": null,
-            "loader_set": null, "loader": null, "is_virtual": false, "address": null, "overlay_bytes": 0, "quota_bytes": null, "overlay_limit_bytes": null, "data_disks": [],
+            "loader_set": null, "loader": null, "is_virtual": false, "address": null, "overlay_bytes": overlay_bytes,
+            "quota_bytes": null, "overlay_limit_bytes": null, "data_disks": data,
             "disk_in_use": false, "created_at": "2026-11-21T07:00:00Z", "revision": 1, "last_boot": null,
         }))
-        .expect("a computer");
+        .expect("a computer")
+    }
+
+    #[test]
+    fn who_removes_a_computer_is_told_what_is_lost() {
+        let asked = |written, data: &[u64], snapshots| removal(&computer(written, data), snapshots);
+        assert_eq!(
+            asked(0, &[], 0),
+            "Remove the computer pc-07? It has written nothing."
+        );
+        assert_eq!(
+            asked(3 << 20, &[1 << 20], 0),
+            "Remove the computer pc-07, the 4.0 MiB that it wrote?"
+        );
+        assert_eq!(
+            asked(1 << 20, &[], 2),
+            "Remove the computer pc-07, the 1.0 MiB that it wrote and 2 snapshots of its disk?"
+        );
+        assert_eq!(
+            asked(0, &[], 1),
+            "Remove the computer pc-07, a snapshot of its disk?"
+        );
+    }
+
+    #[test]
+    fn only_a_computer_that_starts_its_image_is_told_that_it_has_none() {
+        let client = computer(0, &[]);
         let rule = json!({"value": "", "from": "client", "steps": []});
         let told = |kind: &str, outcome: &str| {
             let choice = json!({

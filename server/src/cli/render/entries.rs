@@ -9,7 +9,11 @@ impl Row for BootEntryView {
     const HEAD: &'static [&'static str] = &["NAME", "KIND", "STARTS"];
 
     fn cells(&self) -> Vec<String> {
-        vec![self.name.clone(), kind(self.kind).into(), starts(self)]
+        let starts = match self.missing.as_slice() {
+            [] => starts(self),
+            missing => format!("{} (missing: {})", starts(self), missing.join(", ")),
+        };
+        vec![self.name.clone(), kind(self.kind).into(), starts]
     }
 }
 
@@ -42,6 +46,10 @@ pub fn boot_entry(e: &BootEntryView) -> String {
     ];
     if e.kind == EntryKind::Kernel {
         facts.push(("initrds", e.initrds.join(" ")));
+        if !e.missing.is_empty() {
+            let missing = e.missing.join(" ");
+            facts.push(("missing", format!("{missing} (in the folder loaders)")));
+        }
         facts.push(("command line", e.command_line.clone()));
     }
     if !e.built_in {
@@ -102,7 +110,11 @@ pub fn choice(c: &BootChoiceView) -> String {
     };
     format!("{}{state}: {}\n", c.client_name, c.outcome)
         + &chain("boot entry", &c.entry)
-        + &fields(&[("image", or_dash(c.image_name.as_deref()))])
+        + &fields(&[
+            ("image", or_dash(c.image_name.as_deref())),
+            ("version", or_dash(c.version)),
+            ("channel", or_dash(c.channel)),
+        ])
         + &chain("loader set", &c.loader_set)
         + &chain("loader", &c.loader)
 }

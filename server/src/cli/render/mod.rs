@@ -4,6 +4,7 @@ mod boot;
 mod control;
 mod entries;
 mod firmware;
+mod images;
 mod loaders;
 mod scope;
 mod settings;
@@ -14,6 +15,7 @@ pub use boot::*;
 pub use control::*;
 pub use entries::*;
 pub use firmware::*;
+pub use images::*;
 pub use loaders::*;
 pub use scope::*;
 pub use settings::*;
@@ -90,6 +92,10 @@ fn fields(facts: &[(&str, String)]) -> String {
         .iter()
         .map(|(name, value)| format!("{name:<width$}  {value}\n"))
         .collect()
+}
+
+fn yes_no(yes: bool) -> String {
+    if yes { "yes" } else { "no" }.into()
 }
 
 /// What there is, or a dash.

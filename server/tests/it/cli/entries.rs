@@ -77,6 +77,11 @@ fn entries_and_groups_are_made_changed_named_and_removed() {
     for name in ["image", "local", "tool", "inst"] {
         assert!(listed.contains(name), "{listed}");
     }
+    // Nobody put its files there yet.
+    assert!(
+        listed.contains("(missing: debian/linux, a.gz, b.gz)"),
+        "{listed}"
+    );
     failed(&run(&["boot-entry", "rm", "image"]), 5, "NSB-ENTRY-002");
 
     ok(&run(&[

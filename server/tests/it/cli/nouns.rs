@@ -163,7 +163,15 @@ fn several_computers_are_changed_as_a_job() {
     assert_eq!(names(&job["items"]), ["a01", "a02"]);
     let shown = json(&server.run(&["client", "show", "a02", "-o", "json"]));
     assert_eq!(shown["image_name"], "debian");
-    assert!(ok(&server.run(&["client", "show", "a02"])).contains("debian"));
+    let shown = ok(&server.run(&["client", "show", "a02"]));
+    let says = |fact: &str, value: &str| {
+        let words = |line: &str| line.split_whitespace().eq([fact, value]);
+        shown.lines().any(words)
+    };
+    assert!(
+        says("image", "debian") && says("version", "1") && says("channel", "production"),
+        "{shown}"
+    );
 
     // The same computer twice is fewer than are named.
     let twice = [
@@ -244,7 +252,15 @@ fn one_computer_is_adopted_looked_at_and_removed() {
     assert!(ok(&server.run(&["boot", "ls"])).contains("none"));
     failed(&server.run(&["boot", "show", "nonsense"]), 4, "NSB-");
     assert!(ok(&server.run(&["network", "ls"])).contains("none"));
-    ok(&server.run(&["client", "rm", "b03", "-q"]));
+    // Somebody has to say yes to what is lost with it.
+    let asked = server.run(&["client", "rm", "b03"]);
+    failed(&asked, 2, "NSB-CLI-007");
+    assert!(
+        text(&asked.stderr).contains("Remove the computer b03? It has written nothing."),
+        "{asked:?}"
+    );
+    failed(&server.run(&["client", "rm", "gone"]), 4, "NSB-CLIENT-004");
+    ok(&server.run(&["client", "rm", "b03", "-q", "--yes"]));
     failed(&server.run(&["lab", "down", "--name", "b03"]), 4, "NSB-");
 }
 

@@ -3,6 +3,7 @@
 
 mod qcow2;
 
+use super::rules::require_ready;
 use crate::{Area, Error, Result, blocking::blocking, storage::Disk};
 use bytes::Bytes;
 use qcow2::Qcow2;
@@ -169,13 +170,7 @@ impl super::Images {
         version: Option<u32>,
         format: ExportFormat,
     ) -> Result<Export> {
-        if image.state != types::ImageState::Ready {
-            return Err(Error::conflict(
-                Area::Image,
-                format!("{:?} is not ready", image.name),
-                "Wait until its import is done.",
-            ));
-        }
+        require_ready(image)?;
         let is_it = |v: &&store::StoredVersion| match version {
             Some(number) => v.number == number,
             None => v.id == image.channels.production,
