@@ -47,7 +47,7 @@ pub fn file_missing(entry: &str, file: &str) -> Cause {
     cause(
         "file_missing",
         format!("The boot entry {entry} needs the file {file}, which is not in the folder loaders"),
-        "Put it into the folder `loaders` of the data directory, or correct the boot entry; it tries again by itself.",
+        "Put it into the folder loaders of the data directory, or correct the boot entry. It tries again by itself.",
     )
 }
 

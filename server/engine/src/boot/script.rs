@@ -191,7 +191,7 @@ fn retry(plane: &Plane, mac: MacAddr) -> String {
 pub(super) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| match c {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' | '.' | ',' | ':' | '-' | '_' | '\'' => c,
+            'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' | '.' | ',' | ':' | '-' | '_' | '/' | '\'' => c,
             _ => '?',
         })
         .collect()
