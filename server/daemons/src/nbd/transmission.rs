@@ -202,11 +202,23 @@ impl<'a> Transmission<'a> {
         let end = offset + u64::from(len);
         let buffers = self.large;
         let mut large = (len as usize > PIECE).then(|| buffers.take()).flatten();
-        let most = if large.is_some() { LARGE } else { PIECE };
         let mut at = offset;
         while at < end {
-            let n = (end - at).min(most as u64) as usize;
-            if !self.data_chunk(cookie, (at, n), end, large.as_deref_mut())? {
+            if let Some(buffer) = &mut large {
+                let n = (end - at).min(LARGE as u64) as usize;
+                let data = &mut buffer[..n];
+                match self.device.read_at(at, data) {
+                    Ok(()) => {
+                        self.large_chunks(cookie, at, data, end)?;
+                        at += n as u64;
+                    }
+                    // Read in smaller pieces, it shows where.
+                    Err(_) => large = None,
+                }
+                continue;
+            }
+            let n = (end - at).min(PIECE as u64) as usize;
+            if !self.data_chunk(cookie, at, n, end)? {
                 return Ok(());
             }
             at += n as u64;
@@ -214,52 +226,44 @@ impl<'a> Transmission<'a> {
         Ok(())
     }
 
-    /// One chunk of data, or of a hole when it is all zeros; false when an error ended the reply. A large one goes
-    /// through a buffer of its own.
-    fn data_chunk(
-        &mut self,
-        cookie: u64,
-        (at, n): (u64, usize),
-        end: u64,
-        large: Option<&mut [u8]>,
-    ) -> io::Result<bool> {
-        const HEAD: usize = CHUNK_LEN + 8;
-        let is_last = at + n as u64 == end;
-        let mut head = [0; HEAD];
-        let kind = ChunkKind::OffsetData;
-        head[..CHUNK_LEN].copy_from_slice(&wire::chunk(kind, is_last, cookie, 8 + n as u32));
-        head[CHUNK_LEN..].copy_from_slice(&at.to_be_bytes());
-        let device = self.device;
-        let has_data = |data: &mut [u8]| device.read_at(at, data).map(|()| !is_zero(data));
-        let read = match large {
-            Some(buffer) => {
-                let data = &mut buffer[..n];
-                let read = has_data(data);
-                if let Ok(true) = read {
-                    self.line.send_large(&head, data)?;
+    /// What was read into a large buffer, as runs of pieces that are zeros and of others.
+    fn large_chunks(&mut self, cookie: u64, from: u64, data: &[u8], end: u64) -> io::Result<()> {
+        let mut rest = data;
+        while let Some(first) = rest.chunks(PIECE).next() {
+            let zeros = is_zero(first);
+            let alike = rest.chunks(PIECE).take_while(|p| is_zero(p) == zeros);
+            let run = alike.map(<[u8]>::len).sum();
+            let at = from + (data.len() - rest.len()) as u64;
+            let is_last = at + run as u64 == end;
+            match zeros {
+                true => self.hole_chunk(cookie, at, run as u32, is_last)?,
+                false => {
+                    let head = data_head(cookie, at, run, is_last);
+                    self.line.send_large(&head, &rest[..run])?;
                 }
-                read
             }
-            None => {
-                let (before, data) = self.line.out.room(HEAD + n)?.split_at_mut(HEAD);
-                let read = has_data(data);
-                if let Ok(true) = read {
-                    before.copy_from_slice(&head);
-                    self.line.out.commit(HEAD + n);
-                }
-                read
-            }
-        };
-        match read {
-            Ok(true) => Ok(true),
-            Ok(false) => self
-                .hole_chunk(cookie, at, n as u32, is_last)
-                .map(|()| true),
-            Err(error) => {
-                let told = self.failed("read", at, n as u64, &error);
-                self.error_chunk(cookie, told, Some(at)).map(|()| false)
-            }
+            rest = &rest[run..];
         }
+        Ok(())
+    }
+
+    /// One chunk of data, or of a hole when it is all zeros; false when an error ended the reply.
+    fn data_chunk(&mut self, cookie: u64, at: u64, n: usize, end: u64) -> io::Result<bool> {
+        let is_last = at + n as u64 == end;
+        let room = self.line.out.room(DATA_HEAD + n)?;
+        let (head, data) = room.split_at_mut(DATA_HEAD);
+        if let Err(error) = self.device.read_at(at, data) {
+            let told = self.failed("read", at, n as u64, &error);
+            return self.error_chunk(cookie, told, Some(at)).map(|()| false);
+        }
+        if is_zero(data) {
+            return self
+                .hole_chunk(cookie, at, n as u32, is_last)
+                .map(|()| true);
+        }
+        head.copy_from_slice(&data_head(cookie, at, n, is_last));
+        self.line.out.commit(DATA_HEAD + n);
+        Ok(true)
     }
 
     fn hole_chunk(&mut self, cookie: u64, at: u64, len: u32, is_last: bool) -> io::Result<()> {
@@ -397,6 +401,18 @@ impl<'a> Transmission<'a> {
         tracing::error!(target_name = %self.info.target, offset, len, %error, "{what} failed");
         NbdError::of(error)
     }
+}
+
+/// What goes before the data of a chunk, bytes.
+const DATA_HEAD: usize = CHUNK_LEN + 8;
+
+fn data_head(cookie: u64, at: u64, n: usize, is_last: bool) -> [u8; DATA_HEAD] {
+    let mut head = [0; DATA_HEAD];
+    let (chunk, place) = head.split_at_mut(CHUNK_LEN);
+    let kind = ChunkKind::OffsetData;
+    chunk.copy_from_slice(&wire::chunk(kind, is_last, cookie, 8 + n as u32));
+    place.copy_from_slice(&at.to_be_bytes());
+    head
 }
 
 /// Whether there is nothing but zeros: the first byte is, and each other is as the one before it.

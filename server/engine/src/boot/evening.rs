@@ -7,7 +7,11 @@ use crate::{
     export::{BlockDevice, Export},
 };
 use bytes::Bytes;
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use types::{
     Channel, ClientId, CreateClientParams, CreateGroupParams, ImageView, JobView, MacAddr, Topics,
 };
@@ -44,11 +48,20 @@ pub async fn evening() -> Evening {
 }
 
 fn start(dir: tempfile::TempDir) -> Evening {
-    let engine = Engine::open(EngineConfig {
-        data_dir: dir.path().into(),
-        ..EngineConfig::default()
-    });
-    let engine = engine.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let engine = loop {
+        let opened = Engine::open(EngineConfig {
+            data_dir: dir.path().into(),
+            ..EngineConfig::default()
+        });
+        match opened {
+            // Work of the one before holds the database until it is through.
+            Err(Error::Store(store::Error::InUse { .. })) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            opened => break opened.unwrap(),
+        }
+    };
     let me = engine.as_itself("test");
     Evening { engine, me, dir }
 }
