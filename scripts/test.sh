@@ -72,7 +72,6 @@ stage "API against its description" 6 end2end/api/conformance.sh 45
 stage "self-test image" 6 scripts/lab-image.sh selftest
 SELFTEST_IMAGE=$(scripts/lab-image.sh selftest) || finish
 export SELFTEST_IMAGE
-stage "5 power cuts of a server" 12 cargo test --locked --workspace --exclude frontend --test nothing_lost -- --ignored --nocapture
 stage "binary alone in an empty root" 3 end2end/lab/chroot.sh
 stage "damaged packets beside good traffic" 4 python3 end2end/lab/noise.py
 stage "Debian image" 10 scripts/lab-image.sh debian
