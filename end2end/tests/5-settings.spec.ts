@@ -147,14 +147,6 @@ test('a boot network is added, kept, and served no more', async ({ page }) => {
   await page.goto(at(ports[0], '/network'));
   await hydrated(page);
   await expect(page.locator('main')).toContainText('nsb-none7 does not exist here');
-  // And where an administrator looks first.
-  await page.goto(at(ports[0], '/floor'));
-  await hydrated(page);
-  const card = page.getByRole('article').filter({ hasText: 'The boot network nsb-none7 does not run' });
-  await expect(card).toContainText('nsb-none7 does not exist here');
-  await accessible(page);
-  await card.getByRole('link', { name: 'Show the boot networks' }).click();
-  await expect(page.getByRole('heading', { level: 1, name: 'Network' })).toBeVisible();
 });
 
 test('the page moves, is found at its new address, and kept there', async ({ page }) => {

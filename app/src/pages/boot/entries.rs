@@ -90,7 +90,7 @@ fn Missing(id: BootEntryId) -> impl IntoView {
         let files = files.get();
         (!files.is_empty()).then(|| {
             view! {
-                <span class="st" data-s="warn">
+                <span class="st whitespace-normal [overflow-wrap:anywhere]" data-s="warn">
                     <StateShape shape=Signal::stored(Shape::Warn)/>
                     {tu_string!(i18n, bootpage.missing, files = files).to_string()}
                 </span>

@@ -121,7 +121,6 @@ pub fn Floor() -> impl IntoView {
             </div>
             {may(Role::Operator).then(|| view! { <BootVirtual/> })}
         </div>
-        <StoppedNetworks/>
         <NeedsYou/>
         <Discovered/>
         <Table/>
@@ -143,43 +142,6 @@ fn rows_where(
                 .collect()
         })
     })
-}
-
-/// One card for each boot network that does not run, such as one whose interface is not there: nothing boots from it.
-#[component]
-fn StoppedNetworks() -> impl IntoView {
-    let i18n = use_i18n();
-    let live = expect_context::<Live>();
-    let stopped = Memo::new(move |_| {
-        live.networks.with(|all| {
-            let stopped =
-                |n: &types::BootNetworkView| Some((n.interface.clone(), n.error.clone()?));
-            all.iter().filter_map(stopped).collect::<Vec<_>>()
-        })
-    });
-    let card = move |(name, why): (String, String)| {
-        view! {
-            <article class="panel livedata grid gap-3 p-4">
-                <div class="flex flex-wrap items-center gap-3">
-                    <span class="st" data-s="fail">
-                        <StateShape shape=Signal::stored(Shape::Fail)/>
-                        {t!(i18n, floor.needs_you)}
-                    </span>
-                    <h2>{tu_string!(i18n, floor.network_stopped, name = name).to_string()}</h2>
-                </div>
-                <p class="max-w-[70ch]">{why}</p>
-                <div class="actions">
-                    <a class="btn" href="/network">{t!(i18n, floor.show_networks)}</a>
-                </div>
-            </article>
-        }
-    };
-    view! {
-        <For each=move || stopped.get() key=|network| network.clone() let:network>
-            {card(network)}
-        </For>
-    }
-    .into_any()
 }
 
 /// One card for each boot that stopped: where, why, what to do.
